@@ -1,0 +1,48 @@
+"""Handing rows over to the ingest jobs: a file appears under its name only when it is whole, and only once.
+
+Belongs here: the one way in which the importer and the simulated world write manifests and event files. The endpoint
+has its own writer (serving), since it may not import jobs. Reading these files: media.ingest, events.ingest.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import orjson
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called as progress(what, done, total): `total` rows of the step `what` are expected, `done` are finished."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def timestamp(milliseconds: int) -> str:
+    """ISO-8601 in UTC, for milliseconds since 1970; negative ones too, which `fromtimestamp` refuses on some systems."""
+    moment = EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_line(row: Mapping[str, object]) -> bytes:
+    """One row as the ingest jobs read it, newline included."""
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def hand_over(path: Path, lines: Iterable[bytes]) -> Path:
+    """Write lines (newlines included) to `path`, visible to readers only when complete.
+
+    Ingest tracks a file by its name and never reads it twice, so the name must change when the content does: callers
+    put a fingerprint into it. An existing file is therefore the same file, and is replaced by its equal.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut can leave the name with no content, which ingest takes as read
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
