@@ -1,0 +1,96 @@
+"""The HTTP service: feeds out, events in, media beside them. It knows Redis and two folders, and nothing of Spark.
+
+Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
+events.py, media.py; every error's shape is in problems.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from serving import events as event_routes
+from serving import feeds, problems
+from serving.cursor import CursorSigner
+from serving.feed_store import FeedReader
+from serving.media import MediaFiles
+from serving.metrics import Metrics, TimedRequests
+from serving.spool import EventSpool
+
+_MAINTAIN_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> FastAPI:
+    """The service over the feeds in `redis_url`, the media tree `media` and the event spool `events`.
+
+    `secret` signs cursors; processes that share a load balancer share it. Raises ValueError when it is empty.
+    """
+    signer = CursorSigner(secret)
+    reader = FeedReader(redis_url)
+    spool = EventSpool(events)
+    metrics = Metrics(spool)
+    media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        spool.recover()
+        upkeep = asyncio.create_task(_keep_spool_moving(spool))
+        try:
+            yield
+        finally:
+            upkeep.cancel()
+            with suppress(asyncio.CancelledError):
+                await upkeep
+            spool.close()
+            await reader.close()
+
+    app = FastAPI(
+        title="Reelmill",
+        version=version("reelmill"),
+        description="Precomputed feeds for short video: read a feed, play it, send back what was watched.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.add_middleware(TimedRequests, requests=metrics.requests)
+    app.include_router(feeds.router(reader, signer))
+    app.include_router(event_routes.router(spool, metrics.events))
+    _add_probes(app, reader, metrics)
+    app.mount("/media", MediaFiles(directory=media), name="media")
+    return app
+
+
+def _add_probes(app: FastAPI, reader: FeedReader, metrics: Metrics) -> None:
+    @app.get("/livez", tags=["operations"])
+    async def livez() -> dict[str, str]:
+        """The process answers. Says nothing of Redis: restarting this process would not mend that."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["operations"], responses=problems.documented(HTTPStatus.SERVICE_UNAVAILABLE))
+    async def readyz() -> dict[str, str]:
+        """Feeds can be served: Redis answers and a version is published."""
+        return {"status": "ready", "feed_version": await reader.current_version()}
+
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    async def prometheus() -> Response:
+        """Metrics in Prometheus' text format."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _keep_spool_moving(spool: EventSpool) -> None:
+    while True:
+        await asyncio.sleep(_MAINTAIN_EVERY_S)
+        try:
+            spool.maintain()
+        except OSError:  # a full disk must not end the upkeep: it may be emptied
+            _log.exception("cannot publish the open spool file; trying again")

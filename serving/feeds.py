@@ -1,0 +1,133 @@
+"""Feeds and videos over HTTP: what a client app reads.
+
+Belongs here: the paging protocol and the envelope around stored bytes. Where the bytes are: feed_store.py. What clients
+send back: events.py.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from serving.cursor import Cursor, CursorSigner
+from serving.feed_store import FeedReader, Page
+from serving.problems import Problem, documented
+
+_JSON = "application/json"
+# A feed is one person's and changes with the next publish: no shared cache may keep it.
+_FEED_HEADERS = {"Cache-Control": "private, no-store"}
+_VIDEO_HEADERS = {"Cache-Control": "public, max-age=60"}
+
+Id = Annotated[str, Path(min_length=1, max_length=128)]
+
+
+class Slot(BaseModel):
+    """One place in a feed. Says the shape to readers of /docs; the service sends stored bytes."""
+
+    video_id: str
+    position: int = Field(description="0-based place in the whole feed; send it back with the events of this video.")
+    score: float
+    reason: str = Field(description="Why this video is here.")
+    title: str
+    user_id: str = Field(description="Who made the video.")
+    duration: float = Field(description="Seconds.")
+    playback_url: str | None = Field(description="HLS master playlist; null for a catalogue entry without media.")
+    poster_url: str | None
+
+
+class FeedPage(BaseModel):
+    """Some consecutive slots of one feed."""
+
+    user_id: str
+    feed_version: str = Field(description="Send it back with the events of these videos.")
+    is_fallback: bool = Field(description="True for a stranger: the feed is the same for everyone without one.")
+    items: list[Slot]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for what follows; null at the end.")
+
+
+class Video(BaseModel):
+    """One published video."""
+
+    video_id: str
+    user_id: str = Field(description="Who made it.")
+    title: str
+    hashtags: list[str]
+    duration: float = Field(description="Seconds.")
+    views: int
+    likes: int
+    playback_url: str | None
+    poster_url: str | None
+
+
+def render(page: Page, user_id: str, next_cursor: str | None) -> bytes:
+    """The JSON of a page, spliced from stored bytes: no slot is decoded or encoded again."""
+    return b'{"user_id":%b,"feed_version":%b,"is_fallback":%b,"items":[%b],"next_cursor":%b}' % (
+        orjson.dumps(user_id),
+        orjson.dumps(page.version),
+        b"true" if page.is_fallback else b"false",
+        b",".join(page.slots),
+        orjson.dumps(next_cursor),
+    )
+
+
+def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
+    """The routes that clients read."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.get(
+        "/feed/{user_id}",
+        response_model=None,
+        responses={
+            HTTPStatus.OK: {"model": FeedPage},
+            **documented(
+                HTTPStatus.BAD_REQUEST,
+                HTTPStatus.GONE,
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+            ),
+        },
+    )
+    async def feed(
+        user_id: Id,
+        limit: Annotated[int, Query(ge=1, le=50)] = 10,
+        cursor: Annotated[str | None, Query(max_length=1024)] = None,
+    ) -> Response:
+        """One page of a user's feed, best first.
+
+        Pages that follow each other through `next_cursor` never repeat and never skip, even when a new version is
+        published in between: a cursor stays with the version it came from, for two days after that was replaced.
+        """
+        if cursor is None:
+            page = await reader.first_page(user_id, limit)
+        else:
+            at = signer.open(cursor, user_id)
+            page = await reader.next_page(
+                at.generation, at.version, user_id, is_fallback=at.is_fallback, start=at.position, limit=limit
+            )
+        following = None
+        if page.has_more:
+            position = page.start + len(page.slots)
+            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, position), user_id)
+        return Response(render(page, user_id, following), headers=_FEED_HEADERS, media_type=_JSON)
+
+    @routes.get(
+        "/videos/{video_id}",
+        response_model=None,
+        responses={
+            HTTPStatus.OK: {"model": Video},
+            **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+        },
+    )
+    async def video(video_id: Id) -> Response:
+        """One published video."""
+        found = await reader.video(video_id)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown-video", f"no published video has the id {video_id}")
+        return Response(found, headers=_VIDEO_HEADERS, media_type=_JSON)
+
+    return routes

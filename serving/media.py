@@ -1,0 +1,63 @@
+"""Published media as static files: HLS playlists, segments and posters, as a CDN's origin would serve them.
+
+Belongs here: content types, caching and ranges. Making the files: jobs/media.
+"""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+from pathlib import PurePath
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Message, Receive, Scope, Send
+
+# Named here since a bare machine has no /etc/mime.types, and players refuse a playlist of the wrong type (RFC 8216,
+# section 4). m4s is a media segment of the ISO base media file format: video/iso.segment in IANA's registry.
+_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".vtt": "text/vtt",
+}
+# The path holds the hash of the content: what is behind it can never change.
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+class MediaFiles(StaticFiles):
+    """Files under content hashes. Hidden files, such as one still being written, do not exist."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_or_raise(message: Message) -> None:
+            # Starlette answers a range it cannot satisfy as plain text; here every error is a problem.
+            if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
+                content_range = Headers(raw=message["headers"]).get("content-range")
+                headers = {"Content-Range": content_range} if content_range else None
+                raise HTTPException(message["status"], headers=headers)
+            await send(message)
+
+        await super().__call__(scope, receive, send_or_raise)
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        if any(part.startswith(".") for part in PurePath(path).parts):
+            return "", None
+        return super().lookup_path(path)
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = FileResponse(
+            full_path,
+            status_code,
+            headers={"Cache-Control": _FOREVER},
+            media_type=_TYPES.get(PurePath(full_path).suffix, "application/octet-stream"),
+            stat_result=stat_result,
+        )
+        if self.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
+        return response

@@ -1,0 +1,68 @@
+"""What Prometheus sees of this service.
+
+Belongs here: the metrics and the middleware that times requests. Alerts and dashboards: operations.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.spool import EventSpool
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# A feed takes a few milliseconds; the default buckets start where it should already have been served.
+_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """One registry per app, so that two apps in one process do not share counters."""
+
+    def __init__(self, spool: EventSpool) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.requests = Histogram(
+            "reelmill_request_seconds",
+            "Time from a request's first byte to its answer's last, per route template.",
+            ["method", "route", "status"],
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.events = Counter(
+            "reelmill_events", "Events received over HTTP, by what became of them.", ["outcome"], registry=self.registry
+        )
+        files = Gauge("reelmill_spool_files", "Spool files that wait to be ingested.", registry=self.registry)
+        files.set_function(lambda: spool.waiting()[0])
+        size = Gauge("reelmill_spool_bytes", "Bytes that wait to be ingested.", registry=self.registry)
+        size.set_function(lambda: spool.waiting()[1])
+
+
+class TimedRequests:
+    """ASGI middleware that times each request under its route's template: ids in labels would be unbounded."""
+
+    def __init__(self, app: ASGIApp, requests: Histogram) -> None:
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "none")
+            self._requests.labels(method, route, status).observe(time.perf_counter() - started)

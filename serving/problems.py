@@ -1,0 +1,131 @@
+"""Every error that leaves this service, as RFC 9457 problem details.
+
+Belongs here: the shape of an error and the mapping from exceptions to it. Deciding that something is wrong: the module
+that finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.cursor import CursorInvalid
+from serving.feed_store import FeedExpired, NoFeedPublished
+from serving.spool import SpoolError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """Raise to answer with a problem. `kind` names the condition for programs, `detail` tells a person what to do."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extensions: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.extensions = extensions
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    """The problem as a response. Its `type` is a URN, since it names a condition and not a page."""
+    body = {
+        "type": f"urn:reelmill:problem:{problem.kind}" if problem.kind else "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "instance": request.url.path,
+        **problem.extensions,
+    }
+    return Response(orjson.dumps(body, default=str), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def _from_validation(exc: RequestValidationError) -> Problem:
+    errors = [{"where": ".".join(map(str, error["loc"])), "reason": error["msg"]} for error in exc.errors()]
+    detail = "; ".join(f"{error['where']}: {error['reason']}" for error in errors)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors)
+
+
+def _from_http(exc: HTTPException) -> Problem:
+    status = HTTPStatus(exc.status_code)
+    detail = status.description if exc.detail == status.phrase else exc.detail
+    return Problem(status, "", detail or status.phrase, headers=exc.headers)
+
+
+def _as_problem(exc: Exception) -> Problem:
+    match exc:
+        case Problem():
+            return exc
+        case RequestValidationError():
+            return _from_validation(exc)
+        case HTTPException():
+            return _from_http(exc)
+        case CursorInvalid():
+            return Problem(HTTPStatus.BAD_REQUEST, "cursor-invalid", f"{exc}; start again without a cursor")
+        case FeedExpired():
+            return Problem(HTTPStatus.GONE, "cursor-expired", f"{exc}; start again without a cursor")
+        case NoFeedPublished():
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-feed-published", str(exc), headers={"Retry-After": "60"})
+        case RedisError():
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "store-unreachable",
+                "the feed store does not answer; try again",
+                headers={"Retry-After": "1"},
+            )
+        case SpoolError():
+            detail = "the events could not be kept; send them again later"
+            return Problem(HTTPStatus.INSUFFICIENT_STORAGE, "spool-full", detail, headers={"Retry-After": "30"})
+        case _:
+            # The cause goes to the log, not to a stranger.
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "", "an error of this service, which its log explains")
+
+
+_HANDLED: tuple[type[Exception], ...] = (
+    Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, RedisError, SpoolError,
+    Exception,
+)  # fmt: skip
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem, those of the framework included."""
+
+    async def handle(request: Request, exc: Exception) -> Response:
+        return problem_response(request, _as_problem(exc))
+
+    for kind in _HANDLED:
+        app.add_exception_handler(kind, handle)
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries that say: these statuses answer with a problem."""
+    schema = {
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "instance": {"type": "string"},
+        },
+    }
+    return {s.value: {"description": s.phrase, "content": {MEDIA_TYPE: {"schema": schema}}} for s in statuses}
