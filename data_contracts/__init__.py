@@ -1,0 +1,10 @@
+"""Data contracts: one ODCS v3.1 file per table, and the loader that turns it into everything else.
+
+Belongs here: the contracts (`<layer>/<table>.odcs.yaml`) and what is derived from them alone: the Spark schema and the
+Delta table (delta.py), the Great Expectations suite (suite.py), the catalogue entry (catalogue.py). Applying a
+contract to a batch of rows is the lake's work (jobs/lake.py).
+"""
+
+from data_contracts.contract import Column, Contract, ContractError, RowRule, TableRule, load, load_file, tables
+
+__all__ = ["Column", "Contract", "ContractError", "RowRule", "TableRule", "load", "load_file", "tables"]

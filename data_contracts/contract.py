@@ -1,0 +1,164 @@
+"""Reads an ODCS v3.1 contract into the few typed facts that the rest of the platform uses.
+
+Belongs here: parsing and the errors of a contract that says too little. What is made of it: delta.py, suite.py and
+catalogue.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+ROOT = Path(__file__).parent
+CLASSIFICATIONS = frozenset({"public", "internal", "personal"})
+NUMBERS = frozenset({"int", "bigint", "double", "float", "smallint"})
+
+
+class ContractError(Exception):
+    """A contract is missing, malformed, or leaves out what every contract must say."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `type` is the Spark SQL type; `unit` is None for what is not a number."""
+
+    name: str
+    type: str
+    description: str
+    classification: str
+    required: bool
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A Spark SQL predicate that every row keeps; as in a CHECK constraint, NULL passes."""
+
+    name: str
+    predicate: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """One Great Expectations expectation over a whole batch, by its snake_case type."""
+
+    name: str
+    type: str
+    kwargs: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced."""
+
+    table: str
+    version: str
+    description: str
+    usage: str
+    grain: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    window_column: str | None
+    row_rules: tuple[RowRule, ...]
+    table_rules: tuple[TableRule, ...]
+    freshness: str
+    retention: str
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError when the contract has none."""
+        return {c.name: c for c in self.columns}[name]
+
+
+def tables() -> tuple[str, ...]:
+    """The names of all contracted tables, sorted."""
+    return tuple(sorted(f"{p.parent.name}.{p.name.removesuffix('.odcs.yaml')}" for p in ROOT.glob("*/*.odcs.yaml")))
+
+
+@cache
+def load(table: str) -> Contract:
+    """The contract of one table. Raises ContractError when there is none or it is incomplete."""
+    layer, _, name = table.partition(".")
+    path = ROOT / layer / f"{name}.odcs.yaml"
+    if not path.exists():
+        raise ContractError(f"There is no contract for the table {table!r}; the contracted tables are {list(tables())}.")
+    contract = load_file(path)
+    if contract.table != table:
+        raise ContractError(f"{path.name} names the table {contract.table!r}, but its place says {table!r}.")
+    return contract
+
+
+def load_file(path: Path) -> Contract:
+    """Parse one file. Raises ContractError naming the file and what it lacks."""
+    try:
+        odcs = OpenDataContractStandard.model_validate(yaml.safe_load(path.read_text()))
+        return _contract(odcs)
+    except (ValidationError, yaml.YAMLError, ContractError) as error:
+        raise ContractError(f"{path.name}: {error}") from error
+
+
+def _contract(odcs: OpenDataContractStandard) -> Contract:
+    if not odcs.schema_ or len(odcs.schema_) != 1:
+        raise ContractError("a contract describes exactly one table under `schema`")
+    schema = odcs.schema_[0]
+    properties = schema.properties or []
+    keys = sorted((p for p in properties if p.primaryKey), key=lambda p: p.primaryKeyPosition or 0)
+    sla = {s.property: f"{s.value} {s.unit}" for s in odcs.slaProperties or []}
+    quality = [*(schema.quality or []), *(q for p in properties for q in p.quality or [])]
+    return Contract(
+        table=_said(odcs.id, "id"),
+        version=_said(odcs.version, "version"),
+        description=_said(schema.description, "schema.description"),
+        usage=_said(odcs.description and odcs.description.usage, "description.usage"),
+        grain=_said(schema.dataGranularityDescription, "dataGranularityDescription"),
+        columns=tuple(_column(p) for p in properties),
+        key=tuple(_said(p.name, "name") for p in keys),
+        window_column=_custom(schema).get("windowColumn"),
+        row_rules=tuple(_row_rule(q) for q in quality if q.engine == "rowRule"),
+        table_rules=tuple(_table_rule(q) for q in quality if q.engine == "greatExpectations"),
+        freshness=_said(sla.get("freshness"), "slaProperties.freshness"),
+        retention=_said(sla.get("retention"), "slaProperties.retention"),
+    )
+
+
+def _column(p: SchemaProperty) -> Column:
+    name = _said(p.name, "a property's name")
+    kind = _said(p.physicalType, f"{name}.physicalType")
+    unit = _custom(p).get("unit")
+    if kind in NUMBERS and unit is None:
+        raise ContractError(f"the number {name!r} has no unit (customProperties: unit)")
+    if p.classification not in CLASSIFICATIONS:
+        raise ContractError(f"{name}.classification is {p.classification!r}, not one of {sorted(CLASSIFICATIONS)}")
+    return Column(name, kind, _said(p.description, f"{name}.description"), p.classification, bool(p.required), unit)
+
+
+def _row_rule(q: DataQuality) -> RowRule:
+    name = _said(q.name, "a row rule's name")
+    if not isinstance(q.implementation, str):
+        raise ContractError(f"the row rule {name!r} needs a Spark SQL predicate as its implementation")
+    return RowRule(name, q.implementation, q.description or "")
+
+
+def _table_rule(q: DataQuality) -> TableRule:
+    name = _said(q.name, "a table rule's name")
+    if not isinstance(q.implementation, dict) or "type" not in q.implementation:
+        raise ContractError(f"the table rule {name!r} needs an expectation's type and kwargs as its implementation")
+    return TableRule(name, q.implementation["type"], q.implementation.get("kwargs", {}), q.description or "")
+
+
+def _custom(described: Any) -> dict[str, str]:
+    return {p.property: str(p.value) for p in described.customProperties or []}
+
+
+def _said(value: str | None, what: str) -> str:
+    if not value:
+        raise ContractError(f"`{what}` is missing")
+    return value

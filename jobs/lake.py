@@ -1,0 +1,302 @@
+"""Reads and writes contracted tables, and lets nothing into one that its contract forbids.
+
+Belongs here: reading at a pinned version, the checks before a commit, the three ways of writing (replace a window,
+merge on the key, insert what is new) and quarantine. The rules themselves: data_contracts/. The record of a run:
+runner.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import deltalake
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
+
+import data_contracts
+from data_contracts.contract import Contract
+from data_contracts.delta import create_table, ddl
+from jobs.errors import ReelmillError
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.job import Window
+
+QUARANTINE = "quarantine.rows"
+# Casts that lose nothing, so that a count() may fill an int column's wider sibling and the like.
+WIDENING = frozenset({("int", "bigint"), ("smallint", "int"), ("smallint", "bigint"), ("float", "double")})
+
+
+class TableMissing(ReelmillError):
+    """A job reads a table that nothing has written yet."""
+
+
+class SchemaMismatch(ReelmillError):
+    """A batch has other columns or types than its contract."""
+
+
+class EmptyOutput(ReelmillError):
+    """A window would be replaced by nothing."""
+
+
+class BrokenBatch(ReelmillError):
+    """A batch breaks a table rule or its key; it was not committed."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one write did. `bytes` is the size of the files it added."""
+
+    table: str
+    version: int
+    rows: int
+    quarantined: int
+    bytes: int
+
+
+class Lake:
+    """The tables as one run sees them: each is read at the version it had when the run first touched it."""
+
+    def __init__(self, spark: SparkSession, settings: Settings, run_id: str = "adhoc", job: str = "adhoc") -> None:
+        self.spark = spark
+        self.settings = settings
+        self.run_id = run_id
+        self.job = job
+        self.read_versions: dict[str, int] = {}
+        self.commits: list[Commit] = []
+        # Every commit of this run carries its id, which joins the Delta history to ops.job_runs.
+        spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", run_id)
+
+    def path(self, table: str) -> Path:
+        """Where the table lies; quarantine.<table> keeps the dot of the table it is for."""
+        layer, _, name = table.partition(".")
+        return self.settings.lake / layer / name
+
+    def exists(self, table: str) -> bool:
+        """Whether anything was ever committed to the table."""
+        return self.version(table) > 0
+
+    def version(self, table: str) -> int:
+        """The newest version; 0 is the empty table that its contract created, -1 no table at all."""
+        path = str(self.path(table))
+        return deltalake.DeltaTable(path).version() if deltalake.DeltaTable.is_deltatable(path) else -1
+
+    def read(
+        self, table: str, *, since: date | datetime | None = None, until: date | datetime | None = None
+    ) -> DataFrame:
+        """The table, optionally its rows with `since <= window column < until`.
+
+        Raises TableMissing when nothing was ever written to it.
+        """
+        if table not in self.read_versions:
+            version = self.version(table)
+            if version <= 0:
+                raise TableMissing(
+                    f"The job {self.job} reads {table}, which has no data yet in {self.settings.lake}. "
+                    f"Run the job that writes it first (`reelmill jobs` names it)."
+                )
+            self.read_versions[table] = version
+        frame = (
+            self.spark.read.format("delta")
+            .option("versionAsOf", self.read_versions[table])
+            .load(str(self.path(table)))
+        )
+        if since is None and until is None:
+            return frame
+        return frame.where(_between(data_contracts.load(table), since, until))
+
+    def replace(self, table: str, frame: DataFrame, window: Window) -> Commit:
+        """Replace the rows of the window by these, in one commit. Raises EmptyOutput rather than delete."""
+        contract = data_contracts.load(table)
+        condition = _predicate(contract, window.start, window.end)
+
+        def write(good: DataFrame) -> None:
+            target = str(self.path(table))
+            good.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(target)
+
+        commit = self._commit(contract, frame, write)
+        if commit is None:
+            raise EmptyOutput(f"The job {self.job} made no row of {table} for {window}; what was there is untouched.")
+        return commit
+
+    def merge(self, table: str, frame: DataFrame) -> Commit | None:
+        """Update the rows whose key is there, insert the others; no row is a no-op that returns None."""
+        return self._merge(table, frame, update=True)
+
+    def insert_new(self, table: str, frame: DataFrame) -> Commit | None:
+        """Insert the rows whose key is not there yet, so that what arrives twice counts once."""
+        return self._merge(table, frame, update=False)
+
+    def quarantine(self, table: str, frame: DataFrame, rule: str) -> int:
+        """Keep rows that a job itself had to refuse, whole, as JSON with the reason; returns how many."""
+        return self._quarantine(table, frame.withColumn("_broken", F.array(F.lit(rule))))
+
+    def create(self, table: str) -> None:
+        """Create the empty table from its contract when it is not there."""
+        if self.version(table) < 0:
+            name = QUARANTINE if table.startswith("quarantine.") else table
+            self.spark.sql(create_table(data_contracts.load(name), self.path(table)))
+
+    def _merge(self, table: str, frame: DataFrame, *, update: bool) -> Commit | None:
+        from delta.tables import DeltaTable
+
+        contract = data_contracts.load(table)
+        same_key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in contract.key)
+
+        def write(good: DataFrame) -> None:
+            target = DeltaTable.forPath(self.spark, str(self.path(table)))
+            merge = target.alias("t").merge(good.alias("s"), same_key).whenNotMatchedInsertAll()
+            (merge.whenMatchedUpdateAll() if update else merge).execute()
+
+        return self._commit(contract, frame, write)
+
+    def _commit(self, contract: Contract, frame: DataFrame, write: Callable[[DataFrame], None]) -> Commit | None:
+        """Check, set aside, write; None when no good row is left to write."""
+        frame = _conform(contract, frame)
+        self.create(contract.table)
+        if not self.settings.checks:
+            write(frame)
+            return self._record(contract.table, quarantined=0)
+        marked = frame.withColumn("_broken", _broken_rules(contract)).persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            rows, broken, keys = _measure(contract, marked)
+            good = marked.where(F.size("_broken") == 0).drop("_broken")
+            quarantined = self._quarantine(contract.table, marked.where(F.size("_broken") > 0)) if broken else 0
+            if rows == broken:
+                return None
+            if keys != rows - broken:
+                _check_key(contract, good)
+            _check_table_rules(contract, good)
+            write(good)
+            return self._record(contract.table, quarantined)
+        finally:
+            marked.unpersist()
+
+    def _record(self, table: str, quarantined: int) -> Commit:
+        newest = deltalake.DeltaTable(str(self.path(table))).history(1)[0]
+        metrics = newest["operationMetrics"]
+        # A merge counts what it inserted and updated; numOutputRows also counts the rows it merely copied.
+        rows = (
+            int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])
+            if "numTargetRowsInserted" in metrics
+            else int(metrics["numOutputRows"])
+        )
+        size = int(metrics.get("numOutputBytes", metrics.get("numTargetBytesAdded", 0)))
+        commit = Commit(table, newest["version"], rows, quarantined, size)
+        self.commits.append(commit)
+        # The run reads its own writes.
+        self.read_versions.pop(table, None)
+        return commit
+
+    def _quarantine(self, table: str, marked: DataFrame) -> int:
+        """Insert-only on a hash of the rule and the row, so that a re-run of the window keeps each row once."""
+        from delta.tables import DeltaTable
+
+        rows = marked.select(
+            F.lit(self.job).alias("job"),
+            F.lit(self.run_id).alias("run_id"),
+            F.col("_broken").alias("rules"),
+            F.to_json(F.struct(*[c for c in marked.columns if c != "_broken"])).alias("row"),
+        )
+        rows = rows.withColumn("rejected_id", F.sha2(F.concat_ws("|", "rules", "row"), 256)).dropDuplicates(["rejected_id"])
+        rows = rows.select(*(c.name for c in data_contracts.load(QUARANTINE).columns)).persist()
+        try:
+            name = f"quarantine.{table}"
+            self.create(name)
+            target = DeltaTable.forPath(self.spark, str(self.path(name))).alias("t")
+            target.merge(rows.alias("s"), "t.rejected_id = s.rejected_id").whenNotMatchedInsertAll().execute()
+            return rows.count()
+        finally:
+            rows.unpersist()
+
+
+def _conform(contract: Contract, frame: DataFrame) -> DataFrame:
+    """The frame with exactly the contract's columns in its order; only casts that lose nothing are made."""
+    got = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
+    wanted = {c.name: c.type for c in contract.columns}
+    wrong = [
+        *(f"{n} is missing" for n in wanted if n not in got),
+        *(f"{n} is not in the contract" for n in got if n not in wanted),
+        *(
+            f"{n} is {got[n]}, not {t}"
+            for n, t in wanted.items()
+            if n in got and got[n] != t and (got[n], t) not in WIDENING
+        ),
+    ]
+    if wrong:
+        raise SchemaMismatch(f"A batch for {contract.table} does not match its contract: {'; '.join(wrong)}.")
+    return frame.select(*(F.col(n).cast(t).alias(n) for n, t in wanted.items()))
+
+
+def _broken_rules(contract: Contract) -> Column:
+    """The names of the row rules that a row breaks, as an array."""
+    rules = [(f"{c.name}_required", F.col(c.name).isNull()) for c in contract.columns if c.required]
+    # As in a CHECK constraint, a predicate that is NULL passes.
+    rules += [(r.name, ~F.expr(f"coalesce({r.predicate}, true)")) for r in contract.row_rules]
+    names = [F.when(broken, F.lit(name)) for name, broken in rules]
+    return F.filter(F.array(*names), lambda name: name.isNotNull()) if names else F.array().cast("array<string>")
+
+
+def _measure(contract: Contract, marked: DataFrame) -> tuple[int, int, int]:
+    """Rows, broken rows, and distinct keys among the good ones, in one pass.
+
+    Keys are counted by a 64-bit hash, which shuffles 8 bytes a row; a collision is told from a duplicate later.
+    """
+    good = F.size("_broken") == 0
+    key = F.when(good, F.xxhash64(*contract.key))
+    row = marked.agg(
+        F.count(F.lit(1)).alias("rows"), F.count_if(~good).alias("broken"), F.count_distinct(key).alias("keys")
+    ).first()
+    assert row is not None
+    return row["rows"], row["broken"], row["keys"]
+
+
+def _check_key(contract: Contract, good: DataFrame) -> None:
+    twice = good.groupBy(*contract.key).count().where("count > 1").limit(3).collect()
+    if twice:
+        examples = "; ".join(str({k: r[k] for k in contract.key}) for r in twice)
+        raise BrokenBatch(
+            f"A batch for {contract.table} has more than one row for a key ({', '.join(contract.key)}), for example "
+            f"{examples}. Nothing was committed; readers keep the last good version."
+        )
+
+
+def _check_table_rules(contract: Contract, good: DataFrame) -> None:
+    if not contract.table_rules:
+        return
+    from data_contracts.suite import broken_table_rules
+
+    broken = broken_table_rules(contract, good)
+    if broken:
+        raise BrokenBatch(
+            f"A batch for {contract.table} breaks a table rule: {'; '.join(broken)}. "
+            "Nothing was committed; readers keep the last good version."
+        )
+
+
+def _predicate(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:
+    """`since <= window column < until` in Spark SQL, with literals of the column's own type."""
+    if contract.window_column is None:
+        raise SchemaMismatch(f"The contract of {contract.table} has no windowColumn, so it cannot be cut by time.")
+    kind = contract.column(contract.window_column).type
+    bounds = ((">=", since), ("<", until))
+    return " AND ".join(f"{contract.window_column} {sign} {_literal(b, kind)}" for sign, b in bounds if b is not None)
+
+
+def _between(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> Column:
+    return F.expr(_predicate(contract, since, until))
+
+
+def _literal(bound: date | datetime, kind: str) -> str:
+    moment = bound if isinstance(bound, datetime) else datetime.combine(bound, time(), UTC)
+    moment = moment.astimezone(UTC)
+    if kind == "timestamp":
+        return f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'"
+    if moment.time() != time():
+        raise ValueError(f"{moment} falls inside a day, but the table is cut by date")
+    return f"DATE '{moment:%Y-%m-%d}'"

@@ -1,0 +1,158 @@
+"""Runs one job for one window, alone, and records what it did; and says which window is due.
+
+Belongs here: the lock, the record in ops.job_runs, the catch-up rule. What a job may write: lake.py. Which jobs there
+are and in what order: pipeline.py.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import deltalake
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+import data_contracts
+from jobs.errors import ReelmillError
+from jobs.job import Job, Window
+from jobs.lake import Commit, Lake, TableMissing
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JOB_RUNS = "ops.job_runs"
+
+
+class JobFailed(ReelmillError):
+    """A job raised; its run is recorded and nothing of what it did not commit is visible."""
+
+
+class NothingToCatchUp(ReelmillError):
+    """A daily job has no input from which to take its first day."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """What one run did: `rows` and `bytes` are what it committed, over all its tables."""
+
+    run_id: str
+    job: str
+    window: Window
+    seconds: float
+    commits: tuple[Commit, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(c.rows for c in self.commits)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(c.quarantined for c in self.commits)
+
+    @property
+    def bytes(self) -> int:
+        return sum(c.bytes for c in self.commits)
+
+
+def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -> JobRun:
+    """Run one job for one window and record the run.
+
+    A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
+    JobFailed from the job's own error, after recording it.
+    """
+    with _alone(job, settings):
+        lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job.name)
+        started, clock = datetime.now(UTC), time.monotonic()
+        error: Exception | None = None
+        try:
+            job(lake, window)
+        except Exception as raised:
+            error = raised
+        run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits))
+        _record(run, lake, started, error)
+    if error is not None:
+        reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
+        raise JobFailed(f"{job.name} failed for {window}. {reason}") from error
+    return run
+
+
+def due(job: Job, day: date, spark: SparkSession, settings: Settings) -> Window:
+    """The window that brings a job up to the end of `day`.
+
+    A daily job that missed days (or never ran) catches up in one window, from the end of its last success (or from
+    the first row of its input): one pass over a long window costs far less than one run a day. A job that already
+    covers the day does that day again. Every other job works on the day itself.
+    """
+    window = Window.of_day(day)
+    if job.every != "day":
+        return window
+    lake = Lake(spark, settings, job=job.name)
+    if lake.exists(JOB_RUNS):
+        runs = lake.read(JOB_RUNS).where((F.col("job") == job.name) & (F.col("status") == "succeeded"))
+        last = runs.agg(F.date_format(F.max("window_end"), "yyyy-MM-dd").alias("end")).first()
+        if last is not None and last["end"] is not None:
+            return Window.of_days(min(date.fromisoformat(last["end"]), day), day)
+    first = _first_day(job, lake, window)
+    return Window.of_days(first, day)
+
+
+def _first_day(job: Job, lake: Lake, window: Window) -> date:
+    for table in job.reads:
+        column = data_contracts.load(table).window_column
+        if column is None:
+            continue
+        first = lake.read(table, until=window.end).agg(F.date_format(F.min(column), "yyyy-MM-dd").alias("day")).first()
+        if first is not None and first["day"] is not None:
+            return date.fromisoformat(first["day"])
+    raise NothingToCatchUp(
+        f"{job.name} has nothing to work on: {', '.join(job.reads)} hold no row before {window.end:%Y-%m-%d %H:%M}."
+    )
+
+
+def newest_day(table: str, lake: Lake) -> date:
+    """The day of the newest row of a table that has a window column. Raises TableMissing when it is empty."""
+    column = data_contracts.load(table).window_column
+    newest = lake.read(table).agg(F.date_format(F.max(F.col(column or "")), "yyyy-MM-dd").alias("day")).first()
+    if newest is None or newest["day"] is None:
+        raise TableMissing(f"{table} is empty, so there is no newest day; say one with --date.")
+    return date.fromisoformat(newest["day"])
+
+
+@contextmanager
+def _alone(job: Job, settings: Settings) -> Iterator[None]:
+    """An advisory lock, which the kernel releases even after kill -9."""
+    path = settings.home / "locks" / f"{job.name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
+    """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
+    lake.create(JOB_RUNS)
+    row = {
+        "run_id": run.run_id,
+        "job": run.job,
+        "window_start": run.window.start,
+        "window_end": run.window.end,
+        "started_at": started,
+        "seconds": round(run.seconds, 3),
+        "status": "failed" if error else "succeeded",
+        "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
+        "reads": [{"table": t, "version": v} for t, v in sorted(lake.read_versions.items())],
+        "writes": [asdict(c) for c in run.commits],
+        "rows": run.rows,
+        "quarantined": run.quarantined,
+        "bytes": run.bytes,
+    }
+    table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
+    deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")

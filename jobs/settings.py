@@ -1,0 +1,66 @@
+"""Every setting of Reelmill, in one class, each an environment variable with the prefix `REELMILL_`.
+
+Belongs here: what a person may want to change without changing code. Constants that make a table what it is
+(window lengths, the ladder's rungs) belong to the job that uses them.
+"""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def under_home(*parts: str) -> Any:
+    """A default path below `home`, so that one setting moves everything and two homes never share a file."""
+    return Field(default_factory=lambda data: data["home"].joinpath(*parts))
+
+
+class Settings(BaseSettings):
+    """Where things are and how much machine to use."""
+
+    model_config = SettingsConfigDict(env_prefix="REELMILL_", frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path("var"), description="Everything written at run time hangs off this folder.")
+    lake: Path = under_home("lake")
+    media: Path = under_home("media")
+    landing: Path = under_home("landing")
+    events: Path = under_home("spool", "events")
+    models: Path = under_home("models")
+    checkpoints: Path = under_home("checkpoints")
+    registry: Path = under_home("feast")
+    jars: Path = Field(default=REPOSITORY / ".cache" / "jars", description="The JVM jars that `make setup` resolved.")
+    redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
+    spark_master: str = "local[*]"
+    spark_memory: str = Field(default="3g", description="Heap of the Spark driver, which in local mode does the work.")
+    checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
+
+    @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
+    @classmethod
+    def absolute(cls, path: Path) -> Path:
+        """Spark's JVM and the Airflow tasks have other working directories than the caller."""
+        return path.expanduser().absolute()
+
+    @cached_property
+    def secret(self) -> str:
+        """The key that signs cursors: made once per home, readable by its owner only.
+
+        Two processes may start at once on a new home: the link is atomic, so both end with the same key.
+        """
+        path = self.home / "secret"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            mine = self.home / f".secret.{os.getpid()}"
+            mine.touch(mode=0o600)
+            mine.write_text(secrets.token_urlsafe(32))
+            try:
+                os.link(mine, path)
+            except FileExistsError:
+                pass
+            mine.unlink()
+        return path.read_text()

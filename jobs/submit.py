@@ -1,0 +1,31 @@
+"""What spark-submit starts: one job for one day, in the session that spark-submit configured.
+
+Belongs here: the arguments that an orchestrator passes. People use `reelmill run`, which does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+
+from jobs.pipeline import find
+from jobs.runner import due, run_job
+from jobs.settings import Settings
+from jobs.spark import session
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run one Reelmill job for the day an orchestrator names.")
+    parser.add_argument("--job", required=True)
+    parser.add_argument("--date", required=True, type=date.fromisoformat)
+    arguments = parser.parse_args()
+    settings = Settings()
+    spark = session(settings, arguments.job)
+    declared = find(arguments.job)
+    run = run_job(declared, due(declared, arguments.date, spark, settings), spark, settings)
+    print(f"{run.job} {run.window}: {run.rows} rows, {run.quarantined} set aside, {run.seconds:.1f} s")
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The lake keeps a table's contract: what breaks it is set aside or refused, and the last good version stays."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+
+import data_contracts
+from data_contracts import contract as loader
+from jobs.job import Window
+from jobs.lake import BrokenBatch, EmptyOutput, Lake, SchemaMismatch, TableMissing
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: gold.plays
+name: plays
+version: 1.0.0
+status: active
+description: {purpose: Test., usage: Test.}
+schema:
+  - name: plays
+    description: It's a table of plays.
+    dataGranularityDescription: one play
+    customProperties: [{property: windowColumn, value: event_date}]
+    properties:
+      - {name: user_id, physicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true, classification: personal, description: Who.}
+      - {name: event_date, physicalType: date, primaryKey: true, primaryKeyPosition: 2, required: true, classification: internal, description: The day.}
+      - name: watch_ms
+        physicalType: bigint
+        classification: internal
+        description: Time on screen.
+        customProperties: [{property: unit, value: ms}]
+        quality: [{name: not_negative, type: custom, engine: rowRule, implementation: watch_ms >= 0}]
+    quality:
+      - {name: at_most_three, type: custom, engine: greatExpectations, implementation: {type: expect_table_row_count_to_be_between, kwargs: {max_value: 3}}}
+slaProperties: [{property: freshness, value: 1, unit: d}, {property: retention, value: 9, unit: d}]
+"""
+MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
+
+
+@pytest.fixture(autouse=True)
+def plays_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("gold/plays", "quarantine/rows"):
+        path = tmp_path / "contracts" / f"{name}.odcs.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(CONTRACT if name == "gold/plays" else (loader.ROOT / f"{name}.odcs.yaml").read_text())
+    monkeypatch.setattr(loader, "ROOT", tmp_path / "contracts")
+    loader.load.cache_clear()
+    yield
+    loader.load.cache_clear()
+
+
+def plays(spark: SparkSession, *rows: tuple[str | None, date, int | None]) -> DataFrame:
+    return spark.createDataFrame(list(rows), "user_id string, event_date date, watch_ms bigint")
+
+
+def contents(lake: Lake) -> list[tuple[object, ...]]:
+    lake.read_versions.clear()
+    return sorted(tuple(r) for r in lake.read("gold.plays").collect())
+
+
+def test_replacing_a_window_leaves_the_other_days_alone(lake: Lake) -> None:
+    lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("ann", TUESDAY, 2)), Window.of_days(MONDAY, TUESDAY))
+    lake.replace("gold.plays", plays(lake.spark, ("bob", TUESDAY, 3)), Window.of_day(TUESDAY))
+    assert contents(lake) == [("ann", MONDAY, 1), ("bob", TUESDAY, 3)]
+
+
+def test_a_row_that_breaks_a_rule_goes_to_quarantine_whole_and_once(lake: Lake) -> None:
+    for _ in range(2):
+        commit = lake.replace(
+            "gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, -5), (None, MONDAY, 7)), Window.of_day(MONDAY)
+        )
+        assert (commit.rows, commit.quarantined) == (1, 2)
+    kept = {tuple(r["rules"]): r["row"] for r in lake.read("quarantine.gold.plays").collect()}
+    assert kept == {
+        ("not_negative",): '{"user_id":"bob","event_date":"2026-01-05","watch_ms":-5}',
+        ("user_id_required",): '{"event_date":"2026-01-05","watch_ms":7}',
+    }
+
+
+def test_a_batch_that_breaks_a_table_rule_is_not_committed(lake: Lake) -> None:
+    lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)), Window.of_day(MONDAY))
+    four = plays(lake.spark, *((user, MONDAY, 1) for user in "abcd"))
+    with pytest.raises(BrokenBatch, match="expect_table_row_count_to_be_between.*saw 4"):
+        lake.replace("gold.plays", four, Window.of_day(MONDAY))
+    assert contents(lake) == [("ann", MONDAY, 1)]
+
+
+def test_a_key_that_appears_twice_is_refused_with_an_example(lake: Lake) -> None:
+    with pytest.raises(BrokenBatch, match="more than one row for a key.*'user_id': 'ann'"):
+        lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("ann", MONDAY, 2)))
+
+
+def test_nothing_never_replaces_something(lake: Lake) -> None:
+    lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)), Window.of_day(MONDAY))
+    with pytest.raises(EmptyOutput, match="gold.plays"):
+        lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)).where("false"), Window.of_day(MONDAY))
+    assert contents(lake) == [("ann", MONDAY, 1)]
+
+
+def test_a_merge_updates_by_key_and_an_insert_counts_each_key_once(lake: Lake) -> None:
+    lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 2), ("bob", MONDAY, 3)))
+    inserted = lake.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 9), ("cat", MONDAY, 4)))
+    assert inserted is not None and inserted.rows == 1
+    assert contents(lake) == [("ann", MONDAY, 2), ("bob", MONDAY, 3), ("cat", MONDAY, 4)]
+    assert lake.insert_new("gold.plays", plays(lake.spark, ("dan", MONDAY, 1)).where("false")) is None
+
+
+def test_a_run_reads_a_table_at_one_version_while_others_write(lake: Lake) -> None:
+    other = Lake(lake.spark, lake.settings)
+    other.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    assert lake.read("gold.plays").count() == 1
+    other.merge("gold.plays", plays(lake.spark, ("bob", MONDAY, 1)))
+    assert lake.read("gold.plays").count() == 1
+
+
+def test_reading_cuts_half_open_by_the_window_column(lake: Lake) -> None:
+    lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("ann", TUESDAY, 2)))
+    assert [r["watch_ms"] for r in lake.read("gold.plays", since=MONDAY, until=TUESDAY).collect()] == [1]
+
+
+def test_a_table_that_nothing_wrote_is_named_with_what_to_do(lake: Lake) -> None:
+    with pytest.raises(TableMissing, match="gold.plays.*Run the job that writes it"):
+        lake.read("gold.plays")
+
+
+def test_a_wrong_schema_is_listed_column_by_column(lake: Lake) -> None:
+    wrong = lake.spark.createDataFrame([("ann", "x", 1)], "user_id string, watch_ms string, extra int")
+    with pytest.raises(SchemaMismatch, match="event_date is missing; extra is not in the contract; watch_ms is string, not bigint"):
+        lake.merge("gold.plays", wrong)
+
+
+def test_the_delta_table_says_what_the_contract_says(lake: Lake) -> None:
+    lake.create("gold.plays")
+    table = DeltaTable(str(lake.path("gold.plays")))
+    fields = {f.name: f for f in table.schema().fields}
+    assert list(fields) == [c.name for c in data_contracts.load("gold.plays").columns]
+    assert fields["watch_ms"].metadata["comment"] == "Time on screen. [ms]"
+    assert not fields["user_id"].nullable
+    assert table.metadata().description == "It's a table of plays."
+    assert table.metadata().configuration["delta.constraints.not_negative"] == "watch_ms >= 0"
+
+
+def test_every_commit_carries_the_id_of_its_run(spark: SparkSession, lake: Lake) -> None:
+    Lake(spark, lake.settings, run_id="run-7").merge("gold.plays", plays(spark, ("ann", MONDAY, 1)))
+    assert DeltaTable(str(lake.path("gold.plays"))).history(1)[0]["userMetadata"] == "run-7"
+
+
+def test_checks_off_writes_the_same_rows(lake: Lake) -> None:
+    off = Lake(lake.spark, lake.settings.model_copy(update={"checks": False}))
+    off.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    assert contents(lake) == [("ann", MONDAY, 1)]
+    assert replace(off.commits[0], bytes=0, version=0).rows == 1
