@@ -1,0 +1,146 @@
+"""Features as a ranker consumes them: by point in time for training, as of one instant for scoring.
+
+Belongs here: the Feast store over our tables (registry, offline and online), and the two ways to fetch the features
+of `ranker_v1`. What the features are: feature_repo/. How they are computed: users.py, videos.py, hashtags.py.
+
+Both ways return the same columns with the same values: `user__*` and `video__*`, NULL where the entity had no row
+yet. Days since a first or last activity grow without anything happening, so they are not in the tables; they are
+derived here from the dates, for both ways alike.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime, time
+from functools import cache
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from feature_repo.definitions import SERVICES, TIMESTAMP, VIEWS, definitions, entity_key, features
+from jobs.lake import Lake
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+SERVICE = "ranker_v1"
+PROJECT = "reelmill"
+# Feeds are in database 0 (serving/feed_store.py).
+REDIS_DATABASE = 1
+# Feast finds the time of an entity row by this name.
+AT = "event_timestamp"
+
+
+@cache
+def feature_names() -> tuple[str, ...]:
+    """The feature columns that `point_in_time` and `as_of` add, in their order; all bigint or double."""
+    return tuple(_final(view, column.name, column.type) for view in SERVICES[SERVICE] for column in features(view))
+
+
+def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
+    """`entities` (user_id, video_id, shown_at and whatever else) with the features that were known at shown_at.
+
+    Goes through Feast's offline store. Raises TableMissing while a daily table has no data.
+    """
+    for view in SERVICES[SERVICE]:
+        lake.read(VIEWS[view])  # said here, a missing table is one sentence; said by Feast, it is a page
+    store = feature_store(lake)
+    # A feature row becomes valid at a midnight, so the midnight before shown_at sees the same rows; Feast joins once
+    # per different entity and instant, and there are far fewer of those.
+    timed = entities.withColumn(AT, F.date_trunc("day", "shown_at"))
+    with _quiet():
+        job = store.get_historical_features(timed, store.get_feature_service(SERVICE), full_feature_names=True)
+        joined = job.to_spark_df()
+    return joined.select(*entities.columns, *_features(F.col("shown_at")))
+
+
+def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
+    """`pairs` (user_id, video_id and whatever else) with the features that are known at one instant.
+
+    The same columns and values as `point_in_time` with every shown_at = at, without a join over time.
+    """
+    joined = pairs
+    for view in SERVICES[SERVICE]:
+        joined = joined.join(_latest(lake, view, at), on=entity_key(view), how="left")
+    return joined.select(*pairs.columns, *_features(F.lit(at)))
+
+
+def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
+    """The Feast store over this lake, with its definitions applied to the registry under settings.registry.
+
+    Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is for
+    training only: reading or writing online features fails.
+    """
+    with _quiet():
+        from feast import FeatureStore, RepoConfig
+
+        home = lake.settings.registry
+        home.mkdir(parents=True, exist_ok=True)
+        online = {"type": "redis", "connection_string": _connection(redis_url), "skip_dedup": True} if redis_url else None
+        store = FeatureStore(
+            config=RepoConfig(
+                project=PROJECT,
+                provider="local",
+                registry={"registry_type": "file", "path": str(home / "registry.db"), "cache_ttl_seconds": 0},
+                offline_store={"type": "spark", "staging_location": str(home / "staging")},
+                batch_engine={"type": "spark.engine", "staging_location": str(home / "staging")},
+                online_store=online,
+                entity_key_serialization_version=3,
+            )
+        )
+        store.apply(definitions(lake.settings.lake))
+    return store
+
+
+def _latest(lake: Lake, view: str, at: datetime) -> DataFrame:
+    """The newest row of each entity that is valid at the instant, features named as by Feast."""
+    # valid_from <= at, said on the window column so that Delta skips the files of later days.
+    until = datetime.combine(at.astimezone(UTC).date(), time(), UTC)
+    key = entity_key(view)
+    newest = Over.partitionBy(key).orderBy(F.col(TIMESTAMP).desc())
+    return (
+        lake.read(VIEWS[view], until=until)
+        .withColumn("_newest", F.row_number().over(newest))
+        .where("_newest = 1")
+        .select(key, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(view)])
+    )
+
+
+def _features(at: Column) -> list[Column]:
+    """The feature columns, dates turned into days before `at`."""
+    columns = []
+    for view in SERVICES[SERVICE]:
+        for column in features(view):
+            value = F.col(f"{view}__{column.name}")
+            if column.type == "date":
+                value = F.date_diff(at, value).cast("bigint")
+            columns.append(value.alias(_final(view, column.name, column.type)))
+    return columns
+
+
+def _final(view: str, name: str, kind: str) -> str:
+    """user__last_watch_date -> user__days_since_last_watch; other names stay."""
+    return f"{view}__days_since_{name.removesuffix('_date')}" if kind == "date" else f"{view}__{name}"
+
+
+def _connection(redis_url: str) -> str:
+    """redis://host:port -> what Feast calls a connection string, in the database kept for features."""
+    from redis.connection import parse_url
+
+    parts = parse_url(redis_url)
+    options = [f"{parts['host']}:{parts.get('port', 6379)}", f"db={REDIS_DATABASE}"]
+    options += [f"{k}={parts[k]}" for k in ("username", "password") if parts.get(k)]
+    return ",".join(options)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Feast warns that its Spark store is in alpha each time it is touched, and prints its progress."""
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        warnings.filterwarnings("ignore", message="The spark .* is an experimental feature", category=RuntimeWarning)
+        yield

@@ -1,0 +1,55 @@
+"""Daily features of a viewer: what they watched, finished, liked and skipped, over 7 and 28 days and ever.
+
+Belongs here: anything keyed by user_id and computed from watches. The windowing itself: changes.py.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.features.changes import daily_state, flag, mean_share, part, share_units
+from jobs.job import Window, job
+from jobs.lake import Lake
+
+
+def user_daily(watches: DataFrame, window: Window) -> DataFrame:
+    """silver.watches (all of the past) to the rows of gold.user_daily for the days of `window`."""
+    dated = watches.withColumn("active_day", F.to_date("started_at"))
+    sums = {
+        "watches": F.lit(1).cast("bigint"),
+        "watch_ms": F.coalesce(F.col("watch_ms"), F.lit(0)),
+        "finishes": flag(F.col("is_finished")),
+        "skips": flag(F.col("is_skipped")),
+        "likes": flag(F.col("is_liked")),
+        "shares": flag(F.col("is_shared")),
+        "share_watched": share_units(F.col("share_watched")),
+    }
+    return daily_state(dated, "user_id", sums, {"active_days": "active_day"}, window).select(
+        "user_id",
+        "event_date",
+        "valid_from",
+        "watches_7d",
+        "watches_28d",
+        "watches_total",
+        "watch_ms_28d",
+        "finishes_28d",
+        "skips_28d",
+        "likes_28d",
+        "shares_28d",
+        "active_days_28d",
+        "active_days_total",
+        mean_share("share_watched_28d", "watches_28d").alias("share_watched_28d"),
+        mean_share("share_watched_total", "watches_total").alias("share_watched_total"),
+        part("finishes_total", "watches_total").alias("finished_share_total"),
+        part("skips_total", "watches_total").alias("skipped_share_total"),
+        part("likes_total", "watches_total").alias("liked_share_total"),
+        F.col("first_date").alias("first_watch_date"),
+        F.col("last_date").alias("last_watch_date"),
+    )
+
+
+@job(every="day", reads=["silver.watches"], writes=["gold.user_daily"])
+def run(lake: Lake, window: Window) -> None:
+    watches = lake.read("silver.watches", until=window.end)
+    lake.replace("gold.user_daily", user_daily(watches, window), window)

@@ -1,0 +1,55 @@
+"""Daily features of a video: how it was watched, finished, liked and skipped, over 7 and 28 days and ever.
+
+Belongs here: anything keyed by video_id and computed from watches. What the video itself shows or says: jobs/media/.
+The windowing: changes.py.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.features.changes import daily_state, flag, mean_share, part, share_units
+from jobs.job import Window, job
+from jobs.lake import Lake
+
+
+def video_daily(watches: DataFrame, window: Window) -> DataFrame:
+    """silver.watches (all of the past) to the rows of gold.video_daily for the days of `window`."""
+    sums = {
+        "views": F.lit(1).cast("bigint"),
+        "finishes": flag(F.col("is_finished")),
+        "skips": flag(F.col("is_skipped")),
+        "likes": flag(F.col("is_liked")),
+        "shares": flag(F.col("is_shared")),
+        "share_watched": share_units(F.col("share_watched")),
+    }
+    return daily_state(watches, "video_id", sums, {"viewers": "user_id"}, window).select(
+        "video_id",
+        "event_date",
+        "valid_from",
+        "views_7d",
+        "views_28d",
+        "views_total",
+        "viewers_28d",
+        "viewers_total",
+        "finishes_28d",
+        "skips_28d",
+        "likes_28d",
+        "likes_total",
+        "shares_28d",
+        "shares_total",
+        mean_share("share_watched_28d", "views_28d").alias("share_watched_28d"),
+        mean_share("share_watched_total", "views_total").alias("share_watched_total"),
+        part("finishes_total", "views_total").alias("finished_share_total"),
+        part("skips_total", "views_total").alias("skipped_share_total"),
+        part("likes_total", "views_total").alias("liked_share_total"),
+        F.col("first_date").alias("first_view_date"),
+        F.col("last_date").alias("last_view_date"),
+    )
+
+
+@job(every="day", reads=["silver.watches"], writes=["gold.video_daily"])
+def run(lake: Lake, window: Window) -> None:
+    watches = lake.read("silver.watches", until=window.end)
+    lake.replace("gold.video_daily", video_daily(watches, window), window)
