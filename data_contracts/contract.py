@@ -89,7 +89,9 @@ def load(table: str) -> Contract:
     layer, _, name = table.partition(".")
     path = ROOT / layer / f"{name}.odcs.yaml"
     if not path.exists():
-        raise ContractError(f"There is no contract for the table {table!r}; the contracted tables are {list(tables())}.")
+        raise ContractError(
+            f"There is no contract for the table {table!r}; the contracted tables are {list(tables())}."
+        )
     contract = load_file(path)
     if contract.table != table:
         raise ContractError(f"{path.name} names the table {contract.table!r}, but its place says {table!r}.")

@@ -102,9 +102,7 @@ class Lake:
                 )
             self.read_versions[table] = version
         frame = (
-            self.spark.read.format("delta")
-            .option("versionAsOf", self.read_versions[table])
-            .load(str(self.path(table)))
+            self.spark.read.format("delta").option("versionAsOf", self.read_versions[table]).load(str(self.path(table)))
         )
         if since is None and until is None:
             return frame
@@ -203,7 +201,9 @@ class Lake:
             F.col("_broken").alias("rules"),
             F.to_json(F.struct(*[c for c in marked.columns if c != "_broken"])).alias("row"),
         )
-        rows = rows.withColumn("rejected_id", F.sha2(F.concat_ws("|", "rules", "row"), 256)).dropDuplicates(["rejected_id"])
+        rows = rows.withColumn("rejected_id", F.sha2(F.concat_ws("|", "rules", "row"), 256)).dropDuplicates(
+            ["rejected_id"]
+        )
         rows = rows.select(*(c.name for c in data_contracts.load(QUARANTINE).columns)).persist()
         try:
             name = f"quarantine.{table}"

@@ -21,7 +21,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,8 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
         "api_auth": {"jwt_secret": hashlib.sha512(f"airflow {settings.secret}".encode()).hexdigest()},
         # Fixed ports by default, which the Airflow of another home may hold.
         "logging": {"worker_log_server_port": free_port(), "trigger_log_server_port": free_port()},
-        "dag_processor": {"refresh_interval": 30},
+        # Every parse imports the jobs; the default of twice a minute would take a tenth of a small machine.
+        "dag_processor": {"min_file_process_interval": 300},
     }
     variables = {
         f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
@@ -275,16 +276,56 @@ def _executable(name: str) -> Path:
 
 @click.group()
 def main() -> None:
-    """Start Airflow or Dagster for this home."""
+    """Start an orchestrator for this home (REELMILL_HOME) and stop it, and all it started, with Ctrl-C."""
 
 
 @main.command("airflow")
-@click.option("--port", type=int, help="A free one when left out.")
+@click.option("--port", type=int, help="Its port on 127.0.0.1; a free one when left out.")
 def airflow_command(port: int | None) -> None:
-    """Airflow with Reelmill's DAGs, until Ctrl-C. Example: python -m jobs.orchestrators airflow --port 8080"""
+    """Airflow with Reelmill's DAGs. Example: python -m jobs.orchestrators airflow --port 8080"""
     settings = Settings()
-    console = Console()
-    with _readable(console):
-        with console.status(f"Airflow is starting; on a new home that takes a minute. Log: {_log(settings, 'airflow')}"):
-            context = airflow(settings, port)
-            up = context.__enter__()
+    _serve(
+        airflow(settings, port),
+        "Airflow is starting (on a new home that takes a minute)",
+        lambda up: (
+            f"Airflow is at {up.url}\n"
+            f"  log in as  {ADMIN}\n"
+            f"  password   {password(settings)}\n"
+            f"  home       {settings.home}\n"
+            f"  log        {up.log}\n"
+            "All DAGs start paused: switch on what should run by itself, or trigger reelmill_nightly for a day that has "
+            "events (docs/operations.md)."
+        ),
+    )
+
+
+@main.command("catalog")
+@click.option("--port", type=int, help="Its port on 127.0.0.1; a free one when left out.")
+def catalog_command(port: int | None) -> None:
+    """Dagster with the graph of all tables. Example: python -m jobs.orchestrators catalog --port 3000"""
+    settings = Settings()
+    _serve(
+        dagster(settings, port),
+        "The catalogue is starting",
+        lambda up: f"The catalogue is at {up.url}/asset-groups\n  home       {settings.home}\n  log        {up.log}",
+    )
+
+
+def _serve(context: AbstractContextManager[Orchestrator], starting: str, ready: Callable[[Orchestrator], str]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with ExitStack() as stack:
+            with console.status(starting):
+                up = stack.enter_context(context)
+            console.print(ready(up), markup=False)
+            console.print("Ctrl-C stops it.")
+            up.wait()
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    except ReelmillError as error:
+        console.print(str(error), markup=False, style="red")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

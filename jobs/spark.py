@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs import java
 from jobs.errors import ReelmillError
 from jobs.settings import REPOSITORY, Settings
 
@@ -29,10 +30,6 @@ LOG4J = REPOSITORY / "jobs" / "log4j2.properties"
 
 class JarsMissing(ReelmillError):
     """`make setup` has not resolved the JVM jars yet."""
-
-
-class JavaMissing(ReelmillError):
-    """Spark 4 needs Java 17 or 21 and none was found."""
 
 
 def jars(settings: Settings) -> list[Path]:
@@ -71,23 +68,21 @@ def configuration(settings: Settings) -> dict[str, str]:
 
 def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     """The running session, or a new one. Raises JarsMissing or JavaMissing with what to do."""
-    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
+    if "JAVA_HOME" not in os.environ:
+        found = java.find()
+        if found is None:
+            raise java.JavaMissing
+        os.environ["JAVA_HOME"] = str(found.home)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.appName(name)
     for key, value in configuration(settings).items():
         builder = builder.config(key, value)
-    try:
-        with _jvm_log(settings.home / "logs" / "spark.log"):
-            return builder.getOrCreate()
-    except (PySparkRuntimeError, FileNotFoundError) as error:
-        raise JavaMissing(
-            "Spark could not start its JVM. It needs Java 17 or 21 (`apt-get install openjdk-17-jre-headless`, or set "
-            f"JAVA_HOME); `reelmill doctor` shows what was found. Spark said: {error}"
-        ) from error
+    with _jvm_log(settings.home / "logs" / "spark.log"):
+        return builder.getOrCreate()
 
 
 def resolve_jars(settings: Settings) -> list[Path]:

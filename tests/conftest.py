@@ -16,7 +16,9 @@ from jobs.spark import session
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    started = session(Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="2g", spark_master="local[2]"), "tests")
+    started = session(
+        Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="2g", spark_master="local[2]"), "tests"
+    )
     yield started
     started.stop()
 

@@ -12,10 +12,32 @@ from typing import TypeAlias
 
 import orjson
 
+from jobs.errors import ReelmillError
+from jobs.settings import Settings
+
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called as progress(what, done, total): `total` rows of the step `what` are expected, `done` are finished."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class OtherDataHere(ReelmillError):
+    """This home already holds other data of the same kind, whose ids mean other things."""
+
+
+def refuse_another(settings: Settings, source: str, name: str) -> None:
+    """One home holds one data set of a source; `name` (source, dash, 12 hex digits) is the one about to be written.
+
+    Without this, a second MovieLens import with another hold-out would bring into the lake what the first held out, and
+    viewer 1 of two simulated worlds would become one person.
+    """
+    others = [path.name for path in (settings.landing / "manifests").glob(f"{source}-*.jsonl")]
+    others = [other for other in sorted(others) if not other.startswith(name)]
+    if others:
+        raise OtherDataHere(
+            f"{settings.home} already holds other data from {source} ({others[0]}): other files or other options. "
+            "Set REELMILL_HOME to an empty folder for this one."
+        )
 
 
 def timestamp(milliseconds: int) -> str:

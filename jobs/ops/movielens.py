@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from jobs.errors import ReelmillError
 from jobs.ops.csv_rows import BadFile, Column, decimal, read_rows, whole_number, words
-from jobs.ops.handover import Progress, hand_over, json_line, timestamp
+from jobs.ops.handover import Progress, hand_over, json_line, refuse_another, timestamp
 from jobs.ops.hold_out import FILE, newest_part, write_held_out
 from jobs.settings import Settings
 
@@ -45,8 +45,8 @@ TAGS = (_USER, _MOVIE, Column("tag", "a tag of one line", words), _TIME)
 MOVIES = (_MOVIE, Column("title", "a title of one line", words), Column("genres", "genres separated by |", words))
 
 
-class ImportRefused(ReelmillError):
-    """The import cannot be done as asked."""
+class BadHoldOut(ReelmillError):
+    """The share to hold out is none."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,15 @@ def import_movielens(
     and with it everything that would tell of it: the tags that this person gave from then on. Nothing is written unless
     all three files are good. Importing the same again changes nothing: same names, same content, same ids.
 
-    Raises BadFile for a file that is wrong, ImportRefused for a bad `hold_out` or a second, different import.
+    Raises BadFile for a file that is wrong, BadHoldOut for a share out of range, OtherDataHere for a second,
+    different import into the same home.
     """
     started = time.perf_counter()
     if not 0 <= hold_out < 1:
-        raise ImportRefused(f"--hold-out {hold_out}: give a share from 0 up to, but not including, 1, such as 0.2.")
+        raise BadHoldOut(f"--hold-out {hold_out}: give a share from 0 up to, but not including, 1, such as 0.2.")
     tell = progress or (lambda what, done, total: None)
     name = f"{SOURCE}-{_fingerprint(folder, hold_out)}"
-    _refuse_second_import(settings, name)
+    refuse_another(settings, SOURCE, name)
 
     movies = _read_movies(folder / "movies.csv", tell)
     ratings = _read_ratings(folder / "ratings.csv", movies, tell)
@@ -105,9 +106,7 @@ def import_movielens(
     held_out_file = settings.home / FILE if hold_out else None
     if held_out_file:  # first, so that the lake never holds an import that cannot be judged
         write_held_out(held_out_file, _held_out_columns(held_out))
-    manifest = hand_over(
-        settings.landing / "manifests" / f"{name}.jsonl", map(json_line, uploads(movies, tags, kept))
-    )
+    manifest = hand_over(settings.landing / "manifests" / f"{name}.jsonl", map(json_line, uploads(movies, tags, kept)))
     event_files = []
     order = np.lexsort((kept.movies, kept.users, kept.times))
     for part, begin in enumerate(range(0, len(order), EVENTS_PER_FILE)):
@@ -285,16 +284,6 @@ def _fingerprint(folder: Path, hold_out: float) -> str:
         except OSError as error:
             raise BadFile(folder / name, f"cannot be read ({error.strerror})") from None
     return digest.hexdigest()[:12]
-
-
-def _refuse_second_import(settings: Settings, name: str) -> None:
-    """A second import with another hold-out would bring into the lake what the first one held out."""
-    others = [path for path in (settings.landing / "manifests").glob(f"{SOURCE}-*.jsonl") if path.stem != name]
-    if others:
-        raise ImportRefused(
-            f"{settings.home} already holds another MovieLens import ({others[0].name}): other files or another "
-            "--hold-out. Set REELMILL_HOME to an empty folder to import this one."
-        )
 
 
 def _held_out_columns(held_out: Ratings) -> dict[str, Any]:

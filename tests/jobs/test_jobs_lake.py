@@ -65,7 +65,9 @@ def contents(lake: Lake) -> list[tuple[object, ...]]:
 
 
 def test_replacing_a_window_leaves_the_other_days_alone(lake: Lake) -> None:
-    lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("ann", TUESDAY, 2)), Window.of_days(MONDAY, TUESDAY))
+    lake.replace(
+        "gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("ann", TUESDAY, 2)), Window.of_days(MONDAY, TUESDAY)
+    )
     lake.replace("gold.plays", plays(lake.spark, ("bob", TUESDAY, 3)), Window.of_day(TUESDAY))
     assert contents(lake) == [("ann", MONDAY, 1), ("bob", TUESDAY, 3)]
 
@@ -73,7 +75,9 @@ def test_replacing_a_window_leaves_the_other_days_alone(lake: Lake) -> None:
 def test_a_row_that_breaks_a_rule_goes_to_quarantine_whole_and_once(lake: Lake) -> None:
     for _ in range(2):
         commit = lake.replace(
-            "gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, -5), (None, MONDAY, 7)), Window.of_day(MONDAY)
+            "gold.plays",
+            plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, -5), (None, MONDAY, 7)),
+            Window.of_day(MONDAY),
         )
         assert (commit.rows, commit.quarantined) == (1, 2)
     kept = {tuple(r["rules"]): r["row"] for r in lake.read("quarantine.gold.plays").collect()}
@@ -132,7 +136,9 @@ def test_a_table_that_nothing_wrote_is_named_with_what_to_do(lake: Lake) -> None
 
 def test_a_wrong_schema_is_listed_column_by_column(lake: Lake) -> None:
     wrong = lake.spark.createDataFrame([("ann", "x", 1)], "user_id string, watch_ms string, extra int")
-    with pytest.raises(SchemaMismatch, match="event_date is missing; extra is not in the contract; watch_ms is string, not bigint"):
+    with pytest.raises(
+        SchemaMismatch, match="event_date is missing; extra is not in the contract; watch_ms is string, not bigint"
+    ):
         lake.merge("gold.plays", wrong)
 
 
