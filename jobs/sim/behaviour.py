@@ -1,0 +1,112 @@
+"""What viewers of the simulated world do: sessions, feeds shown to them, what they look at, watch and press.
+
+Belongs here: chance and choice, vectorised over sessions. Who they are: world.py. Turning it into event files: simulate.py.
+
+A session shows SLOTS videos. Whether a slot is looked at falls with its position and depends on nothing else (the
+position-based model of Craswell et al., "An experimental comparison of click position-bias models", WSDM 2008), so a
+ranker that takes "not watched" for "not liked" learns the logging policy instead of the viewers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from jobs.sim.world import DAY_MS, Floats, Ints, World
+
+SLOTS = 10
+EXAMINATION = (1.0 + np.arange(SLOTS)) ** -0.35
+"""P(a slot is looked at), by position: 1.0, 0.78, 0.68 ... 0.45."""
+PARTS_OF_DAY = ((7, 12, 0.25), (12, 18, 0.3), (18, 23, 0.45))
+"""From hour, to hour, share of a viewer's sessions; a viewer has at most one session in each."""
+NOISE = 0.8  # deviation of the mood of the moment, on the scale of World.liking
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """N sessions of one part of a day, SLOTS slots each. Shapes: (N,) or (N, SLOTS); flags are of looked-at slots."""
+
+    name: str  # of the part of the day, unique in the world
+    day: int
+    user: Ints
+    video: Ints
+    shown_ms: Ints
+    looked_at: np.ndarray
+    share_watched: Floats
+    watch_ms: Ints
+    actions: dict[str, np.ndarray]
+
+
+def sessions(world: World) -> Iterator[Sessions]:
+    """All sessions, in the order of time. A video that a viewer has watched is not shown to that viewer again."""
+    rng = np.random.default_rng([world.seed, 1])
+    watched = np.zeros((world.users, world.videos), dtype=np.bool_)
+    views_by_day = np.zeros((world.days, world.videos))
+    for day in range(world.days):
+        liking = world.liking(day)
+        for part, (first_hour, last_hour, share) in enumerate(PARTS_OF_DAY):
+            user = np.flatnonzero(rng.random(world.users) < world.sessions_per_day * share)
+            begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(user))
+            recent_views = views_by_day[max(day - 3, 0) : day].sum(axis=0)
+            video = _shown(rng, world, user, begin, recent_views, watched)
+            group = _watch(rng, world, f"{day:02d}-{part}", day, user, begin, video, liking)
+            seen_by, seen = np.repeat(user, SLOTS)[group.looked_at.ravel()], video[group.looked_at]
+            watched[seen_by, seen] = True
+            np.add.at(views_by_day[day], seen, 1)
+            yield group
+
+
+def _shown(
+    rng: np.random.Generator, world: World, user: Ints, begin: Ints, recent_views: Floats, watched: np.ndarray
+) -> Ints:
+    """(N, SLOTS): the logging policy; what is popular, what is new, and much chance, the same for everyone.
+
+    Adding Gumbel noise to scores and taking the best SLOTS draws without replacement, likelier the higher the score.
+    """
+    age_days = (begin[:, None] - world.published_ms[None, :]) / DAY_MS
+    score = 0.8 * np.log1p(recent_views)[None, :] / np.log(10) + 1.0 * (age_days < 2) + rng.gumbel(size=age_days.shape)
+    score[(age_days < 0.02) | watched[user]] = -np.inf  # half an hour passes before a new video is playable
+    best: Ints = np.argsort(-score, axis=1, kind="stable")[:, :SLOTS]
+    return best
+
+
+def _watch(
+    rng: np.random.Generator, world: World, name: str, day: int, user: Ints, begin: Ints, video: Ints, liking: Floats
+) -> Sessions:
+    """What happens on each slot. Someone who likes a short clip lets it loop, so shares exceed 1."""
+    shape = video.shape
+    looked_at = rng.random(shape) < EXAMINATION
+    joy = liking[user[:, None], video] + rng.normal(0, NOISE, shape)
+    once = 1.25 / (1 + np.exp(-joy))
+    loops = np.where((joy > 1.5) & (rng.random(shape) < 0.5), rng.geometric(0.6, shape), 0)
+    share = np.round(np.minimum(once, 1.0) + loops * rng.uniform(0.3, 1.0, shape), 3)
+    watch_ms = np.round(share * world.duration_ms[video]).astype(np.int64)
+    share = np.round(watch_ms / world.duration_ms[video], 4)
+    happens = {
+        "like": _chance(joy, -3.2, 1.3),
+        "comment": _chance(joy, -5.0, 1.0),
+        "share": _chance(joy, -5.0, 1.1),
+        "follow": _chance(joy, -5.2, 1.1),
+        "skip": np.where(share < 0.2, 0.7, 0.0),
+        "not_interested": np.where(share < 0.2, 0.04, 0.0),
+        "report": np.where(share < 0.2, 0.002, 0.0),
+    }
+    on_screen = np.where(looked_at, watch_ms + 700, 150)
+    shown_ms = begin[:, None] + np.cumsum(on_screen, axis=1) - on_screen
+    return Sessions(
+        name=name,
+        day=day,
+        user=user,
+        video=video,
+        shown_ms=shown_ms,
+        looked_at=looked_at,
+        share_watched=share,
+        watch_ms=watch_ms,
+        actions={action: looked_at & (rng.random(shape) < chance) for action, chance in happens.items()},
+    )
+
+
+def _chance(joy: Floats, offset: float, slope: float) -> Floats:
+    chance: Floats = 1 / (1 + np.exp(-(offset + slope * joy)))
+    return chance
