@@ -1,0 +1,66 @@
+"""Runs a program that reads a stranger's file: bounded in time, killed with all its children, its last words kept.
+
+Belongs here: the guard around one child process. The threat: libav has crashed and has looped on crafted files, and
+neither may take a Spark worker with it. What is run: probe.py and ladder.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL_BYTES = 4096
+
+
+class OutOfTime(Exception):
+    """The program was still running after its time; it and its children were killed."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended: exit code (negative: minus the signal), standard output, the end of standard error."""
+
+    code: int
+    output: bytes
+    last_words: str
+
+    @property
+    def ending(self) -> str:
+        """What ended it, in words: the signal, else the last line it said, else its exit code."""
+        if self.code < 0:
+            return f"the decoder crashed ({signal.Signals(-self.code).name})"
+        lines = [line.strip() for line in self.last_words.splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit code {self.code}"
+
+
+def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = None) -> Finished:
+    """Run to the end or kill the whole process group after `seconds` of wall time (OutOfTime).
+
+    Standard error goes to an unnamed file and only its end is read: a damaged clip can make a decoder write gigabytes.
+    """
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=cwd,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=seconds)
+            except BaseException as error:
+                # Also on Ctrl-C: a child in its own session does not get the terminal's signal.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise OutOfTime(f"killed after {seconds:.0f} s") from None
+                raise
+        errors.seek(0, os.SEEK_END)
+        errors.seek(max(0, errors.tell() - TAIL_BYTES))
+        return Finished(process.returncode, output, errors.read().decode(errors="replace"))

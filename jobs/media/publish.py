@@ -1,0 +1,169 @@
+"""Publishes uploads: each becomes a row of silver.videos, playable or rejected with its reason.
+
+Belongs here: from one upload to its rows, and doing so for many in parallel. What a clip is: probe.py. How it is
+encoded: ladder.py. silver.renditions is written first, so that a published video always has its renditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from data_contracts.contract import load
+from data_contracts.delta import ddl
+from jobs.errors import ReelmillError
+from jobs.job import Window, job
+from jobs.lake import Lake
+from jobs.media.refusals import Reason, Refused
+
+UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
+
+
+class MediaTrouble(ReelmillError):
+    """Clips that could not be made for a reason of the machine's; they stay unpublished for the next run."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one clip became: its rows for the two tables, or the trouble that the machine had with it."""
+
+    videos: list[dict[str, Any]]
+    renditions: list[dict[str, Any]]
+    trouble: str | None = None
+
+
+def imports(new: DataFrame) -> DataFrame:
+    """Catalogue titles without media, as rows of silver.videos: published as stated, with nothing to play."""
+    return new.where("media_file IS NULL").select(
+        F.col("upload_id").alias("video_id"),
+        "user_id",
+        "title",
+        "hashtags",
+        "duration_ms",
+        F.lit(None).cast("int").alias("width"),
+        F.lit(None).cast("int").alias("height"),
+        F.lit(None).cast("boolean").alias("has_audio"),
+        F.lit("published").alias("status"),
+        F.lit(None).cast("string").alias("reason"),
+        F.col("uploaded_at").alias("published_at"),
+        F.lit(None).cast("string").alias("media_hash"),
+        F.lit(None).cast("string").alias("playback_path"),
+        F.lit(None).cast("string").alias("poster_path"),
+        "source",
+    )
+
+
+def publish_clip(upload: Row, landing: Path, media: Path) -> Outcome:
+    """Probe and transcode one uploaded file; a bad file is a rejected video, never an error. Runs in a Spark worker."""
+    try:
+        return playable(upload, landing, media)
+    except Refused as refused:
+        return Outcome([video_row(upload, status="rejected", reason=str(refused))], [])
+    except (ReelmillError, OSError) as error:
+        return Outcome([], [], trouble=f"{upload.media_file}: {error}")
+
+
+def playable(upload: Row, landing: Path, media: Path) -> Outcome:
+    """The rows of a clip that can be played, its media made; raises Refused."""
+    from jobs.media.ladder import read_ladder, transcode
+    from jobs.media.probe import probe
+    from jobs.media.store import make_once, media_hash
+
+    source = landing / upload.media_file
+    # Manifests come from outside: without this, one could publish any video file of this machine.
+    if not source.resolve().is_relative_to((landing / "files").resolve()):
+        raise Refused(Reason.MISSING_FILE, f"{upload.media_file} lies outside the landing area")
+    seen = probe(source)
+    name = media_hash(source)
+    variants = read_ladder(make_once(media, name, partial(transcode, source, seen)))
+    best = variants[-1]
+    row = video_row(
+        upload,
+        status="published",
+        # The video is fine and worth showing; that its sound was lost must not be lost too.
+        reason="audio_dropped: no frame of its sound decodes" if seen.has_dead_audio else None,
+        duration_ms=round(best.seconds * 1000),
+        width=best.width,
+        height=best.height,
+        has_audio=best.audio_codec is not None,
+        media_hash=name,
+        playback_path=f"{name}/master.m3u8",
+        poster_path=f"{name}/poster.jpg",
+    )
+    renditions = [
+        {
+            "video_id": upload.upload_id,
+            "rendition": variant.name,
+            "width": variant.width,
+            "height": variant.height,
+            "bitrate_kbps": round(variant.average_bps / 1000),
+            "bytes": variant.bytes,
+            "video_codec": variant.video_codec,
+            "audio_codec": variant.audio_codec,
+            "playlist_path": f"{name}/{variant.playlist}",
+        }
+        for variant in variants
+    ]
+    return Outcome([row], renditions)
+
+
+def video_row(upload: Row, *, status: str, reason: str | None, **measured: Any) -> dict[str, Any]:
+    """A row of silver.videos for an uploaded clip; what was not measured is NULL."""
+    said = {name: upload[name] for name in ("user_id", "title", "hashtags", "source")}
+    made = {"video_id": upload.upload_id, "published_at": upload.uploaded_at, "status": status, "reason": reason}
+    return {column.name: None for column in load(VIDEOS).columns} | said | made | measured
+
+
+def transcode_all(spark: SparkSession, clips: Iterable[Row], landing: Path, media: Path) -> list[Outcome]:
+    """Every clip's outcome, one clip per Spark task, so that as many ffmpegs run as Spark has cores.
+
+    The largest start first: a long clip that starts last would leave the other cores idle.
+    """
+    rows = sorted(clips, key=lambda row: (-(row.bytes or 0), row.upload_id))
+    if not rows:
+        return []
+    tasks = spark.sparkContext.parallelize(rows, len(rows))
+    return tasks.map(partial(publish_clip, landing=landing, media=media)).collect()
+
+
+def rows_of(spark: SparkSession, table: str, rows: Iterable[dict[str, Any]]) -> DataFrame:
+    """Rows as a DataFrame with the contract's columns."""
+    contract = load(table)
+    names = [column.name for column in contract.columns]
+    return spark.createDataFrame([tuple(row[name] for name in names) for row in rows], ddl(contract))
+
+
+@job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
+def run(lake: Lake, window: Window) -> None:
+    """Publish every upload that has no video yet. No upload, or no new one, is no work and no error.
+
+    Raises MediaTrouble after the good clips are committed; the others stay new, and the next run tries them again.
+    """
+    if not lake.exists(UPLOADS):
+        return
+    new = lake.read(UPLOADS)
+    if lake.exists(VIDEOS):
+        done = lake.read(VIDEOS).select(F.col("video_id").alias("upload_id"))
+        new = new.join(done, on="upload_id", how="left_anti")
+    new = new.persist()
+    try:
+        if new.isEmpty():
+            return
+        clips = new.where("media_file IS NOT NULL").collect()
+        outcomes = transcode_all(lake.spark, clips, lake.settings.landing, lake.settings.media)
+        renditions = [row for outcome in outcomes for row in outcome.renditions]
+        if renditions:
+            lake.merge(RENDITIONS, rows_of(lake.spark, RENDITIONS, renditions))
+        videos = rows_of(lake.spark, VIDEOS, (row for outcome in outcomes for row in outcome.videos))
+        lake.merge(VIDEOS, imports(new).unionByName(videos))
+    finally:
+        new.unpersist()
+    troubles = [outcome.trouble for outcome in outcomes if outcome.trouble]
+    if troubles:
+        raise MediaTrouble(f"{len(troubles)} of {len(clips)} clips wait for the next run; the first: {troubles[0]}")

@@ -1,0 +1,82 @@
+"""The media store: one folder per content hash, which appears whole or not at all.
+
+Belongs here: names, locks and renames below settings.media. What goes into a folder: ladder.py. Who points to it:
+publish.py.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs.media.ladder import SETTINGS
+
+WORK = ".work"
+"""Folder below settings.media for what is being made; on the same file system, so that a rename is atomic."""
+
+
+def media_hash(source: Path) -> str:
+    """32 hex digits that name the input bytes and the ladder settings, and thereby every output byte."""
+    with source.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{content}{json.dumps(SETTINGS, sort_keys=True)}".encode()).hexdigest()[:32]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on a file; the kernel lets go of it however the process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
+    """The folder media/name: as it is when it exists, else filled by `fill` in a temporary folder and renamed.
+
+    Two uploads of the same bytes wait for each other. What a killed run left behind is removed by the next run of the
+    same name; each attempt has its own folder, since an ffmpeg that outlived its worker may still be writing there.
+    """
+    final = media / name
+    if final.is_dir():
+        return final
+    work = media / WORK
+    with locked(work / f"{name}.lock"):
+        if final.is_dir():
+            return final
+        for leftover in work.glob(f"{name}.attempt-*"):
+            shutil.rmtree(leftover)
+        attempt = Path(tempfile.mkdtemp(prefix=f"{name}.attempt-", dir=work))
+        try:
+            fill(attempt)
+        except BaseException:
+            shutil.rmtree(attempt)
+            raise
+        settle(attempt)
+        attempt.rename(final)
+        sync(media)
+    return final
+
+
+def settle(folder: Path) -> None:
+    """Flush a finished folder to disk before its name says that it is whole, and let the web server read it."""
+    folder.chmod(0o755)
+    for path in sorted(folder.rglob("*")):
+        sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """fsync a file or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
