@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import DataQuality, Description, OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
 ROOT = Path(__file__).parent
@@ -114,12 +114,13 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
     properties = schema.properties or []
     keys = sorted((p for p in properties if p.primaryKey), key=lambda p: p.primaryKeyPosition or 0)
     sla = {s.property: f"{s.value} {s.unit}" for s in odcs.slaProperties or []}
+    described = odcs.description if isinstance(odcs.description, Description) else Description()
     quality = [*(schema.quality or []), *(q for p in properties for q in p.quality or [])]
     return Contract(
         table=_said(odcs.id, "id"),
         version=_said(odcs.version, "version"),
         description=_said(schema.description, "schema.description"),
-        usage=_said(odcs.description and odcs.description.usage, "description.usage"),
+        usage=_said(described.usage, "description.usage"),
         grain=_said(schema.dataGranularityDescription, "dataGranularityDescription"),
         columns=tuple(_column(p) for p in properties),
         key=tuple(_said(p.name, "name") for p in keys),

@@ -16,7 +16,7 @@ from data_contracts.contract import Contract
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
-    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
     from pyspark.sql import DataFrame
 
 

@@ -20,7 +20,7 @@ from pyspark.storagelevel import StorageLevel
 
 import data_contracts
 from data_contracts.contract import Contract
-from data_contracts.delta import create_table, ddl
+from data_contracts.delta import create_table
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 

@@ -4,6 +4,7 @@ Belongs here: what a person may want to change without changing code. Constants 
 (window lengths, the ladder's rungs) belong to the job that uses them.
 """
 
+import contextlib
 import os
 import secrets
 from functools import cached_property
@@ -58,9 +59,7 @@ class Settings(BaseSettings):
             mine = self.home / f".secret.{os.getpid()}"
             mine.touch(mode=0o600)
             mine.write_text(secrets.token_urlsafe(32))
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(mine, path)
-            except FileExistsError:
-                pass
             mine.unlink()
         return path.read_text()

@@ -40,6 +40,12 @@ def jars(settings: Settings) -> list[Path]:
     return found
 
 
+def jars_are_current(settings: Settings) -> bool:
+    """Whether the cache holds the jars of PACKAGES, and not those of an earlier release of ours."""
+    wanted = {re.sub(r"^(.*):(.*):(.*)$", r"\1_\2-\3.jar", package) for package in PACKAGES}
+    return wanted <= {jar.name for jar in settings.jars.glob("*.jar")}
+
+
 def configuration(settings: Settings) -> dict[str, str]:
     """Every Spark property we set; spark-submit and sessions started here use the same ones."""
     return {
@@ -57,7 +63,7 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG4J} -Duser.timezone=UTC -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG4J} -Duser.timezone=UTC",
         # The embedded Hive metastore would drop its files into the working directory; nothing here uses one.
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),

@@ -1,0 +1,54 @@
+# Reelmill. `make` lists the targets; each sets up what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint airflow catalog bench clean
+SHELL := /bin/bash
+PYTHON ?= python3.11
+# Debian 12's own Python 3.11 is `python3`.
+PYTHON := $(shell command -v $(PYTHON) || command -v python3)
+# Nothing of ours reports home.
+export DO_NOT_TRACK := 1
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+
+# The lock file decides every version; uv itself is one of the locked packages. Debian splits venv off its Python, so
+# where it is missing it comes from apt, when this user may install.
+.venv/.synced: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Reelmill needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv 2>/dev/null || \
+	  { rm -rf .venv; echo "installing python3-venv"; \
+	    SUDO=$$([ $$(id -u) = 0 ] || echo "sudo -n"); \
+	    { $$SUDO apt-get update && $$SUDO apt-get install -y python3-venv; } >/dev/null 2>&1 && $(PYTHON) -m venv .venv; } || \
+	  { rm -rf .venv; echo "Reelmill needs Python's venv: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
+	@echo "installing the locked packages into .venv"
+	@.venv/bin/uv sync --frozen --quiet
+	@touch $@
+
+setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
+	@.venv/bin/reelmill setup
+
+demo: setup  ## see the platform do its job on a small simulated world
+	@.venv/bin/reelmill demo
+
+test: setup  ## run the tests
+	@.venv/bin/python -m pytest
+
+lint: .venv/.synced  ## ruff, mypy, import-linter
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+airflow: setup  ## open Airflow with the DAGs
+	@.venv/bin/python -m jobs.orchestrators airflow
+
+catalog: setup  ## open the Dagster catalogue
+	@.venv/bin/python -m jobs.orchestrators catalog
+
+bench: setup  ## print how fast and how good it is, each against a plain alternative
+	@for script in bench/*.py; do echo "== $$script"; .venv/bin/python $$script || exit 1; done
+
+clean:  ## remove what a run wrote (./var), not what setup installed
+	rm -rf var

@@ -1,0 +1,79 @@
+"""Runs a pipeline: its jobs in order, in one Spark session, with progress and an estimate for the person who waits.
+
+Belongs here: the sequence and what is shown of it. One job: runner.py. Which jobs: pipeline.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from jobs.console import run as report_run
+from jobs.console import say, status, terminal
+from jobs.job import Job, Window
+from jobs.lake import Lake
+from jobs.pipeline import jobs_of
+from jobs.query import query
+from jobs.runner import JOB_RUNS, JobRun, due, newest_day, run_job
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun]:
+    """Run the jobs of a pipeline as of the end of `day`, by default the newest day that has watches.
+
+    Jobs that take in what has arrived do so whatever the day; the others work on its window, daily ones catching up on
+    days they missed. Stops at the first failure with jobs.runner.JobFailed: what was committed stays, and running the
+    pipeline again completes it.
+    """
+    from jobs.spark import session
+
+    jobs = jobs_of(name)
+    with status("starting Spark"):
+        spark = session(settings)
+    runs: list[JobRun] = []
+    expected = _last_seconds(settings, spark)
+    with _bar() as bar:
+        task = bar.add_task(name, total=len(jobs), left="")
+        for number, job in enumerate(jobs):
+            bar.update(task, description=job.name, completed=number, left=_left(jobs[number:], expected))
+            if day is None and job.every != "5min":
+                day = newest_day("silver.watches", Lake(spark, settings))
+                say(f"as of the end of {day}, the newest day with watches")
+            window = due(job, day, spark, settings) if day else Window.of_day(datetime.now(UTC).date())
+            runs.append(run_job(job, window, spark, settings))
+            report_run(runs[-1])
+    return runs
+
+
+def _bar() -> Progress:
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    return Progress(*columns, console=terminal, transient=True)
+
+
+def _last_seconds(settings: Settings, spark: SparkSession) -> dict[str, float]:
+    """How long each job took when it last succeeded: the estimate for this time."""
+    if not Lake(spark, settings).exists(JOB_RUNS):
+        return {}
+    _, rows = query(
+        f"SELECT job, arg_max(seconds, started_at) FROM {JOB_RUNS} WHERE status = 'succeeded' GROUP BY job", settings
+    )
+    return dict(rows)
+
+
+def _left(jobs: Iterable[Job], expected: dict[str, float]) -> str:
+    if not expected:
+        return ""
+    return f"about {sum(expected.get(job.name, 0.0) for job in jobs):.0f} s left, by the last run"

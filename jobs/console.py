@@ -1,0 +1,173 @@
+"""What the command prints: tables, progress and JSON.
+
+Belongs here: presentation only, for people (rich) or for programs (JSON on standard output, nothing else there).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from jobs.doctor import Finding
+    from jobs.ops.handover import Progress as Tell
+    from jobs.query import TableFacts
+    from jobs.runner import JobRun
+    from jobs.settings import Settings
+
+terminal = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    terminal.print(text)
+
+
+def status(text: str) -> AbstractContextManager[Any]:
+    """A spinner while something of unknown length runs."""
+    return terminal.status(text)
+
+
+@contextmanager
+def steps() -> Iterator[Tell]:
+    """Progress of work that counts rows: one bar a step, with its rate and the time left."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total, rate="")
+            bars.update(tasks[what], completed=done, total=total)
+            speed = next(t.speed for t in bars.tasks if t.id == tasks[what])
+            bars.update(tasks[what], rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield tell
+
+
+def run(done: JobRun) -> None:
+    """One line for a job that has run."""
+    aside = f", [yellow]{done.quarantined:,} set aside[/yellow]" if done.quarantined else ""
+    terminal.print(f"[green]✓[/green] {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s{aside}")
+
+
+def runs(done: Sequence[JobRun]) -> None:
+    """The table of what ran."""
+    rows = [(r.job, f"{r.rows:,}", f"{r.quarantined:,}", f"{r.seconds:.1f}", _size(r.bytes)) for r in done]
+    total = ("", f"{sum(r.rows for r in done):,}", "", f"{sum(r.seconds for r in done):.1f}", "")
+    _table(("job", "rows", "set aside", "seconds", "written"), [*rows, total], right=(1, 2, 3, 4))
+
+
+def fields(report: Any) -> None:
+    """A dataclass, one field a line."""
+    for name, value in asdict(report).items():
+        if isinstance(value, tuple):
+            value = f"{len(value)}: {value[0]} ..." if len(value) > 1 else ", ".join(map(str, value))
+        shown = f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else value
+        terminal.print(f"{name.replace('_', ' '):<16} {shown}")
+
+
+def findings(found: Sequence[Finding], as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(f) for f in found])
+    for f in found:
+        terminal.print(f"{'[green]✓[/green]' if f.found else '[red]✗[/red]'} {f.what:<18} {f.detail}")
+
+
+def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(f) for f in facts])
+    rows = [(f.name, str(f.version), f"{f.rows:,}", _size(f.bytes), f.path) for f in facts]
+    _table(("table", "version", "rows", "size", "path"), rows, right=(1, 2, 3))
+
+
+def jobs(settings: Settings, as_json: bool) -> None:
+    from jobs.pipeline import JOBS
+    from jobs.query import query
+    from jobs.query import tables as facts
+    from jobs.runner import JOB_RUNS
+
+    last: dict[str, tuple[Any, ...]] = {}
+    if any(f.name == JOB_RUNS and f.rows for f in facts(settings)):
+        newest = (
+            f"SELECT job, status, started_at, seconds FROM {JOB_RUNS} "
+            "QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC) = 1"
+        )
+        last = {row[0]: row[1:] for row in query(newest, settings)[1]}
+    listed = [
+        {
+            "job": j.name,
+            "every": j.every,
+            "reads": list(j.reads),
+            "writes": list(j.writes),
+            "last_status": last.get(j.name, (None,) * 3)[0],
+            "last_started_at": last.get(j.name, (None,) * 3)[1],
+            "last_seconds": last.get(j.name, (None,) * 3)[2],
+        }
+        for j in JOBS.values()
+    ]
+    if as_json:
+        return _json(listed)
+    rows = [
+        (
+            j["job"],
+            j["every"],
+            ", ".join(j["reads"]),
+            ", ".join(j["writes"]),
+            f"{j['last_status']} {j['last_started_at']:%Y-%m-%d %H:%M}" if j["last_status"] else "never",
+        )
+        for j in listed
+    ]
+    _table(("job", "every", "reads", "writes", "last run (UTC)"), rows)
+
+
+def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
+    if as_json:
+        return _json([dict(zip(columns, row, strict=True)) for row in rows])
+    _table(columns, [["" if v is None else str(v) for v in row] for row in rows])
+    terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
+
+
+def uploads(upload_ids: Sequence[str], settings: Settings) -> None:
+    """What became of each upload."""
+    from jobs.query import query
+
+    ids = ", ".join(f"'{u}'" for u in upload_ids)
+    _, rows = query(
+        "SELECT u.title, v.status, coalesce(v.reason, v.playback_path), u.upload_id FROM bronze.uploads u "
+        f"LEFT JOIN silver.videos v ON v.upload_id = u.upload_id WHERE u.upload_id IN ({ids}) ORDER BY 1, 4",
+        settings,
+    )
+    colour = {"published": "green", "rejected": "yellow"}
+    shown = [(t, f"[{colour[s]}]{s}[/]" if s in colour else "waiting", r or "", i) for t, s, r, i in rows]
+    _table(("title", "status", "playback or reason", "video"), shown)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    terminal.print(table, soft_wrap=False)
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, default=str, indent=2, ensure_ascii=False))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"

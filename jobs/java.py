@@ -1,0 +1,73 @@
+"""Finds the Java that Spark can use, or installs one.
+
+Belongs here: Java only. Everything else that a machine needs: doctor.py shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.errors import ReelmillError
+
+# What Spark 4.1 is tested on.
+VERSIONS = (17, 21)
+PACKAGE = "openjdk-17-jre-headless"
+
+
+class JavaMissing(ReelmillError):
+    """Spark 4 needs Java 17 or 21 and none was found."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(
+            f"Spark needs Java {' or '.join(map(str, VERSIONS))} and none was found{detail}. Install one "
+            f"(Debian: `apt-get install {PACKAGE}`) or set JAVA_HOME."
+        )
+
+
+@dataclass(frozen=True)
+class Java:
+    home: Path
+    version: int
+
+
+def find() -> Java | None:
+    """JAVA_HOME, then the `java` on the path, then the system's; None when none has a version that Spark supports."""
+    on_path = shutil.which("java")
+    homes = [
+        *([Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []),
+        *([Path(on_path).resolve().parent.parent] if on_path else []),
+        *sorted(Path("/usr/lib/jvm").glob("*")),
+    ]
+    for home in homes:
+        version = _version(home / "bin" / "java")
+        if version in VERSIONS:
+            return Java(home, version)
+    return None
+
+
+def install() -> Java:
+    """Install Java with apt when root or a sudo without password allows. Raises JavaMissing otherwise."""
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if not shutil.which("apt-get") or (sudo and not shutil.which("sudo")):
+        raise JavaMissing(", and this user cannot install it")
+    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]):
+        done = subprocess.run([*sudo, *command], capture_output=True, text=True)
+        if done.returncode:
+            raise JavaMissing(f"; `{' '.join(command)}` said: {done.stderr.strip()[-300:]}")
+    found = find()
+    if found is None:
+        raise JavaMissing(" even after installing it")
+    return found
+
+
+def _version(java: Path) -> int | None:
+    if not java.exists():
+        return None
+    said = subprocess.run([str(java), "-version"], capture_output=True, text=True).stderr
+    match = re.search(r'version "(\d+)', said)
+    return int(match.group(1)) if match else None

@@ -1,0 +1,76 @@
+"""Looks into the lake without Spark: sizes and versions of tables, and SQL over them with DuckDB.
+
+Belongs here: reading for people. Jobs read through lake.py, at a pinned version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from jobs.errors import ReelmillError
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class BadQuery(ReelmillError):
+    """DuckDB refused the SQL."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """One table of the lake as it is now."""
+
+    name: str
+    path: str
+    version: int
+    rows: int
+    bytes: int
+
+
+def tables(settings: Settings) -> list[TableFacts]:
+    """Every Delta table of the lake, quarantine included, by name."""
+    return [_facts(name, table) for name, table in _delta_tables(settings)]
+
+
+def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and rows of a query in which tables have their layer-qualified names.
+
+    A quarantine table is `quarantine."silver.watches"`. Raises BadQuery with DuckDB's reason.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    names = [_register(connection, name, table) for name, table in _delta_tables(settings)]
+    try:
+        result = connection.execute(sql)
+        return [column[0] for column in result.description or []], result.fetchall()
+    except duckdb.Error as error:
+        there = ", ".join(names) or f"none yet in {settings.lake}"
+        raise BadQuery(f"{str(error).strip()} (Tables: {there}.)") from error
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable) -> str:
+    layer, _, subject = name.partition(".")
+    connection.register(f"_{name}", table.to_pyarrow_dataset())
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
+    connection.execute(f'CREATE VIEW "{layer}"."{subject}" AS SELECT * FROM "_{name}"')
+    return name
+
+
+def _delta_tables(settings: Settings) -> Iterator[tuple[str, DeltaTable]]:
+    for log in sorted(settings.lake.glob("*/*/_delta_log")):
+        yield f"{log.parent.parent.name}.{log.parent.name}", DeltaTable(str(log.parent))
+
+
+def _facts(name: str, table: DeltaTable) -> TableFacts:
+    files = pa.table(table.get_add_actions(flatten=True))
+    rows, size = (sum(files.column(key).to_pylist()) for key in ("num_records", "size_bytes"))
+    return TableFacts(name, table.table_uri.removeprefix("file://").rstrip("/"), table.version(), rows, size)
