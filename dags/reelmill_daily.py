@@ -1,0 +1,14 @@
+"""Airflow DAG: soon after midnight UTC, features as of the end of the day before.
+
+The five-minute jobs run first, for the last events of the day. A day job that has missed days covers them all in one
+go, so a pause of a week needs one run, not seven.
+
+**Backfill** a range after a correction: `airflow backfill create --dag-id reelmill_daily --from-date D1 --to-date D2
+--reprocess-behavior completed` (docs/operations.md). A day computed twice gives the same rows.
+"""
+
+from datetime import timedelta
+
+from dags.wiring import cadence_dag
+
+dag = cadence_dag("daily", runs=("5min", "day"), cron="10 0 * * *", covers=timedelta(days=1), doc=__doc__)

@@ -1,0 +1,11 @@
+"""Airflow DAG: every hour, what cannot wait for the night, after everything that has arrived by then.
+
+The same as `reelmill pipeline hourly`: the five-minute jobs first, so that the hour's jobs see the newest events.
+"""
+
+from datetime import timedelta
+
+from dags.wiring import cadence_dag
+from jobs.pipeline import PIPELINES
+
+dag = cadence_dag("hourly", runs=PIPELINES["hourly"], cron="2 * * * *", covers=timedelta(hours=1), doc=__doc__)

@@ -1,0 +1,14 @@
+"""Airflow DAG: every five minutes, what has arrived becomes tables.
+
+New uploads are probed, transcoded and published; new events are taken in, each once, and derived into watches.
+
+**Late or red?** Open the task's log: its last lines name what was missing and what to do. Clear the task to run it again.
+An input that a failed run did not commit is still there, so the next run takes it; nothing needs a backfill here.
+"""
+
+from datetime import timedelta
+
+from dags.wiring import cadence_dag
+from jobs.pipeline import PIPELINES
+
+dag = cadence_dag("ingest", runs=PIPELINES["ingest"], cron="*/5 * * * *", covers=timedelta(minutes=5), doc=__doc__)

@@ -1,0 +1,17 @@
+"""Airflow DAG: every night at two UTC, the whole path for the day before, from what has arrived to everybody's feed.
+
+The same as `reelmill pipeline nightly --date D` with D the run's logical date: it repeats the five-minute and the day
+jobs before training and building feeds. That costs little, since nothing new means nothing to do; it takes in events
+that came late; and it makes this DAG complete by itself: trigger it on a fresh lake, for any day, and a feed comes out.
+(Had it waited for the daily DAG's Assets instead, its runs would have no logical date, and so no day to work for.)
+
+**Red?** Until the last task is green the feeds of the night before stay in service. Repair, then clear the failed task:
+it and all that follow run again for the same day.
+"""
+
+from datetime import timedelta
+
+from dags.wiring import cadence_dag
+from jobs.pipeline import PIPELINES
+
+dag = cadence_dag("nightly", runs=PIPELINES["nightly"], cron="0 2 * * *", covers=timedelta(days=1), doc=__doc__)

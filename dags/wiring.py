@@ -1,0 +1,90 @@
+"""Turns what the jobs declare into one Airflow DAG: a task per job, an Asset per table, order from reads and writes.
+
+Belongs here: what is the same for every DAG. Which cadences a DAG runs, and when: the file of that DAG. Nothing here may
+import what takes long (Feast, Great Expectations, Dagster, a Spark session): Airflow parses it again and again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import DAG, Asset
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from jobs.job import Cadence, Job
+from jobs.pipeline import JOBS
+from jobs.settings import REPOSITORY, Settings
+from jobs.spark import configuration
+
+APPLICATION = REPOSITORY / "jobs" / "submit.py"
+
+# A retry repeats the same window, which gives the same table, so trying again is always safe.
+RETRIES = {
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+}
+# Longer than any healthy run; what still runs then hangs, and would hold up every later run of its DAG.
+TIMEOUTS: dict[Cadence, timedelta] = {
+    "5min": timedelta(hours=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(hours=3),
+    "night": timedelta(hours=3),
+}
+
+
+def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: timedelta, doc: str) -> DAG:
+    """The DAG `reelmill_<name>`: every job of the cadences in `runs`, each for the day of the run's logical date.
+
+    `covers` is the span that one run looks back on: a run at 02:00 that covers a day has the day before as its logical
+    date, whether scheduled or backfilled. Triggered by hand without a logical date, it takes the day that had ended.
+    """
+    jobs = [job for job in JOBS.values() if job.every in runs]
+    dag = DAG(
+        dag_id=f"reelmill_{name}",
+        # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
+        schedule=CronTriggerTimetable(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
+        catchup=False,  # a day job covers by itself the days that were missed (jobs.runner.due)
+        max_active_runs=1,
+        default_args={"owner": "data-team", **RETRIES},
+        doc_md=doc,
+        tags=["reelmill", *sorted({job.name.split(".")[0] for job in jobs})],
+    )
+    day = (
+        "{{ (logical_date if logical_date is defined else "
+        f"dag_run.run_after - macros.timedelta(seconds={covers.total_seconds():.0f})) | ds }}}}"
+    )
+    tasks = {job.name: _task(job, day, dag) for job in jobs}
+    for job in jobs:
+        for earlier in upstream(job, jobs):
+            tasks[earlier.name] >> tasks[job.name]
+    return dag
+
+
+def upstream(job: Job, among: Iterable[Job]) -> list[Job]:
+    """The other jobs that write what this one reads."""
+    return [other for other in among if other is not job and set(other.writes) & set(job.reads)]
+
+
+def _task(job: Job, day: str, dag: DAG) -> SparkSubmitOperator:
+    settings = Settings()
+    # The master is the Airflow connection's to say, so that an operator can move the jobs to a cluster in the UI.
+    conf = {key: value for key, value in configuration(settings).items() if key != "spark.master"}
+    return SparkSubmitOperator(
+        dag=dag,
+        task_id=job.name,
+        name=job.name,
+        application=str(APPLICATION),
+        application_args=["--job", job.name, "--date", day],
+        conf=conf,
+        # Spark looks for `python3` on the PATH, which need not be the one that has our packages.
+        env_vars={"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+        inlets=[Asset(table) for table in job.reads],
+        outlets=[Asset(table) for table in job.writes],
+        execution_timeout=TIMEOUTS[job.every],
+        doc_md=job.doc,
+    )
