@@ -1,7 +1,7 @@
 """The Redis of a home: the configured one, or an embedded redis-server that lives as long as somebody uses it.
 
-Belongs here: finding, starting, sharing and stopping the server process. What is stored in it: serving/feed_store.py and
-feature_repo/.
+Belongs here: finding, starting, sharing and stopping the server process. What is stored in it: serving/feed_store.py
+and feature_repo/.
 
 Commands that run at the same time for one home share one server; whoever leaves last stops it. Its data is an
 append-only file under `<home>/redis`, so feeds outlive the command that published them. Four files there do the work,

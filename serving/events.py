@@ -6,6 +6,7 @@ Counting each one once, whatever is retried: jobs/events/ingest.py.
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -33,7 +34,7 @@ Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x
 
 def _iso_8601(value: object) -> object:
     """Refuse numbers, also as text: whether they count seconds or milliseconds is anybody's guess."""
-    if not isinstance(value, str) or "T" not in value.upper():
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\dT", value):
         raise ValueError("must be an ISO 8601 time with a zone, such as 2026-01-31T18:00:00Z")
     return value
 

@@ -1,0 +1,192 @@
+"""Feeds in Redis: staged unseen, counted, made current at once, and never kept forever."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+import redis
+
+from serving.feed_store import (
+    CURRENT_TTL_S,
+    MAX_SLOTS,
+    RETIRED_TTL_S,
+    EmptyPublish,
+    FeedStore,
+    IncompletePublish,
+    NoFeedPublished,
+    NothingStaged,
+    UnknownVersion,
+)
+
+Publish = Callable[[str, dict[str, list[str]]], None]
+
+
+def slots(*video_ids: str) -> list[dict[str, object]]:
+    return [{"video_id": video_id, "position": position} for position, video_id in enumerate(video_ids)]
+
+
+def feed_keys(raw_redis: redis.Redis, version: str) -> list[bytes]:
+    generation = raw_redis.get(f"feed:version:{version}").split()[0].decode()
+    return sorted(raw_redis.keys(f"feed:{generation}:*"))
+
+
+def test_nothing_is_current_before_the_first_commit(store: FeedStore) -> None:
+    assert store.current_version() is None
+    assert store.versions() == []
+
+
+def test_a_staged_version_is_not_current_until_it_is_committed(store: FeedStore) -> None:
+    store.begin("v1")
+    store.write_feeds("v1", [("ann", slots("a"))])
+    store.write_fallback("v1", slots("b"))
+    assert store.current_version() is None
+    store.commit("v1", 1)
+    assert store.current_version() == "v1"
+
+
+def test_a_publish_killed_halfway_never_becomes_visible_and_leaves_nothing_behind(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a"]})
+    store.begin("v2")
+    store.write_feeds("v2", [("ann", slots("b")), ("bob", slots("c"))])
+    assert store.current_version() == "v1"
+    publish("v2", {"ann": ["b"]})  # the next attempt has fewer users; the dead one's must not count
+    assert store.current_version() == "v2"
+    assert len(raw_redis.keys("feed:*:u:bob")) == 0
+
+
+def test_a_commit_that_counts_another_number_of_feeds_leaves_the_pointer_where_it_was(
+    store: FeedStore, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a"]})
+    store.begin("v2")
+    store.write_feeds("v2", [("ann", slots("b"))])
+    store.write_fallback("v2", slots("b"))
+    with pytest.raises(IncompletePublish, match="v2 should hold 2 feeds and Redis holds 1"):
+        store.commit("v2", 2)
+    assert store.current_version() == "v1"
+
+
+def test_a_feed_lost_between_write_and_commit_is_noticed(store: FeedStore, raw_redis: redis.Redis) -> None:
+    store.begin("v1")
+    store.write_feeds("v1", [("ann", slots("a")), ("bob", slots("a"))])
+    store.write_fallback("v1", slots("b"))
+    raw_redis.delete(*raw_redis.keys("feed:*:u:bob"))
+    with pytest.raises(IncompletePublish):
+        store.commit("v1", 2)
+
+
+def test_a_commit_without_users_is_an_error(store: FeedStore) -> None:
+    store.begin("v1")
+    store.write_fallback("v1", slots("a"))
+    with pytest.raises(EmptyPublish, match="no users"):
+        store.commit("v1", 0)
+
+
+def test_a_commit_without_a_fallback_is_an_error(store: FeedStore) -> None:
+    store.begin("v1")
+    store.write_feeds("v1", [("ann", slots("a"))])
+    with pytest.raises(EmptyPublish, match="write_fallback"):
+        store.commit("v1", 1)
+
+
+def test_an_empty_feed_is_an_error_that_names_its_user(store: FeedStore) -> None:
+    store.begin("v1")
+    with pytest.raises(EmptyPublish, match="ann"):
+        store.write_feeds("v1", [("ann", [])])
+
+
+def test_writing_without_begin_is_an_error_that_says_so(store: FeedStore) -> None:
+    with pytest.raises(NothingStaged, match=r"begin\('v1'\)"):
+        store.write_feeds("v1", [("ann", slots("a"))])
+
+
+def test_publishing_a_version_twice_changes_nothing_a_reader_sees(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a", "b"], "bob": ["c"]})
+    before = [raw_redis.lrange(key, 0, -1) for key in feed_keys(raw_redis, "v1")]
+    publish("v1", {"ann": ["a", "b"], "bob": ["c"]})
+    assert [raw_redis.lrange(key, 0, -1) for key in feed_keys(raw_redis, "v1")] == before
+    assert store.versions() == ["v1"]
+
+
+def test_every_key_has_a_ttl_in_every_state(store: FeedStore, raw_redis: redis.Redis, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    publish("v2", {"ann": ["b"]})
+    store.begin("v3")
+    store.write_feeds("v3", [("ann", slots("c"))])
+    store.write_videos([{"video_id": "a"}])
+    assert {key: raw_redis.ttl(key) for key in raw_redis.keys("*") if raw_redis.ttl(key) <= 0} == {}
+    assert all(raw_redis.ttl(key) > RETIRED_TTL_S for key in feed_keys(raw_redis, "v2"))
+    assert all(0 < raw_redis.ttl(key) <= RETIRED_TTL_S for key in feed_keys(raw_redis, "v1"))
+    assert RETIRED_TTL_S < raw_redis.ttl("feed:current") <= CURRENT_TTL_S
+
+
+def test_rolling_back_makes_the_version_before_current_and_long_lived_again(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a"]})
+    publish("v2", {"ann": ["b"]})
+    store.rollback("v1")
+    assert store.current_version() == "v1"
+    assert all(raw_redis.ttl(key) > RETIRED_TTL_S for key in feed_keys(raw_redis, "v1"))
+    assert all(raw_redis.ttl(key) <= RETIRED_TTL_S for key in feed_keys(raw_redis, "v2"))
+    store.rollback("v2")
+    assert store.current_version() == "v2"
+
+
+def test_rolling_back_to_a_version_that_is_gone_names_those_that_are_held(store: FeedStore, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    with pytest.raises(UnknownVersion, match="no feed version v0 is held; held: v1"):
+        store.rollback("v0")
+
+
+def test_rolling_back_to_a_version_that_has_partly_expired_is_refused(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a"], "bob": ["a"]})
+    gone = next(key for key in feed_keys(raw_redis, "v1") if key.endswith(b"bob"))
+    publish("v2", {"ann": ["b"]})
+    raw_redis.delete(gone)
+    with pytest.raises(IncompletePublish, match="1 are left"):
+        store.rollback("v1")
+    assert store.current_version() == "v2"
+
+
+def test_a_feed_is_capped(store: FeedStore, raw_redis: redis.Redis, publish: Publish) -> None:
+    publish("v1", {"ann": [str(n) for n in range(MAX_SLOTS + 1)]})
+    assert {raw_redis.llen(key) for key in feed_keys(raw_redis, "v1") if key.endswith(b"ann")} == {MAX_SLOTS}
+
+
+def test_more_users_than_fit_in_one_round_trip_are_all_counted(store: FeedStore, publish: Publish) -> None:
+    publish("v1", {f"user{n}": ["a"] for n in range(1_234)})
+    assert store.current_version() == "v1"
+
+
+def test_two_stores_may_write_parts_of_one_version(server_url: str, store: FeedStore) -> None:
+    store.begin("v1")
+    with FeedStore(server_url) as partition:
+        assert partition.write_feeds("v1", [("ann", slots("a"))]) == 1
+    store.write_feeds("v1", [("bob", slots("b"))])
+    store.write_fallback("v1", slots("c"))
+    store.commit("v1", 2)
+    assert store.current_version() == "v1"
+
+
+def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_redis: redis.Redis) -> None:
+    published_at = datetime(2018, 9, 24, tzinfo=UTC)
+    store.write_videos(
+        [{"video_id": "a", "views": np.int64(3), "share": np.float32(0.5), "published_at": published_at}]
+    )
+    assert raw_redis.get("video:a") == b'{"video_id":"a","views":3,"share":0.5,"published_at":"2018-09-24T00:00:00Z"}'
+
+
+def test_memory_per_user_measures_the_feeds_of_the_current_version(store: FeedStore, publish: Publish) -> None:
+    with pytest.raises(NoFeedPublished):
+        store.memory_per_user()
+    publish("v1", {f"user{n}": [f"video{m}" for m in range(50)] for n in range(20)})
+    one_slot = len('{"video_id":"video10","position":10}')
+    assert one_slot < store.memory_per_user() / 50 < 3 * one_slot

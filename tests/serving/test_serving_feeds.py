@@ -1,0 +1,217 @@
+"""Feeds and videos over real HTTP from a real Redis."""
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import httpx
+import pytest
+import redis
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from serving.feed_store import FeedStore
+
+Publish = Callable[[str, dict[str, list[str]]], None]
+
+FORTY = [f"video{n}" for n in range(40)]
+
+
+def video_ids(page: dict[str, list[dict[str, object]]]) -> list[object]:
+    return [item["video_id"] for item in page["items"]]
+
+
+def read_on(api: httpx.Client, user_id: str, cursor: str | None, limit: int) -> list[object]:
+    seen: list[object] = []
+    while cursor is not None:
+        answer = api.get(f"/v1/feed/{user_id}", params={"cursor": cursor, "limit": limit})
+        assert answer.status_code == 200, answer.text
+        seen += video_ids(answer.json())
+        cursor = answer.json()["next_cursor"]
+    return seen
+
+
+def test_a_feed_says_whose_it_is_of_which_version_and_holds_the_slots_as_published(
+    api: httpx.Client, publish: Publish
+) -> None:
+    publish("20180924T000000Z-m1", {"ann": ["a", "b"]})
+    answer = api.get("/v1/feed/ann")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert "no-store" in answer.headers["cache-control"]
+    assert answer.json() == {
+        "user_id": "ann",
+        "feed_version": "20180924T000000Z-m1",
+        "is_fallback": False,
+        "items": [{"video_id": "a", "position": 0}, {"video_id": "b", "position": 1}],
+        "next_cursor": None,
+    }
+
+
+def test_a_page_has_ten_slots_unless_asked_otherwise(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": FORTY})
+    assert len(api.get("/v1/feed/ann").json()["items"]) == 10
+    assert len(api.get("/v1/feed/ann", params={"limit": 3}).json()["items"]) == 3
+    assert len(api.get("/v1/feed/ann", params={"limit": 50}).json()["items"]) == 40
+
+
+@pytest.mark.parametrize("limit", [1, 7, 10, 40, 50])
+def test_paging_repeats_nothing_and_skips_nothing(api: httpx.Client, publish: Publish, limit: int) -> None:
+    publish("v1", {"ann": FORTY})
+    first = api.get("/v1/feed/ann", params={"limit": limit}).json()
+    seen = video_ids(first) + read_on(api, "ann", first["next_cursor"], limit)
+    assert seen == FORTY
+
+
+def test_a_reader_in_the_middle_of_a_feed_stays_in_it_when_a_new_version_is_published(
+    api: httpx.Client, publish: Publish
+) -> None:
+    publish("v1", {"ann": FORTY})
+    first = api.get("/v1/feed/ann").json()
+    publish("v2", {"ann": [f"new{n}" for n in range(40)]})
+    assert video_ids(first) + read_on(api, "ann", first["next_cursor"], 10) == FORTY
+    fresh = api.get("/v1/feed/ann").json()
+    assert fresh["feed_version"] == "v2"
+    assert video_ids(fresh)[0] == "new0"
+
+
+def test_a_reader_stays_in_their_feed_when_the_same_version_is_published_again(
+    api: httpx.Client, publish: Publish
+) -> None:
+    publish("v1", {"ann": FORTY})
+    first = api.get("/v1/feed/ann").json()
+    publish("v1", {"ann": FORTY})
+    assert video_ids(first) + read_on(api, "ann", first["next_cursor"], 10) == FORTY
+
+
+def test_a_rollback_is_served_at_once(api: httpx.Client, store: FeedStore, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    publish("v2", {"ann": ["b"]})
+    assert api.get("/v1/feed/ann").json()["feed_version"] == "v2"
+    store.rollback("v1")
+    assert api.get("/v1/feed/ann").json()["feed_version"] == "v1"
+
+
+def test_a_stranger_gets_the_fallback_feed_marked_as_such_and_can_page_it(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    first = api.get("/v1/feed/stranger").json()
+    assert first["is_fallback"] is True
+    publish("v2", {"ann": ["a"], "stranger": ["own"]})
+    seen = video_ids(first) + read_on(api, "stranger", first["next_cursor"], 10)
+    assert seen == [f"v1-top{n}" for n in range(25)]
+    assert video_ids(api.get("/v1/feed/stranger").json()) == ["own"]
+
+
+def test_a_stranger_gets_the_new_fallback_after_a_publish(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    assert video_ids(api.get("/v1/feed/stranger").json())[0] == "v1-top0"
+    publish("v2", {"ann": ["a"]})
+    assert video_ids(api.get("/v1/feed/stranger").json())[0] == "v2-top0"
+
+
+@pytest.mark.parametrize("user_id", ["ann", "stranger"])
+def test_a_page_costs_one_round_trip_to_redis(
+    api: httpx.Client, publish: Publish, raw_redis: redis.Redis, user_id: str
+) -> None:
+    def round_trips() -> int:
+        return int(raw_redis.info("stats")["total_reads_processed"])
+
+    publish("v1", {"ann": FORTY})
+    cursor = api.get(f"/v1/feed/{user_id}").json()["next_cursor"]  # the first learns the pointer
+    idle = -(round_trips() - round_trips())
+    before = round_trips()
+    for _ in range(10):
+        api.get(f"/v1/feed/{user_id}")
+    assert round_trips() - before - idle == 10
+    before = round_trips()
+    api.get(f"/v1/feed/{user_id}", params={"cursor": cursor})
+    assert round_trips() - before - idle <= 1
+
+
+def test_an_altered_cursor_is_a_clear_problem(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": FORTY})
+    cursor = api.get("/v1/feed/ann").json()["next_cursor"]
+    answer = api.get("/v1/feed/ann", params={"cursor": cursor + "x"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:reelmill:problem:cursor-invalid"
+    assert "start again without a cursor" in answer.json()["detail"]
+
+
+def test_a_cursor_of_somebody_else_is_a_clear_problem(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": FORTY, "bob": FORTY})
+    cursor = api.get("/v1/feed/ann").json()["next_cursor"]
+    answer = api.get("/v1/feed/bob", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:reelmill:problem:cursor-invalid")
+
+
+def test_a_cursor_whose_version_has_expired_is_a_clear_problem(
+    api: httpx.Client, publish: Publish, raw_redis: redis.Redis
+) -> None:
+    publish("v1", {"ann": FORTY})
+    cursor = api.get("/v1/feed/ann").json()["next_cursor"]
+    raw_redis.delete(*raw_redis.keys("feed:*:u:ann"))
+    answer = api.get("/v1/feed/ann", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["type"]) == (410, "urn:reelmill:problem:cursor-expired")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=51", "limit=ten", "limit=", "limit=1e1", "cursor=" + "x" * 2000])
+def test_a_limit_or_cursor_out_of_range_is_a_problem_that_names_it(
+    api: httpx.Client, publish: Publish, query: str
+) -> None:
+    publish("v1", {"ann": FORTY})
+    answer = api.get(f"/v1/feed/ann?{query}")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["errors"][0]["where"] == f"query.{query.partition('=')[0]}"
+
+
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cursor=st.text(max_size=200), user_id=st.text(min_size=1, max_size=64))
+def test_no_cursor_or_user_that_a_client_makes_up_breaks_the_service(
+    api: httpx.Client, store: FeedStore, publish: Publish, cursor: str, user_id: str
+) -> None:
+    if store.current_version() is None:
+        publish("v1", {"ann": ["a"]})
+    answer = api.get(f"/v1/feed/{quote(user_id, safe='')}?cursor={quote(cursor)}")
+    assert answer.status_code in (400, 404)  # a slash or a dot in an id is another path
+    assert answer.headers["content-type"] == "application/problem+json"
+    fresh = api.get(f"/v1/feed/{quote(user_id, safe='')}")
+    assert fresh.status_code in (200, 404)
+    if fresh.status_code == 200:
+        assert fresh.json()["user_id"] == user_id
+        assert fresh.json()["is_fallback"] is (user_id != "ann")
+
+
+def test_without_a_published_version_a_feed_is_not_there_yet(api: httpx.Client) -> None:
+    answer = api.get("/v1/feed/ann")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:reelmill:problem:no-feed-published"
+    assert answer.headers["retry-after"] == "60"
+
+
+def test_a_video_is_answered_as_it_was_written(api: httpx.Client, store: FeedStore) -> None:
+    video = {
+        "video_id": "a",
+        "user_id": "carol",
+        "title": "Ein schöner Tag ☀",
+        "hashtags": ["sun"],
+        "duration": 3.52,
+        "views": 7,
+        "likes": 2,
+        "playback_url": "/media/ab12/master.m3u8",
+        "poster_url": "/media/ab12/poster.jpg",
+    }
+    assert store.write_videos([video]) == 1
+    answer = api.get("/v1/videos/a")
+    assert answer.status_code == 200
+    assert answer.json() == video
+    store.write_videos([{**video, "views": 8}])
+    assert api.get("/v1/videos/a").json()["views"] == 8
+
+
+def test_an_unknown_video_is_a_problem_that_names_it(api: httpx.Client) -> None:
+    answer = api.get("/v1/videos/nope")
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:reelmill:problem:unknown-video"
+    assert "nope" in answer.json()["detail"]

@@ -1,0 +1,163 @@
+"""The spool keeps what it acknowledged, through kills, full disks and several processes."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from serving.spool import EventSpool, SpoolError, write_batch
+
+AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
+
+
+def visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.jsonl")) if not path.name.startswith(".")]
+
+
+def hidden(folder: Path) -> list[Path]:
+    return sorted(folder.glob(".*.jsonl"))
+
+
+def events_in(paths: list[Path]) -> list[dict[str, object]]:
+    return [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
+
+
+def test_what_was_appended_is_in_the_file_before_it_is_visible(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path)
+    spool.append([{"event_id": "1"}, {"event_id": "2"}])
+    assert visible(tmp_path) == []
+    assert events_in(hidden(tmp_path)) == [{"event_id": "1"}, {"event_id": "2"}]
+    spool.close()
+    assert hidden(tmp_path) == []
+    assert events_in(visible(tmp_path)) == [{"event_id": "1"}, {"event_id": "2"}]
+
+
+def test_a_file_becomes_visible_when_it_is_old_enough(tmp_path: Path) -> None:
+    patient, hasty = EventSpool(tmp_path, max_age_s=3600), EventSpool(tmp_path, max_age_s=0)
+    patient.append([{"from": "patient"}])
+    hasty.append([{"from": "hasty"}])
+    patient.maintain()
+    hasty.maintain()
+    assert events_in(visible(tmp_path)) == [{"from": "hasty"}]
+    patient.close()
+
+
+def test_a_file_becomes_visible_when_it_is_large_enough(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path, max_bytes=30)
+    spool.append([{"event_id": "1"}])
+    assert visible(tmp_path) == []
+    spool.append([{"event_id": "2"}])
+    assert len(visible(tmp_path)) == 1
+    spool.append([{"event_id": "3"}])
+    spool.close()
+    assert len(visible(tmp_path)) == 2
+
+
+def test_a_spool_that_got_nothing_leaves_no_file(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path)
+    spool.maintain()
+    spool.close()
+    assert visible(tmp_path) == hidden(tmp_path) == []
+
+
+def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, itertools; from pathlib import Path; from serving.spool import EventSpool\n"
+        "spool = EventSpool(Path(sys.argv[1]), max_bytes=2_000)\n"
+        "for n in itertools.count():\n"
+        "    spool.append([{'n': n}]); print(n, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = [int(process.stdout.readline()) for _ in range(500)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += [int(line) for line in process.communicate()[0].splitlines()]
+    assert EventSpool(tmp_path).recover() <= 1
+    assert hidden(tmp_path) == []
+    kept = [int(str(event["n"])) for event in events_in(visible(tmp_path))]
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) == len(set(kept))
+
+
+def test_a_torn_last_line_is_cut_off_and_kept_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / ".1-1.jsonl").write_bytes(b'{"event_id":"1"}\n{"event_id":"2","user')
+    assert EventSpool(tmp_path).recover() == 1
+    assert events_in(visible(tmp_path)) == [{"event_id": "1"}]
+    (kept,) = events_in(list(tmp_path.glob("rejected/*.jsonl")))
+    assert kept["raw"] == '{"event_id":"2","user'
+    assert str(kept["reason"]).startswith("torn line")
+
+
+def test_a_leftover_with_no_whole_line_disappears(tmp_path: Path) -> None:
+    (tmp_path / ".1-1.jsonl").write_bytes(b"")
+    (tmp_path / ".2-1.jsonl").write_bytes(b"{")
+    assert EventSpool(tmp_path).recover() == 0
+    assert visible(tmp_path) == hidden(tmp_path) == []
+
+
+def test_the_file_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+    living = EventSpool(tmp_path)
+    living.append([{"event_id": "1"}])
+    assert EventSpool(tmp_path).recover() == 0
+    living.append([{"event_id": "2"}])
+    living.close()
+    assert len(events_in(visible(tmp_path))) == 2
+
+
+@pytest.fixture
+def almost_full_disk() -> Iterator[None]:
+    """Files may grow to 100 bytes only: writes beyond are cut short, as on a disk that fills up."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.usefixtures("almost_full_disk")
+def test_a_full_disk_is_an_error_and_leaves_no_half_line(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path)
+    spool.append([{"text": "x" * 50}])
+    for _ in range(2):
+        with pytest.raises(SpoolError, match="cannot write"):
+            spool.append([{"text": "y" * 50}])
+    spool.append([{"small": 1}])
+    spool.close()
+    assert events_in(visible(tmp_path)) == [{"text": "x" * 50}, {"small": 1}]
+
+
+def test_a_batch_appears_whole_under_its_name(tmp_path: Path) -> None:
+    def events() -> Iterator[dict[str, object]]:
+        yield {"event_id": "1", "event_at": AT}
+        assert visible(tmp_path / "spool") == []
+        yield {"event_id": "2", "event_at": AT}
+
+    path = write_batch(tmp_path / "spool", events(), "import-ratings-1")
+    assert path == tmp_path / "spool" / "import-ratings-1.jsonl"
+    assert path.read_text().splitlines()[0] == '{"event_id":"1","event_at":"2026-01-31T18:00:00Z"}'
+    assert list((tmp_path / "spool").iterdir()) == [path]
+
+
+def test_a_batch_that_fails_halfway_never_appears(tmp_path: Path) -> None:
+    def events() -> Iterator[dict[str, object]]:
+        yield {"event_id": "1"}
+        raise RuntimeError("the import broke")
+
+    with pytest.raises(RuntimeError):
+        write_batch(tmp_path, events(), "broken")
+    assert visible(tmp_path) == []
+    assert EventSpool(tmp_path).recover() == 0
+
+
+@pytest.mark.parametrize("name", ["", "a/b", ".hidden", "../up"])
+def test_a_batch_name_that_would_hide_or_move_the_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="no name for a spool file"):
+        write_batch(tmp_path, [], name)
