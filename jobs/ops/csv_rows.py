@@ -44,7 +44,7 @@ class Column:
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:
-    """Digits without sign, space or leading zero ("01" and "1" would be two ids for one thing), low <= value <= high."""
+    """Digits without sign, space or leading zero ("01" and "1" would be two ids for one thing), from low to high."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"0|[1-9][0-9]{0,17}", text) or not low <= int(text) <= high:
@@ -55,7 +55,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def decimal(low: float, high: float) -> Callable[[str], float]:
-    """A decimal number such as 4 or 3.5, low <= value <= high; no exponent, no nan, no infinity."""
+    """A decimal number such as 4 or 3.5, low <= value <= high; no exponent, nan or infinity."""
 
     def parse(text: str) -> float:
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not low <= float(text) <= high:
@@ -78,12 +78,15 @@ def read_rows(path: Path, columns: Sequence[Column]) -> Iterator[list[Any]]:
     Raises BadFile for: no such file; a header other than `columns`; bytes that are not UTF-8; a row with too few or too
     many values; a quote that is not closed on its line; a value that its column does not expect.
     """
-    lines = _lines(path)
-    header = _fields(path, 1, next(lines, ""), [column.name for column in columns])
+    names = [column.name for column in columns]
+    lines = _lines(path, names)
+    first = next(lines, "")
+    if not first:
+        raise BadFile(path, f"is empty; the first line must be {','.join(names)}", line=1, column=names[0])
+    header = _fields(path, 1, first, names)
     for column, found in zip(columns, header, strict=True):
         if found != column.name:
             raise BadFile(path, f"the header says {found!r}", line=1, column=column.name)
-    names = [column.name for column in columns]
     for number, text in enumerate(lines, start=2):
         row = text.split(",")
         if len(row) != len(columns) or '"' in text:
@@ -97,8 +100,8 @@ def read_rows(path: Path, columns: Sequence[Column]) -> Iterator[list[Any]]:
         yield row
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The decoded lines of a file, without their ends."""
+def _lines(path: Path, names: Sequence[str]) -> Iterator[str]:
+    """The decoded lines of a file, without their ends; `names` of the columns serve the errors only."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -106,11 +109,11 @@ def _lines(path: Path) -> Iterator[str]:
     with file:
         for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
             if len(raw) > LONGEST_LINE:
-                raise BadFile(path, f"is longer than {LONGEST_LINE} bytes", line=number, column="1")
+                raise BadFile(path, f"is longer than {LONGEST_LINE} bytes", line=number, column=names[0])
             try:
                 text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                column = str(raw[: error.start].count(b",") + 1)
+                column = names[min(raw[: error.start].count(b","), len(names) - 1)]
                 problem = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
                 raise BadFile(path, problem, line=number, column=column) from None
             yield text.removesuffix("\n").removesuffix("\r")

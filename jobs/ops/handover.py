@@ -1,7 +1,8 @@
 """Handing rows over to the ingest jobs: a file appears under its name only when it is whole, and only once.
 
-Belongs here: the one way in which the importer and the simulated world write manifests and event files. The endpoint
-has its own writer (serving), since it may not import jobs. Reading these files: media.ingest, events.ingest.
+Belongs here: the one way in which the importer and the simulated world write manifests and event files. The endpoint,
+which may not import jobs and gets its events one by one, has a spool of its own making: serving/spool.py. Reading these
+files: media.ingest, events.ingest.
 """
 
 import os
@@ -41,7 +42,7 @@ def refuse_another(settings: Settings, source: str, name: str) -> None:
 
 
 def timestamp(milliseconds: int) -> str:
-    """ISO-8601 in UTC, for milliseconds since 1970; negative ones too, which `fromtimestamp` refuses on some systems."""
+    """ISO-8601 in UTC, for milliseconds since 1970; negative ones too, which `fromtimestamp` refuses on Windows."""
     moment = EPOCH + timedelta(milliseconds=milliseconds)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

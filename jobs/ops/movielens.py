@@ -1,10 +1,10 @@
 """Bring a MovieLens data set in: titles as uploads, ratings as watches, tags and genres as hashtags.
 
-Belongs here: what MovieLens' files mean in Reelmill's words. How a CSV file can be wrong: csv_rows.py. Which ratings are
-kept for judging: hold_out.py. MovieLens has no impressions; making examples without them: ranking.examples.
+Belongs here: what MovieLens' files mean in Reelmill's words. How a CSV file can be wrong: csv_rows.py. Which ratings
+are kept for judging: hold_out.py. MovieLens has no impressions; making examples without them: ranking.examples.
 
-A rating is a `view` whose share watched is rating / 5, at the time of the rating. It is nothing more: a 5.0 is no `like`
-event, since then one act of a person would count twice, and a share of 1.0 already says it.
+A rating is a `view` whose share watched is rating / 5, at the time of the rating. It is nothing more: a 5.0 is no
+`like` event, since then one act of a person would count twice, and a share of 1.0 already says it.
 """
 
 import hashlib

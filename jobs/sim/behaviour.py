@@ -1,6 +1,7 @@
 """What viewers of the simulated world do: sessions, feeds shown to them, what they look at, watch and press.
 
-Belongs here: chance and choice, vectorised over sessions. Who they are: world.py. Turning it into event files: simulate.py.
+Belongs here: chance and choice, vectorised over sessions. Who they are: world.py. Writing it down as events:
+simulate.py.
 
 A session shows SLOTS videos. Whether a slot is looked at falls with its position and depends on nothing else (the
 position-based model of Craswell et al., "An experimental comparison of click position-bias models", WSDM 2008), so a
@@ -39,7 +40,10 @@ class Sessions:
 
 
 def sessions(world: World) -> Iterator[Sessions]:
-    """All sessions, in the order of time. A video that a viewer has watched is not shown to that viewer again."""
+    """All sessions, in the order of time. A video that a viewer has watched is not shown to that viewer again.
+
+    Someone for whom fewer than SLOTS videos are left stays away.
+    """
     rng = np.random.default_rng([world.seed, 1])
     watched = np.zeros((world.users, world.videos), dtype=np.bool_)
     views_by_day = np.zeros((world.days, world.videos))
@@ -49,7 +53,8 @@ def sessions(world: World) -> Iterator[Sessions]:
             user = np.flatnonzero(rng.random(world.users) < world.sessions_per_day * share)
             begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(user))
             recent_views = views_by_day[max(day - 3, 0) : day].sum(axis=0)
-            video = _shown(rng, world, user, begin, recent_views, watched)
+            video, is_full = _shown(rng, world, user, begin, recent_views, watched)
+            user, begin, video = user[is_full], begin[is_full], video[is_full]
             group = _watch(rng, world, f"{day:02d}-{part}", day, user, begin, video, liking)
             seen_by, seen = np.repeat(user, SLOTS)[group.looked_at.ravel()], video[group.looked_at]
             watched[seen_by, seen] = True
@@ -59,8 +64,10 @@ def sessions(world: World) -> Iterator[Sessions]:
 
 def _shown(
     rng: np.random.Generator, world: World, user: Ints, begin: Ints, recent_views: Floats, watched: np.ndarray
-) -> Ints:
-    """(N, SLOTS): the logging policy; what is popular, what is new, and much chance, the same for everyone.
+) -> tuple[Ints, np.ndarray]:
+    """(N, SLOTS) videos, and (N,) whether all slots could be filled.
+
+    The logging policy: what is popular, what is new, and much chance, the same for everyone.
 
     Adding Gumbel noise to scores and taking the best SLOTS draws without replacement, likelier the higher the score.
     """
@@ -68,7 +75,7 @@ def _shown(
     score = 0.8 * np.log1p(recent_views)[None, :] / np.log(10) + 1.0 * (age_days < 2) + rng.gumbel(size=age_days.shape)
     score[(age_days < 0.02) | watched[user]] = -np.inf  # half an hour passes before a new video is playable
     best: Ints = np.argsort(-score, axis=1, kind="stable")[:, :SLOTS]
-    return best
+    return best, np.isfinite(np.take_along_axis(score, best, axis=1)).all(axis=1)
 
 
 def _watch(

@@ -1,4 +1,7 @@
-"""Draws the clips of the simulated world with ffmpeg's generators: a picture per topic, a colour per creator, a tone per sound.
+"""Draws the clips of the simulated world with ffmpeg's generators.
+
+A topic has its kind of picture, a creator a colour, a sound its tone and rhythm: what the media jobs see and hear
+agrees with what the viewers like.
 
 Belongs here: making a small video file that looks like a phone's upload. What happens to it next: jobs/media.
 
@@ -56,7 +59,7 @@ class ClipNotDrawn(ReelmillError):
 
 @dataclass(frozen=True)
 class Clip:
-    """What to draw. `rotation`: 0, or the degrees by which a player must turn the stored picture, as phones store it."""
+    """What to draw. `rotation`: 0, or the degrees by which players turn the stored picture, as phones store it."""
 
     number: int
     topic: int

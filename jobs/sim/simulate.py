@@ -85,7 +85,8 @@ def simulate(
     events = [event for group in groups for event in session_events(group)]
     rng = np.random.default_rng([seed, 2])
     delivered = _by_day(deliver(rng, events), "received_at")
-    event_files, malformed, lines = [], 0, 0
+    total = sum(len(rows) for rows in delivered.values())
+    event_files, malformed, lines, told = [], 0, 0, 0
     for day, rows in sorted(delivered.items()):
         clean = [
             json_line(row) for row in sorted(rows, key=lambda row: (str(row["received_at"]), str(row["event_id"])))
@@ -94,7 +95,8 @@ def simulate(
         malformed += len(broken)
         lines += len(clean) + len(broken)
         event_files.append(hand_over(settings.events / f"{name}-{day}.jsonl", clean + broken))
-        tell("writing events", lines, len(events))
+        told += len(rows)
+        tell("writing events", told, total)
     return SimReport(
         viewers=users,
         creators=creators,
