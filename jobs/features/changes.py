@@ -18,6 +18,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.job import Window
+from jobs.lake import EmptyOutput, Lake
 
 SPANS = (7, 28)
 # A share enters the sums as an integer number of millionths: sums of doubles depend on Spark's shuffle order.
@@ -69,6 +70,16 @@ def daily_state(
         # After the running totals, never before: they need every earlier day.
         .where((F.col("event_date") >= F.lit(window.start.date())) & (F.col("event_date") <= F.lit(window.day)))
     )
+
+
+def replace_changes(lake: Lake, table: str, changes: DataFrame, window: Window) -> None:
+    """Write the window's rows. On days that changed nothing there are none, and the newest row before them holds."""
+    try:
+        lake.replace(table, changes, window)
+    except EmptyOutput:
+        # Rows that were made and then refused are another matter.
+        if not changes.isEmpty():
+            raise
 
 
 def mean_share(of: str, count: str) -> Column:

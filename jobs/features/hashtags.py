@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, flag, mean_share, part, share_units
+from jobs.features.changes import daily_state, flag, mean_share, part, replace_changes, share_units
 from jobs.job import Window, job
 from jobs.lake import Lake
 
@@ -57,4 +57,4 @@ def hashtag_daily(watches: DataFrame, videos: DataFrame, window: Window) -> Data
 def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
     videos = lake.read("silver.videos")
-    lake.replace("gold.hashtag_daily", hashtag_daily(watches, videos, window), window)
+    replace_changes(lake, "gold.hashtag_daily", hashtag_daily(watches, videos, window), window)

@@ -16,7 +16,8 @@ from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
 from functools import cache
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
@@ -27,6 +28,7 @@ from jobs.lake import Lake
 
 if TYPE_CHECKING:
     from feast import FeatureStore
+    from feast.infra.offline_stores.contrib.spark_offline_store.spark import SparkRetrievalJob
 
 SERVICE = "ranker_v1"
 PROJECT = "reelmill"
@@ -34,6 +36,8 @@ PROJECT = "reelmill"
 REDIS_DATABASE = 1
 # Feast finds the time of an entity row by this name.
 AT = "event_timestamp"
+# Every night writes every entity, so whoever is not written for a week has left the tables.
+ONLINE_TTL_S = 7 * 24 * 3600
 
 
 @cache
@@ -53,9 +57,10 @@ def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
     # A feature row becomes valid at a midnight, so the midnight before shown_at sees the same rows; Feast joins once
     # per different entity and instant, and there are far fewer of those.
     timed = entities.withColumn(AT, F.date_trunc("day", "shown_at"))
-    with _quiet():
+    with quiet():
         job = store.get_historical_features(timed, store.get_feature_service(SERVICE), full_feature_names=True)
-        joined = job.to_spark_df()
+        # The Spark store's job, which stays in Spark; the general one only promises pandas.
+        joined = cast("SparkRetrievalJob", job).to_spark_df()
     return joined.select(*entities.columns, *_features(F.col("shown_at")))
 
 
@@ -76,12 +81,22 @@ def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
     Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is for
     training only: reading or writing online features fails.
     """
-    with _quiet():
+    with quiet():
         from feast import FeatureStore, RepoConfig
 
         home = lake.settings.registry
         home.mkdir(parents=True, exist_ok=True)
-        online = {"type": "redis", "connection_string": _connection(redis_url), "skip_dedup": True} if redis_url else None
+        online = (
+            None
+            if redis_url is None
+            else {
+                "type": "redis",
+                "connection_string": _connection(redis_url),
+                "key_ttl_seconds": ONLINE_TTL_S,
+                # Feast would keep what it has when the corrected row is of the same midnight.
+                "skip_dedup": True,
+            }
+        )
         store = FeatureStore(
             config=RepoConfig(
                 project=PROJECT,
@@ -129,17 +144,17 @@ def _final(view: str, name: str, kind: str) -> str:
 
 
 def _connection(redis_url: str) -> str:
-    """redis://host:port -> what Feast calls a connection string, in the database kept for features."""
-    from redis.connection import parse_url
-
-    parts = parse_url(redis_url)
-    options = [f"{parts['host']}:{parts.get('port', 6379)}", f"db={REDIS_DATABASE}"]
-    options += [f"{k}={parts[k]}" for k in ("username", "password") if parts.get(k)]
-    return ",".join(options)
+    """redis://host:port/0 as Feast writes it, in the database kept for features."""
+    url = urlsplit(redis_url)
+    options = {"db": REDIS_DATABASE, "username": url.username, "password": url.password}
+    if url.scheme == "rediss":
+        options["ssl"] = "true"
+    listed = [f"{k}={v}" for k, v in options.items() if v is not None]
+    return ",".join([f"{url.hostname}:{url.port or 6379}", *listed])
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Feast warns that its Spark store is in alpha each time it is touched, and prints its progress."""
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.filterwarnings("ignore", message="The spark .* is an experimental feature", category=RuntimeWarning)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, flag, mean_share, part, share_units
+from jobs.features.changes import daily_state, flag, mean_share, part, replace_changes, share_units
 from jobs.job import Window, job
 from jobs.lake import Lake
 
@@ -52,4 +52,4 @@ def video_daily(watches: DataFrame, window: Window) -> DataFrame:
 @job(every="day", reads=["silver.watches"], writes=["gold.video_daily"])
 def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
-    lake.replace("gold.video_daily", video_daily(watches, window), window)
+    replace_changes(lake, "gold.video_daily", video_daily(watches, window), window)

@@ -1,0 +1,36 @@
+"""Runs a stream until it has seen all that is there now, one batch after the other.
+
+Belongs here: the trigger, the checkpoint and the errors of a batch. What is done with a batch: the jobs that stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame
+
+
+def each_batch(stream: DataFrame, checkpoint: Path, handle: Callable[[DataFrame], None]) -> None:
+    """Hand over everything that arrived since the checkpoint, then return. Raises what `handle` raised.
+
+    A batch is marked as done only after `handle` returned, so a run that dies in between hands over the very same
+    batch once more: `handle` must not mind.
+    """
+    failures: list[Exception] = []
+
+    def batch(frame: DataFrame, _: int) -> None:
+        try:
+            handle(frame)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    writer = stream.writeStream.foreachBatch(batch).option("checkpointLocation", str(checkpoint))
+    query = writer.trigger(availableNow=True).start()
+    try:
+        query.awaitTermination()
+    except StreamingQueryException as error:
+        # Spark wraps the error in pages of JVM frames; the reader needs the sentence that was written for them.
+        raise (failures[0] if failures else error) from None

@@ -1,0 +1,148 @@
+"""Makes watches of events: one viewer on one video, watched how long, then what.
+
+Belongs here: which events belong to which watch. Taking events in: ingest.py. Adding watches up: jobs/features/.
+
+A view starts a watch, and its time is the watch's key; so a late view adds a watch and never removes one. A like,
+share, comment, follow, skip, not_interested or report belongs to the viewer's latest view of that video at or before
+it, if that is at most a day old. An impression lends its slot and feed version to a view that does not say its own.
+Impressions and reactions without a view are no watch; they stay in bronze.events.
+
+Watches are made again from all the events around whatever is new, so that the table does not depend on the order in
+which events arrive.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from jobs.events.stream import each_batch
+from jobs.job import Window, job
+from jobs.lake import Lake
+
+EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
+FINISHED, SKIPPED = 0.9, 0.2
+# How long after a view a reaction still belongs to it, and how long after an impression a view does.
+BELONGS = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REACTIONS = {
+    "like": "is_liked",
+    "share": "is_shared",
+    "comment": "is_commented",
+    "follow": "is_followed",
+    "skip": "has_skip",
+    "not_interested": "is_not_interested",
+    "report": "is_reported",
+}
+
+
+def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
+    """bronze.events (all of a viewer's events with a video) and silver.videos to the rows of silver.watches.
+
+    Where the client said no share, it is watch_ms over the video's duration; where it said no time, that is the share
+    of the duration. What neither says is NULL. Views of videos that are not published make no watch.
+    """
+    of_pair = Over.partitionBy("user_id", "video_id").orderBy("event_at")
+    # By value, not by row: among events of one instant, a reaction sees the view whatever their order.
+    so_far = of_pair.rangeBetween(Over.unboundedPreceding, Over.currentRow)
+    is_view = F.col("event_type") == "view"
+    slot = F.struct("event_at", "event_id", "position", "feed_version")
+    placed = (
+        events.withColumn("started_at", F.max(F.when(is_view, F.col("event_at"))).over(so_far))
+        .withColumn("_shown", F.max(F.when(F.col("event_type") == "impression", slot)).over(so_far))
+        .where(_within("started_at", F.col("event_at")))
+    )
+    # Two deliveries of one view under different ids, or a later and longer report of it, are one watch: the longest.
+    seen = F.struct(
+        F.coalesce("watch_ms", F.lit(-1)).alias("_ms"),
+        F.coalesce("share_watched", F.lit(-1)).alias("_share"),
+        "event_id",
+        "watch_ms",
+        "share_watched",
+        "position",
+        "feed_version",
+    )
+    shown = F.when(is_view & _within("_shown.event_at", F.col("event_at")), F.col("_shown"))
+    grouped = placed.groupBy("user_id", "video_id", "started_at").agg(
+        F.max(F.when(is_view, seen)).alias("view"),
+        F.max(shown).alias("shown"),
+        *[F.bool_or(F.col("event_type") == kind).alias(name) for kind, name in REACTIONS.items()],
+    )
+    published = videos.where("status = 'published'").select("video_id", "duration_ms")
+    share = F.round(F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms"))), 6)
+    watch_ms = F.coalesce("view.watch_ms", F.round(F.col("view.share_watched") * F.col("duration_ms")).cast("bigint"))
+    return (
+        grouped.join(published, on="video_id", how="inner")
+        .withColumn("share_watched", share)
+        .select(
+            "user_id",
+            "video_id",
+            "started_at",
+            watch_ms.alias("watch_ms"),
+            "share_watched",
+            (F.col("share_watched") >= FINISHED).alias("is_finished"),
+            (F.col("has_skip") | (F.col("share_watched") < SKIPPED)).alias("is_skipped"),
+            "is_liked",
+            "is_shared",
+            "is_commented",
+            "is_followed",
+            "is_not_interested",
+            "is_reported",
+            F.coalesce("view.position", "shown.position").alias("position"),
+            F.coalesce("view.feed_version", "shown.feed_version").alias("feed_version"),
+        )
+    )
+
+
+def rebuild(lake: Lake, new: DataFrame) -> None:
+    """Make the watches again that these new events may have changed; the same events again change nothing."""
+    touched = new.groupBy("user_id", "video_id").agg(F.min("event_at").alias("first"), F.max("event_at").alias("last"))
+    touched = touched.persist()
+    try:
+        # As integers: Python would get them in the machine's zone, where an hour of each autumn happens twice.
+        span = touched.agg(
+            F.unix_micros(F.min("first")).alias("first"), F.unix_micros(F.max("last")).alias("last")
+        ).first()
+        if span is None or span["first"] is None:
+            return
+        first, last = (EPOCH + timedelta(microseconds=span[name]) for name in ("first", "last"))
+        # A new event changes watches that started up to a day before it; those need the impressions of one more day.
+        # A new view also takes reactions over that follow within a day.
+        around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))
+        pairs = touched.select("user_id", "video_id")
+        videos = lake.read(VIDEOS)
+        events = around.join(pairs, on=["user_id", "video_id"], how="left_semi")
+        # Watches outside this span were made from events that are not all here.
+        complete = F.col("started_at").between(F.lit(first - BELONGS), F.lit(last))
+        lake.merge(WATCHES, watches(events, videos).where(complete))
+        unknown = new.where("event_type = 'view'").join(
+            videos.where("status = 'published'"), on="video_id", how="left_anti"
+        )
+        if not unknown.isEmpty():
+            lake.quarantine(WATCHES, unknown, "video_is_published")
+    finally:
+        touched.unpersist()
+
+
+@job(every="5min", reads=[EVENTS, VIDEOS], writes=[WATCHES])
+def run(lake: Lake, window: Window) -> None:
+    # Before the first event there is nothing to read, and that is no error.
+    if not lake.exists(EVENTS):
+        return
+    new = (
+        lake.spark.readStream.format("delta")
+        # Erasing a person rewrites files whose other rows were seen already.
+        .option("skipChangeCommits", "true")
+        .load(str(lake.path(EVENTS)))
+    )
+    each_batch(new, lake.settings.checkpoints / run.name, partial(rebuild, lake))
+
+
+def _within(since: str, event_at: Column) -> Column:
+    """Whether an event is at or after `since` by at most BELONGS; false where there is no `since`."""
+    limit = F.col(since) + F.expr(f"INTERVAL '{int(BELONGS.total_seconds())}' SECOND")
+    return F.col(since).isNotNull() & (event_at <= limit)

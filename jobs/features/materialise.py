@@ -1,0 +1,68 @@
+"""Puts the newest features of every viewer, video and hashtag online, in Redis, where Feast serves them.
+
+Belongs here: the nightly push and the proof that it arrived. Fetching features in a batch: store.py. Feeds in Redis:
+serving/feed_store.py; they use another database.
+
+Every entity is written every night, not only those that changed: it corrects what late events changed, it fills a
+Redis that lost its data, and it lets a TTL drop whoever left the tables. Where an earlier run already went further
+than this window, the push goes as far again, since a re-run of an old night must not turn the features back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyspark.sql import functions as F
+
+from feature_repo.definitions import VIEWS, entity_key
+from jobs.errors import ReelmillError
+from jobs.features.store import REDIS_DATABASE, feature_store, quiet
+from jobs.job import Window, job
+from jobs.lake import Lake
+from jobs.redis_server import redis_url
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NotAllOnline(ReelmillError):
+    """Redis holds fewer entities after the push than the tables."""
+
+
+def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
+    """Write the features of every entity, as known at `until` or later, to the Redis at `url`.
+
+    Returns how many entities each view has. Raises NotAllOnline when Redis does not hold as many afterwards.
+    """
+    import redis
+
+    # A world without hashtags has no hashtag_daily, and that is no reason to keep its users' features back.
+    views = [view for view, table in VIEWS.items() if lake.exists(table)]
+    store = feature_store(lake, url)
+    reached = [store.get_feature_view(view).most_recent_end_time for view in views]
+    until = max([until, *(end for end in reached if end is not None)])
+    with quiet():
+        store.materialize(BEGINNING, until, feature_views=views)
+    entities = {view: _entities(lake, view, until) for view in views}
+    client = redis.Redis.from_url(url, db=REDIS_DATABASE)
+    try:
+        online = client.dbsize()
+    finally:
+        client.close()
+    if online < sum(entities.values()):
+        raise NotAllOnline(
+            f"Redis database {REDIS_DATABASE} holds {online} entities after the push, the tables {entities}. "
+            "Its memory limit may evict keys (`redis-cli info memory`); run features.materialise again."
+        )
+    return entities
+
+
+@job(every="night", reads=list(VIEWS.values()), writes=[])
+def run(lake: Lake, window: Window) -> None:
+    with redis_url(lake.settings) as url:
+        materialise(lake, url, window.end)
+
+
+def _entities(lake: Lake, view: str, until: datetime) -> int:
+    rows = lake.read(VIEWS[view], until=until).select(F.count_distinct(entity_key(view)).alias("entities")).first()
+    assert rows is not None
+    return int(rows["entities"])
