@@ -5,8 +5,8 @@ Belongs here: the measurement. It prints and asserts nothing: a ratio on a busy 
     python bench/serving_latency.py [--seconds 10] [--clients 16] [--users 500]
 
 The plain way: the version pointer is read, then the user's whole feed as one JSON value, which is decoded, sliced and
-encoded again through a pydantic response model. Both run in one uvicorn process of their own over the same Redis and the
-same feeds, are warmed up, and are then measured in turns, so that a change of the machine's mood hits both.
+encoded again through a pydantic response model. Both run in one uvicorn process of their own over the same Redis and
+the same feeds, are warmed up, and are then measured in turns, so that a change of the machine's mood hits both.
 """
 
 from __future__ import annotations
