@@ -148,7 +148,7 @@ def uploads(upload_ids: Sequence[str], settings: Settings) -> None:
     ids = ", ".join(f"'{u}'" for u in upload_ids)
     _, rows = query(
         "SELECT u.title, v.status, coalesce(v.reason, v.playback_path), u.upload_id FROM bronze.uploads u "
-        f"LEFT JOIN silver.videos v ON v.upload_id = u.upload_id WHERE u.upload_id IN ({ids}) ORDER BY 1, 4",
+        f"LEFT JOIN silver.videos v ON v.video_id = u.upload_id WHERE u.upload_id IN ({ids}) ORDER BY 1, 4",
         settings,
     )
     colour = {"published": "green", "rejected": "yellow"}

@@ -16,9 +16,12 @@ from jobs.job import Cadence, Job
 MODULES = (
     "media.ingest",
     "media.publish",
+    "events.ingest",
+    "events.watches",
     "features.users",
     "features.videos",
     "features.hashtags",
+    "features.materialise",
 )
 
 # A pipeline takes in what has arrived before it computes, so that each is right when it is run alone.

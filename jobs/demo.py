@@ -1,0 +1,49 @@
+"""The demo: a simulated world, one nightly pipeline over it, and a feed fetched over HTTP.
+
+Belongs here: the tour that `make demo` gives. Every step is one that a person can take by hand with the command.
+"""
+
+from __future__ import annotations
+
+import time
+import httpx
+
+from jobs import batch, console
+from jobs.endpoint import served
+from jobs.query import query
+from jobs.settings import Settings
+from jobs.sim.simulate import simulate
+
+PAGE = 10
+
+
+def run_demo(settings: Settings) -> None:
+    """Run the tour in the home of `settings`; a home that holds other data is refused by the simulator."""
+    clock = time.monotonic()
+    console.say(f"[bold]1. A small world[/bold]: people, creators, clips and two weeks of watching, in {settings.home}")
+    with console.steps() as progress:
+        console.fields(simulate(settings, progress=progress))
+    console.say("\n[bold]2. The nightly pipeline[/bold]: publish, understand, learn, build every feed")
+    runs = batch.run_pipeline("nightly", None, settings)
+    console.say("\n[bold]3. What ran[/bold]")
+    console.runs(runs)
+    console.say("\n[bold]4. The ranker, on the newest day that it was not trained on[/bold]")
+    console.ranker(settings)
+    console.say("\n[bold]5. A feed, over HTTP[/bold]")
+    user = query("SELECT min(user_id) FROM gold.feeds", settings)[1][0][0]
+    with served(settings) as url:
+        path = f"/v1/feed/{user}?limit={PAGE}"
+        answer = httpx.get(url + path).raise_for_status()
+    console.say(f"GET {path}")
+    console.feed(answer.json()["items"])
+    console.say(f"\nDone in {time.monotonic() - clock:.0f} s. Look further, from this folder:")
+    reelmill = ".venv/bin/reelmill"
+    for line, why in (
+        (f"{reelmill} serve", "the endpoint; /docs describes it, /v1/feed/<user> answers"),
+        (f"{reelmill} tables", "every table, with rows and bytes"),
+        (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
+        (f"{reelmill} upload FILE --user me", "publish a clip of your own"),
+        ("make airflow", "what ran, what is late, re-run and backfill"),
+        ("make catalog", "every table and column, and where it comes from"),
+    ):
+        console.say(f"  {line:<62} {why}")
