@@ -31,6 +31,9 @@ from jobs.settings import Settings
 SOURCE = "movielens"
 NO_GENRES = "(no genres listed)"
 EVENTS_PER_FILE = 200_000
+MAX_HASHTAGS = (
+    300  # of a title, the most given first: films of the large sets have thousands, mostly of one person each
+)
 REPORT_EVERY = 20_000  # rows
 YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)$")  # "(1995)", "(2006–2007)", "(2006–)"
 FIRST_FILM_YEAR = 1870  # MovieLens' oldest title is of 1874; a smaller number in brackets is no year
@@ -168,7 +171,7 @@ def uploads(
             "upload_id": str(movie),
             "user_id": SOURCE,
             "title": title,
-            "hashtags": list(hashtags),
+            "hashtags": list(hashtags)[:MAX_HASHTAGS],
             "sound_id": None,
             "duet_of": None,
             "stitch_of": None,
