@@ -148,10 +148,10 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=500)
     options = parser.parse_args()
     console = Console()
-    folder = Path(tempfile.mkdtemp(prefix="reelmill-bench-"))
     measured: dict[str, list[list[float]]] = {"plain": [], "reelmill": []}
     turn = options.seconds / ROUNDS
-    with redis_url(Settings(home=folder)) as url:
+    with tempfile.TemporaryDirectory(prefix="reelmill-bench-") as home, redis_url(Settings(home=Path(home))) as url:
+        folder = Path(home)
         memory = publish(url, options.users)
         with running("plain", url, folder) as plain, running("reelmill", url, folder) as ours:
             ports = {"plain": plain, "reelmill": ours}

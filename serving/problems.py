@@ -58,9 +58,10 @@ def problem_response(request: Request, problem: Problem) -> Response:
     return Response(orjson.dumps(body, default=str), problem.status, problem.headers, MEDIA_TYPE)
 
 
-def _from_validation(exc: RequestValidationError) -> Problem:
-    errors = [{"where": ".".join(map(str, error["loc"])), "reason": error["msg"]} for error in exc.errors()]
-    detail = "; ".join(f"{error['where']}: {error['reason']}" for error in errors)
+def invalid_request(wrong: Mapping[str, str]) -> Problem:
+    """A 422 that names each wrong parameter, such as `query.limit`, with its reason."""
+    errors = [{"where": where, "reason": reason} for where, reason in wrong.items()]
+    detail = "; ".join(f"{where}: {reason}" for where, reason in wrong.items())
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, errors=errors)
 
 
@@ -75,7 +76,7 @@ def _as_problem(exc: Exception) -> Problem:
         case Problem():
             return exc
         case RequestValidationError():
-            return _from_validation(exc)
+            return invalid_request({".".join(map(str, error["loc"])): error["msg"] for error in exc.errors()})
         case HTTPException():
             return _from_http(exc)
         case CursorInvalid():
