@@ -33,7 +33,7 @@ def parse(lines: DataFrame) -> DataFrame:
     fields = ", ".join(f"{c.name}: string" for c in columns)
     # Wrapped, because Spark's parser stops after the first value of a line and would never see that a second follows.
     wrapped = F.concat(F.lit('{"event":'), F.col("line"), F.lit(',"is_whole":true}'))
-    read = F.from_json(wrapped, f"event: struct<{fields}>, is_whole: boolean", STRICT_JSON)
+    read = F.from_json(wrapped, f"event struct<{fields}>, is_whole boolean", STRICT_JSON)
     raw = lines.withColumn("_read", read).withColumn("_raw", F.when(F.col("_read.is_whole"), F.col("_read.event")))
     typed = raw.select(
         "line",

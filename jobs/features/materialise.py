@@ -11,6 +11,7 @@ than this window, the push goes as far again, since a re-run of an old night mus
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 from pyspark.sql import functions as F
 
@@ -45,7 +46,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     entities = {view: _entities(lake, view, until) for view in views}
     client = redis.Redis.from_url(url, db=REDIS_DATABASE)
     try:
-        online = client.dbsize()
+        online = cast(int, client.dbsize())
     finally:
         client.close()
     if online < sum(entities.values()):

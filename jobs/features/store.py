@@ -17,7 +17,7 @@ from datetime import UTC, datetime, time
 from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
@@ -146,7 +146,7 @@ def _final(view: str, name: str, kind: str) -> str:
 def _connection(redis_url: str) -> str:
     """redis://host:port/0 as Feast writes it, in the database kept for features."""
     url = urlsplit(redis_url)
-    options = {"db": REDIS_DATABASE, "username": url.username, "password": url.password}
+    options = {"db": REDIS_DATABASE, "username": url.username, "password": url.password and unquote(url.password)}
     if url.scheme == "rediss":
         options["ssl"] = "true"
     listed = [f"{k}={v}" for k, v in options.items() if v is not None]
