@@ -5,6 +5,7 @@ Belongs here: session configuration and the reason of each entry. What is read a
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -87,6 +88,9 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     builder = SparkSession.builder.appName(name)
     for key, value in configuration(settings).items():
         builder = builder.config(key, value)
+    # Every failed query would be told again on stderr, as one line of JSON with the whole JVM stack.
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     with _jvm_log(settings.home / "logs" / "spark.log"):
         return builder.getOrCreate()
 
