@@ -69,6 +69,7 @@ class Lake:
         self.job = job
         self.read_versions: dict[str, int] = {}
         self.commits: list[Commit] = []
+        self.set_aside = 0  # rows that the job itself refused, beside those that broke a row rule
         # Every commit of this run carries its id, which joins the Delta history to ops.job_runs.
         spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", run_id)
 
@@ -132,7 +133,9 @@ class Lake:
 
     def quarantine(self, table: str, frame: DataFrame, rule: str) -> int:
         """Keep rows that a job itself had to refuse, whole, as JSON with the reason; returns how many."""
-        return self._quarantine(table, frame.withColumn("_broken", F.array(F.lit(rule))))
+        count = self._quarantine(table, frame.withColumn("_broken", F.array(F.lit(rule))))
+        self.set_aside += count
+        return count
 
     def create(self, table: str) -> None:
         """Create the empty table from its contract when it is not there."""

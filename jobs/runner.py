@@ -48,6 +48,7 @@ class JobRun:
     window: Window
     seconds: float
     commits: tuple[Commit, ...]
+    set_aside: int
 
     @property
     def rows(self) -> int:
@@ -55,7 +56,7 @@ class JobRun:
 
     @property
     def quarantined(self) -> int:
-        return sum(c.quarantined for c in self.commits)
+        return self.set_aside + sum(c.quarantined for c in self.commits)
 
     @property
     def bytes(self) -> int:
@@ -76,7 +77,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
             job(lake, window)
         except Exception as raised:
             error = raised
-        run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits))
+        run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits), lake.set_aside)
         _record(run, lake, started, error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"

@@ -28,8 +28,20 @@ schema:
     dataGranularityDescription: one play
     customProperties: [{property: windowColumn, value: event_date}]
     properties:
-      - {name: user_id, physicalType: string, primaryKey: true, primaryKeyPosition: 1, required: true, classification: personal, description: Who.}
-      - {name: event_date, physicalType: date, primaryKey: true, primaryKeyPosition: 2, required: true, classification: internal, description: The day.}
+      - name: user_id
+        physicalType: string
+        primaryKey: true
+        primaryKeyPosition: 1
+        required: true
+        classification: personal
+        description: Who.
+      - name: event_date
+        physicalType: date
+        primaryKey: true
+        primaryKeyPosition: 2
+        required: true
+        classification: internal
+        description: The day.
       - name: watch_ms
         physicalType: bigint
         classification: internal
@@ -37,7 +49,10 @@ schema:
         customProperties: [{property: unit, value: ms}]
         quality: [{name: not_negative, type: custom, engine: rowRule, implementation: watch_ms >= 0}]
     quality:
-      - {name: at_most_three, type: custom, engine: greatExpectations, implementation: {type: expect_table_row_count_to_be_between, kwargs: {max_value: 3}}}
+      - name: at_most_three
+        type: custom
+        engine: greatExpectations
+        implementation: {type: expect_table_row_count_to_be_between, kwargs: {max_value: 3}}
 slaProperties: [{property: freshness, value: 1, unit: d}, {property: retention, value: 9, unit: d}]
 """
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)

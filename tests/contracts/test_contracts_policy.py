@@ -1,0 +1,123 @@
+"""Policies over all contracts and jobs at once: no table without a contract, no contract without a writer."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from data_contracts import ContractError, contract, load, load_file, tables
+from data_contracts.catalogue import entry
+from jobs.pipeline import JOBS, PIPELINES, WRITERS, in_order, jobs_of
+
+# The runner writes the record of runs, the lake what it sets aside; neither is a job.
+WRITTEN_BY_THE_PLATFORM = {"ops.job_runs", "quarantine.rows"}
+UNITS = {"ms", "s", "bytes", "kbps", "px", "count", "share", "score", "1", "d", "rank", "position", "grade", "version"}
+
+
+def test_every_table_that_a_job_reads_or_writes_has_a_contract() -> None:
+    touched = {table for job in JOBS.values() for table in (*job.reads, *job.writes)}
+    assert touched <= set(tables())
+
+
+def test_every_contract_has_a_job_that_writes_it() -> None:
+    assert set(tables()) - WRITTEN_BY_THE_PLATFORM == set(WRITERS)
+
+
+def test_every_table_has_one_writer() -> None:
+    written = [table for job in JOBS.values() for table in job.writes]
+    assert sorted(written) == sorted(set(written))
+
+
+@pytest.mark.parametrize("table", tables())
+def test_a_contract_says_key_units_and_what_is_personal(table: str) -> None:
+    found = load(table)
+    assert found.key, "every table has a key"
+    assert all(found.column(k).required for k in found.key), "a key column is required"
+    numbers = [c for c in found.columns if c.unit is not None]
+    assert {c.unit for c in numbers} <= UNITS, "a unit outside the agreed ones"
+    people = [c for c in found.columns if c.name == "user_id" and table not in ("silver.videos", "bronze.uploads")]
+    assert all(c.classification == "personal" for c in people)
+    assert all(len(c.description) > 3 for c in found.columns)
+
+
+@pytest.mark.parametrize("table", tables())
+def test_names_follow_the_style(table: str) -> None:
+    for column in load(table).columns:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
+        if column.type == "boolean":
+            assert column.name.startswith(("is_", "has_"))
+        if column.type == "timestamp":
+            assert column.name.endswith(("_at", "_start", "_end", "_from", "_until")), column.name
+        if column.type == "date":
+            assert column.name.endswith("_date")
+
+
+@pytest.mark.parametrize("table", tables())
+def test_the_catalogue_entry_repeats_every_column(table: str) -> None:
+    assert [c["name"] for c in entry(load(table))["columns"]] == [c.name for c in load(table).columns]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "complaint"),
+    [
+        ("description: Who.", "user_id.description"),
+        ("classification: personal", "user_id.classification"),
+        ("customProperties: [{property: unit, value: ms}]", "the number 'watch_ms' has no unit"),
+        ("{property: retention, value: 9, unit: d}", "slaProperties.retention"),
+        ("dataGranularityDescription: one play", "dataGranularityDescription"),
+    ],
+)
+def test_a_contract_that_leaves_something_out_is_refused(tmp_path: Path, left_out: str, complaint: str) -> None:
+    whole = """
+apiVersion: v3.1.0
+kind: DataContract
+id: gold.plays
+version: 1.0.0
+status: active
+description: {purpose: Test., usage: Test.}
+schema:
+  - name: plays
+    description: Plays.
+    dataGranularityDescription: one play
+    properties:
+      - name: user_id
+        physicalType: string
+        primaryKey: true
+        required: true
+        classification: personal
+        description: Who.
+      - name: watch_ms
+        physicalType: bigint
+        classification: internal
+        description: Time on screen.
+        customProperties: [{property: unit, value: ms}]
+slaProperties:
+  - {property: freshness, value: 1, unit: d}
+  - {property: retention, value: 9, unit: d}
+"""
+    path = tmp_path / "plays.odcs.yaml"
+    path.write_text(whole)
+    assert load_file(path).table == "gold.plays"
+    cut = whole.replace(f"- {left_out}", "").replace(f", {left_out}", "").replace(left_out, "")
+    assert cut != whole
+    path.write_text(cut)
+    with pytest.raises(ContractError, match=re.escape(complaint)):
+        load_file(path)
+
+
+def test_an_unknown_table_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(ContractError, match=r"no contract.*silver\.watches"):
+        contract.load("silver.nothing")
+
+
+def test_a_job_runs_after_those_that_write_what_it_reads() -> None:
+    order = [job.name for job in in_order(JOBS.values())]
+    for job in JOBS.values():
+        for table in job.reads:
+            if table in WRITERS and WRITERS[table] is not job:
+                assert order.index(WRITERS[table].name) < order.index(job.name)
+
+
+def test_the_nightly_pipeline_holds_every_job_that_is_not_hourly() -> None:
+    assert {j.name for j in jobs_of("nightly")} == {j.name for j in JOBS.values() if j.every != "hour"}
+    assert set(PIPELINES) == {"ingest", "hourly", "nightly"}

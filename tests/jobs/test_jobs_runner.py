@@ -1,0 +1,89 @@
+"""The runner records every run, lets nothing of a failed one show, and knows which window is due."""
+
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs.job import Job, Window
+from jobs.lake import Lake, TableMissing
+from jobs.runner import JOB_RUNS, JobFailed, NothingToCatchUp, due, run_job
+from jobs.settings import Settings
+
+MONDAY = date(2026, 1, 5)
+
+
+def test_a_run_is_recorded_with_its_window_and_outcome(lake: Lake, recorded_run: object) -> None:
+    (row,) = lake.read(JOB_RUNS).collect()
+    assert (row["job"], row["status"], row["error"], row["rows"]) == ("sim.noop", "succeeded", None, 0)
+    assert (row["window_start"], row["window_end"]) == (datetime(2026, 1, 5), datetime(2026, 1, 6))
+
+
+def test_a_failed_run_is_recorded_and_names_its_reason(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    def fails(lake: Lake, window: Window) -> None:
+        lake.read("silver.watches")
+
+    with pytest.raises(JobFailed, match=r"sim\.noop failed for \[2026-01-05.*silver\.watches, which has no data"):
+        run_job(replace(noop, function=fails), Window.of_day(MONDAY), spark, settings)
+    (row,) = Lake(spark, settings).read(JOB_RUNS).collect()
+    assert row["status"] == "failed" and row["error"].startswith("TableMissing: ")
+
+
+def test_two_runs_of_one_job_take_turns(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    at_work, most = [0], [0]
+
+    def slow(lake: Lake, window: Window) -> None:
+        at_work[0] += 1
+        most[0] = max(most[0], at_work[0])
+        time.sleep(0.2)
+        at_work[0] -= 1
+
+    job = replace(noop, function=slow)
+    threads = [threading.Thread(target=run_job, args=(job, Window.of_day(MONDAY), spark, settings)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert Lake(spark, settings).read(JOB_RUNS).count() == 3
+
+
+def test_a_daily_job_catches_up_from_its_last_success(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    run_job(noop, Window.of_day(MONDAY), spark, settings)
+    assert due(noop, date(2026, 1, 9), spark, settings) == Window.of_days(date(2026, 1, 6), date(2026, 1, 9))
+
+
+def test_a_day_that_is_covered_is_done_again_by_itself(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    run_job(noop, Window.of_days(MONDAY, date(2026, 1, 9)), spark, settings)
+    assert due(noop, date(2026, 1, 9), spark, settings) == Window.of_day(date(2026, 1, 9))
+    assert due(noop, MONDAY, spark, settings) == Window.of_day(MONDAY)
+
+
+def test_a_nightly_job_never_catches_up(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    assert due(replace(noop, every="night"), MONDAY, spark, settings) == Window.of_day(MONDAY)
+
+
+def test_a_daily_job_without_any_input_says_so(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    with pytest.raises(NothingToCatchUp):
+        due(noop, MONDAY, spark, settings)
+    with pytest.raises(TableMissing):
+        due(replace(noop, reads=("silver.watches",)), MONDAY, spark, settings)
+
+
+@given(first=st.dates(date(1970, 1, 1), date(2200, 1, 1)), days=st.integers(0, 4000))
+def test_a_window_is_half_open_and_ends_with_its_day(first: date, days: int) -> None:
+    last = date.fromordinal(first.toordinal() + days)
+    window = Window.of_days(first, last)
+    assert window.day == last and window.start.date() == first
+    assert (window.end - window.start).days == days + 1
+    assert window.start.tzinfo is UTC
+
+
+def test_a_window_that_ends_before_it_starts_is_refused() -> None:
+    with pytest.raises(ValueError, match="in order"):
+        Window(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
