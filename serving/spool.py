@@ -32,24 +32,6 @@ class SpoolError(Exception):
     """The spool could not take what it was given; nothing of it was kept."""
 
 
-def write_batch(folder: Path, events: Iterable[Mapping[str, object]], name: str) -> Path:
-    """Write `events` as one complete spool file `<folder>/<name>.jsonl` and return its path.
-
-    Atomic: until the last line is on disk nothing is visible. The same name again replaces the file.
-    """
-    if not name or "/" in name or name.startswith("."):
-        raise ValueError(f"{name!r} is no name for a spool file: it must be visible and stay in its folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".{name}.jsonl.part"
-    with hidden.open("wb") as file:
-        file.writelines(orjson.dumps(event, option=_JSON) for event in events)
-        file.flush()
-        os.fsync(file.fileno())
-    visible = folder / f"{name}.jsonl"
-    hidden.replace(visible)
-    return visible
-
-
 class EventSpool:
     """Takes events from one process; any number of processes may share the folder. Thread-safe.
 

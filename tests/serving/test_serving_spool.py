@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.spool import EventSpool, SpoolError, write_batch
+from serving.spool import EventSpool, SpoolError
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -132,32 +132,3 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_line(tmp_path: Path) -> None
     spool.append([{"small": 1}])
     spool.close()
     assert events_in(visible(tmp_path)) == [{"text": "x" * 50}, {"small": 1}]
-
-
-def test_a_batch_appears_whole_under_its_name(tmp_path: Path) -> None:
-    def events() -> Iterator[dict[str, object]]:
-        yield {"event_id": "1", "event_at": AT}
-        assert visible(tmp_path / "spool") == []
-        yield {"event_id": "2", "event_at": AT}
-
-    path = write_batch(tmp_path / "spool", events(), "import-ratings-1")
-    assert path == tmp_path / "spool" / "import-ratings-1.jsonl"
-    assert path.read_text().splitlines()[0] == '{"event_id":"1","event_at":"2026-01-31T18:00:00Z"}'
-    assert list((tmp_path / "spool").iterdir()) == [path]
-
-
-def test_a_batch_that_fails_halfway_never_appears(tmp_path: Path) -> None:
-    def events() -> Iterator[dict[str, object]]:
-        yield {"event_id": "1"}
-        raise RuntimeError("the import broke")
-
-    with pytest.raises(RuntimeError):
-        write_batch(tmp_path, events(), "broken")
-    assert visible(tmp_path) == []
-    assert EventSpool(tmp_path).recover() == 0
-
-
-@pytest.mark.parametrize("name", ["", "a/b", ".hidden", "../up"])
-def test_a_batch_name_that_would_hide_or_move_the_file_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="no name for a spool file"):
-        write_batch(tmp_path, [], name)
