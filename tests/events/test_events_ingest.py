@@ -1,0 +1,198 @@
+"""Taking events in: each once, whatever is delivered twice, torn, or killed half-way."""
+
+import json
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.events import ingest
+from jobs.job import Window
+from jobs.lake import Lake
+
+# PySpark leaves the socket of every collect() to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+ANY_WINDOW = Window.of_day(date(2024, 3, 1))
+
+
+def event(event_id: str, **said: Any) -> dict[str, Any]:
+    """A complete view, with whatever the test says of it."""
+    return {
+        "event_id": event_id,
+        "user_id": "ann",
+        "video_id": "cats",
+        "event_type": "view",
+        "event_at": "2024-03-01T10:00:00Z",
+        "watch_ms": 4000,
+        "received_at": "2024-03-01T10:00:05Z",
+        **said,
+    }
+
+
+def spool(lake: Lake, name: str, *lines: str | dict[str, Any]) -> Path:
+    folder = lake.settings.events
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
+    return path
+
+
+def events_of(lake: Lake) -> DataFrame:
+    return lake.read(ingest.TABLE)
+
+
+def ids(lake: Lake) -> list[str]:
+    return sorted(row["event_id"] for row in events_of(lake).collect())
+
+
+def refused(lake: Lake) -> dict[str, str]:
+    """What is in quarantine, by raw line or event id: the reason that the job gave, or the rules that were broken."""
+    rows = [(json.loads(r["row"]), r["rules"]) for r in lake.read("quarantine.bronze.events").collect()]
+    return {row.get("line", row.get("event_id")): row.get("reason", ", ".join(rules)) for row, rules in rows}
+
+
+def parsed(spark: SparkSession, *lines: str | dict[str, Any]) -> list[Any]:
+    rows = [(line if isinstance(line, str) else json.dumps(line), "f.jsonl") for line in lines]
+    frame = spark.createDataFrame(rows, "line string, file string")
+    return ingest.parse(frame.selectExpr("*", "TIMESTAMP '2024-03-02 00:00:00' AS modified_at")).collect()
+
+
+def test_without_a_spool_nothing_happens(lake: Lake) -> None:
+    ingest.run(lake, ANY_WINDOW)
+    assert not lake.exists(ingest.TABLE)
+
+
+def test_an_event_delivered_twice_counts_once(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("e1"), event("e1"), event("e2"))
+    spool(lake, "b.jsonl", event("e2"))
+    ingest.run(lake, ANY_WINDOW)
+    spool(lake, "c.jsonl", event("e1"), event("e3"))
+    ingest.run(lake, ANY_WINDOW)
+    assert ids(lake) == ["e1", "e2", "e3"]
+
+
+def test_a_run_with_nothing_new_commits_nothing(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("e1"))
+    ingest.run(lake, ANY_WINDOW)
+    before = lake.version(ingest.TABLE)
+    ingest.run(lake, ANY_WINDOW)
+    assert lake.version(ingest.TABLE) == before
+
+
+def test_a_run_that_died_before_its_checkpoint_changes_nothing_when_run_again(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("e1"), "torn")
+    ingest.run(lake, ANY_WINDOW)
+    # What a kill between the commit and the checkpoint leaves behind: the rows are in, the batch counts as not done.
+    (done,) = (lake.settings.checkpoints / "events.ingest" / "commits").glob("0")
+    done.unlink()
+    (done.parent / ".0.crc").unlink(missing_ok=True)
+    ingest.run(lake, ANY_WINDOW)
+    assert ids(lake) == ["e1"]
+    assert lake.read("quarantine.bronze.events").count() == 1
+
+
+def test_files_still_being_written_and_refused_ones_are_left_alone(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("e1"))
+    spool(lake, ".b.jsonl", event("e2"))
+    spool(lake, "notes.txt", event("e3"))
+    (lake.settings.events / "rejected").mkdir()
+    spool(lake, "rejected/2024-03-01.jsonl", event("e4"))
+    ingest.run(lake, ANY_WINDOW)
+    assert ids(lake) == ["e1"]
+
+
+def test_a_file_older_than_those_before_it_is_taken_in(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("e1"))
+    ingest.run(lake, ANY_WINDOW)
+    old = spool(lake, "b.jsonl", event("e2"))
+    os.utime(old, (1_600_000_000, 1_600_000_000))
+    ingest.run(lake, ANY_WINDOW)
+    assert ids(lake) == ["e1", "e2"]
+
+
+def test_broken_lines_are_kept_with_their_reason_and_stop_nobody(lake: Lake) -> None:
+    torn, two = '{"event_id": "e8", "user', json.dumps(event("e6")) + json.dumps(event("e7"))
+    spool(
+        lake,
+        "a.jsonl",
+        event("good"),
+        "",
+        torn,
+        two,
+        event("late", event_at="yesterday"),
+        event("slot", position=1.5),
+        {k: v for k, v in event("nobody").items() if k != "user_id"},
+        event("wink", event_type="wink"),
+        event("empty", watch_ms=None),
+        event("ahead", event_at="2031-01-01T00:00:00Z"),
+    )
+    ingest.run(lake, ANY_WINDOW)
+    reasons = refused(lake)
+    assert ids(lake) == ["good"]
+    assert reasons[torn] == reasons[two] == "the line is not one JSON object"
+    assert {reason for line, reason in reasons.items() if line.startswith("{") and line not in (torn, two)} == {
+        "event_at is no timestamp: yesterday",
+        "position is no int: 1.5",
+        "user_id is missing",
+    }
+    assert reasons["wink"] == "event_type_is_known"
+    assert reasons["empty"] == "view_says_how_long"
+    assert reasons["ahead"] == "event_at_is_not_ahead"
+    assert len(reasons) == 8
+
+
+def test_an_event_without_a_time_of_receipt_gets_that_of_its_file(spark: SparkSession) -> None:
+    early, ahead = parsed(
+        spark, event("e1", received_at=None), event("e2", received_at=None, event_at="2024-03-05T00:00:00Z")
+    )
+    assert early["received_at"].isoformat() == "2024-03-02T00:00:00"
+    assert ahead["received_at"] == ahead["event_at"]  # nothing is received before it happens
+
+
+@pytest.mark.parametrize(
+    "said, reason",
+    [
+        ({"event_at": "2024-03-01"}, "event_at is no timestamp: 2024-03-01"),
+        ({"event_at": "2024-03-01T10:00:00"}, "event_at is no timestamp: 2024-03-01T10:00:00"),
+        ({"event_at": 1709287200}, "event_at is no timestamp: 1709287200"),
+        ({"event_at": "2024-13-01T10:00:00Z"}, "event_at is no timestamp: 2024-13-01T10:00:00Z"),
+        ({"watch_ms": "long"}, "watch_ms is no bigint: long"),
+        ({"user_id": ""}, "user_id is missing"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(spark: SparkSession, said: dict[str, Any], reason: str) -> None:
+    (row,) = parsed(spark, event("e1", **said))
+    assert row["reason"] == reason
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+almost_events = st.fixed_dictionaries({}, optional=dict.fromkeys(event("e1"), json_values))
+lines = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=40),
+    json_values.map(json.dumps),
+    almost_events.map(lambda said: json.dumps({**event("e1"), **said})),
+    almost_events.map(lambda said: json.dumps({**event("e1"), **said}) + json.dumps(said)),
+)
+
+
+@given(st.lists(lines, min_size=20, max_size=60))
+@hypothesis(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_line_is_an_event_or_has_a_reason(spark: SparkSession, batch: list[str]) -> None:
+    rows = parsed(spark, *batch)
+    assert len(rows) == len(batch)
+    for row in rows:
+        if row["reason"] is None:
+            said = json.loads(row["line"])  # so it is one value, and an object
+            assert {"event_id", "user_id", "video_id", "event_type", "event_at"} <= said.keys()
+            assert row["event_at"] is not None and row["received_at"] is not None

@@ -1,0 +1,194 @@
+"""Making watches of events: what belongs to which watch, and that the order of arrival does not matter."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, Row, SparkSession
+
+import data_contracts
+from data_contracts.delta import ddl
+from jobs.events import ingest, watches
+from jobs.job import Window
+from jobs.lake import Lake
+from jobs.settings import Settings
+
+# PySpark leaves the socket of every collect() to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+ANY_WINDOW = Window.of_day(date(2024, 3, 1))
+
+
+def event(kind: str, at: timedelta | int, **said: Any) -> dict[str, Any]:
+    """Something ann did with the video cats, `at` seconds after noon; a view watched 4 of its 10 seconds."""
+    moment = NOON + (at if isinstance(at, timedelta) else timedelta(seconds=at))
+    row = {
+        "event_id": f"{kind}-{moment:%d%H%M%S}",
+        "user_id": "ann",
+        "video_id": "cats",
+        "event_type": kind,
+        "event_at": moment,
+        "received_at": moment,
+        "watch_ms": 4000 if kind == "view" else None,
+    }
+    return {**row, **said}
+
+
+def frame(spark: SparkSession, *events: dict[str, Any]) -> DataFrame:
+    contract = data_contracts.load("bronze.events")
+    rows = [tuple(said.get(c.name) for c in contract.columns) for said in events]
+    return spark.createDataFrame(rows, ddl(contract))
+
+
+def videos(spark: SparkSession) -> DataFrame:
+    rows = [("cats", "published", 10_000), ("dogs", "published", 10_000), ("film", "published", None)]
+    rows += [("long", "rejected", 400_000)]
+    return spark.createDataFrame(rows, "video_id string, status string, duration_ms bigint")
+
+
+def made(spark: SparkSession, *events: dict[str, Any]) -> list[Row]:
+    """The watches of these events, in order of their start."""
+    return watches.watches(frame(spark, *events), videos(spark)).orderBy("user_id", "video_id", "started_at").collect()
+
+
+def test_reactions_belong_to_the_latest_view_before_them(spark: SparkSession) -> None:
+    first, second = made(
+        spark, event("view", 0), event("like", 5), event("view", 60), event("share", 60), event("comment", 99)
+    )
+    assert (first.is_liked, first.is_shared, first.is_commented) == (True, False, False)
+    assert (second.is_liked, second.is_shared, second.is_commented) == (False, True, True)
+
+
+def test_a_reaction_more_than_a_day_after_the_view_belongs_to_no_watch(spark: SparkSession) -> None:
+    day = timedelta(days=1)
+    (watch,) = made(spark, event("view", 0), event("like", day), event("share", day + timedelta(seconds=1)))
+    assert (watch.is_liked, watch.is_shared) == (True, False)
+
+
+def test_impressions_and_reactions_without_a_view_are_no_watch(spark: SparkSession) -> None:
+    assert made(spark, event("impression", 0, position=3), event("like", 5), event("skip", 6)) == []
+
+
+def test_a_view_takes_slot_and_feed_version_from_its_impression(spark: SparkSession) -> None:
+    shown, said, later = made(
+        spark,
+        event("impression", 0, position=3, feed_version="v1"),
+        event("view", 2),
+        event("view", 4, position=0, feed_version="v2"),
+        event("view", timedelta(days=2)),
+    )
+    assert (shown.position, shown.feed_version) == (3, "v1")
+    assert (said.position, said.feed_version) == (0, "v2")
+    assert (later.position, later.feed_version) == (None, None)
+
+
+def test_a_view_reported_twice_is_one_watch_the_longest(spark: SparkSession) -> None:
+    (watch,) = made(spark, event("view", 0), event("view", 0, event_id="again", watch_ms=9500))
+    assert (watch.watch_ms, watch.share_watched, watch.is_finished) == (9500, 0.95, True)
+
+
+def test_share_and_time_complete_each_other_by_the_duration(spark: SparkSession) -> None:
+    by_time, by_share, both, unknown = made(
+        spark,
+        event("view", 0, watch_ms=1000),
+        event("view", 1, watch_ms=None, share_watched=2.5),
+        event("view", 2, watch_ms=7, share_watched=0.5),
+        event("view", 3, video_id="film", watch_ms=None, share_watched=0.9),
+    )
+    assert (by_time.share_watched, by_time.is_skipped) == (0.1, True)
+    assert (by_share.watch_ms, by_share.is_finished) == (25_000, True)
+    assert (both.watch_ms, both.share_watched) == (7, 0.5)
+    assert (unknown.watch_ms, unknown.share_watched, unknown.is_finished) == (None, 0.9, True)
+
+
+def test_swiping_away_is_a_skip_however_long_it_ran(spark: SparkSession) -> None:
+    (watch,) = made(spark, event("view", 0), event("skip", 4))
+    assert watch.is_skipped and not watch.is_finished
+
+
+def test_views_of_videos_that_are_not_published_make_no_watch(spark: SparkSession) -> None:
+    assert made(spark, event("view", 0, video_id="long"), event("view", 0, video_id="unheard-of")) == []
+
+
+def publish(lake: Lake) -> None:
+    columns = data_contracts.load("silver.videos").columns
+    known = videos(lake.spark)
+    said = {"user_id": "'bob'", "title": "'T'", "published_at": "TIMESTAMP '2024-01-01'", "has_audio": "true"}
+    said |= {"source": "'api'", "reason": "IF(status = 'rejected', 'too_long: 400 s', NULL)", "width": "480"}
+    said |= {
+        "hashtags": "array('a')",
+        "height": "854",
+        "media_hash": "'h'",
+        "playback_path": "'p'",
+        "poster_path": "'q'",
+    }
+    lake.merge("silver.videos", known.selectExpr(*[f"{said.get(c.name, c.name)} AS {c.name}" for c in columns]))
+
+
+def table(lake: Lake) -> list[Row]:
+    return sorted(lake.read(watches.WATCHES).collect(), key=lambda r: (r.user_id, r.video_id, r.started_at))
+
+
+def test_the_job_reads_each_event_once_and_quarantines_views_of_unknown_videos(lake: Lake) -> None:
+    watches.run(lake, ANY_WINDOW)  # before the first event there is nothing to do
+    publish(lake)
+    lake.insert_new(watches.EVENTS, frame(lake.spark, event("view", 0), event("view", 0, video_id="?", event_id="u")))
+    watches.run(lake, ANY_WINDOW)
+    before = lake.version(watches.WATCHES)
+    watches.run(lake, ANY_WINDOW)
+    assert lake.version(watches.WATCHES) == before
+    lake.insert_new(watches.EVENTS, frame(lake.spark, event("like", 3), event("view", 60)))
+    watches.run(lake, ANY_WINDOW)
+    assert [(w.video_id, w.is_liked) for w in table(lake)] == [("cats", True), ("cats", False)]
+    (refused,) = lake.read("quarantine.silver.watches").collect()
+    assert (refused.rules, json.loads(refused.row)["video_id"]) == (["video_is_published"], "?")
+
+
+moments = st.integers(0, 3 * 24).map(lambda hours: timedelta(hours=hours))
+some_event = st.tuples(
+    st.sampled_from(["impression", "view", "view", "like", "share", "skip", "report"]),
+    moments,
+    st.sampled_from(["ann", "ben", "eve"]),
+    st.sampled_from(["cats", "dogs"]),
+    st.integers(0, 12_000),
+)
+
+
+@given(st.lists(st.tuples(some_event, st.integers(0, 2)), min_size=40, max_size=120), st.randoms(use_true_random=False))
+@hypothesis(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_order_of_arrival_makes_the_same_watches(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, drawn: list[Any], chance: Any
+) -> None:
+    home: Path = tmp_path_factory.mktemp("order")
+    lake = Lake(spark, Settings(home=home))
+    publish(lake)
+    events = [
+        event(kind, at, user_id=user, video_id=video, event_id=str(n), watch_ms=ms if kind == "view" else None)
+        for n, ((kind, at, user, video, ms), _) in enumerate(drawn)
+    ]
+    events.append(event("view", 0))  # a lake in which nobody watched has no table to compare
+    batches = [[e for e, (_, batch) in zip(events, [*drawn, (None, 0)], strict=True) if batch == n] for n in range(3)]
+    chance.shuffle(batches)
+    for batch in filter(None, batches):
+        arrived = frame(spark, *batch)
+        lake.insert_new(watches.EVENTS, arrived)
+        watches.rebuild(lake, arrived)
+        watches.rebuild(lake, arrived)  # as after a kill before the checkpoint
+    at_once = watches.watches(frame(spark, *events), videos(spark)).collect()
+    assert table(lake) == sorted(at_once, key=lambda r: (r.user_id, r.video_id, r.started_at))
+
+
+def test_events_of_the_spool_become_watches(lake: Lake) -> None:
+    publish(lake)
+    lake.settings.events.mkdir(parents=True)
+    lines = [{k: v.isoformat() if isinstance(v, datetime) else v for k, v in event("view", n).items()} for n in (0, 9)]
+    (lake.settings.events / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    ingest.run(lake, ANY_WINDOW)
+    watches.run(lake, ANY_WINDOW)
+    assert len(table(lake)) == 2
