@@ -6,6 +6,7 @@ Belongs here: presentation only, for people (rich) or for programs (JSON on stan
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from jobs.runner import JobRun
     from jobs.settings import Settings
 
-terminal = Console(highlight=False, soft_wrap=True)
+# Written to a file or a pipe there is no width to keep to.
+terminal = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def say(text: str) -> None:
@@ -154,6 +156,23 @@ def uploads(upload_ids: Sequence[str], settings: Settings) -> None:
     colour = {"published": "green", "rejected": "yellow"}
     shown = [(t, f"[{colour[s]}]{s}[/]" if s in colour else "waiting", r or "", i) for t, s, r, i in rows]
     _table(("title", "status", "playback or reason", "video"), shown)
+
+
+def ranker(settings: Settings) -> None:
+    """How the newest model did beside what it has to beat, and what the gate said."""
+    from jobs.query import query
+
+    columns, rows = query("SELECT * FROM gold.models ORDER BY event_date DESC LIMIT 1", settings)
+    model = dict(zip(columns, rows[0], strict=True))
+    names = {"ndcg_at_10": "ranker", "popularity_ndcg_at_10": "popularity", "item_item_ndcg_at_10": "item-item order"}
+    _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
+    terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
+
+
+def feed(items: Sequence[dict[str, Any]]) -> None:
+    """The slots of a feed page."""
+    rows = [(str(i["position"]), i["video_id"], i["title"], f"{i['score']:.3f}", i["reason"]) for i in items]
+    _table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:

@@ -1,17 +1,26 @@
-"""Fixtures that every room shares: one Spark session for the whole test run, and a fresh lake for each test.
+"""Fixtures that several rooms share: one Spark session, a fresh lake for each test, and one small world's night.
 
-Belongs here: only what several rooms use.
+Belongs here: only what more than one room uses.
 """
 
-from collections.abc import Iterator
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.lake import Lake
+from jobs.query import query, tables
 from jobs.settings import REPOSITORY, Settings
+from jobs.sim.simulate import simulate
 from jobs.spark import session
+
+REELMILL = [sys.executable, "-m", "jobs.cli", "--debug"]
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +49,70 @@ def shared() -> Path:
     if not folder.exists():
         pytest.skip(f"needs the real clips and data of {folder}, which is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., "subprocess.Popen[str]"]:
+    """Starts the command on a home, as a process of its own session."""
+
+    def run(home: Path, *words: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "REELMILL_HOME": str(home), "REELMILL_SPARK_MEMORY": "2g"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([*REELMILL, *words], env=environment, text=True, start_new_session=True, **pipes)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def reelmill(start: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., str]:
+    """Runs the command on a home and returns what it printed; fails with it when the command does."""
+
+    def run(home: Path, *words: str) -> str:
+        with start(home, *words) as process:
+            said = process.communicate()[0]
+        assert process.returncode == 0, said
+        return said
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def fresh_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a home that holds what arrived from outside, and nothing that was computed."""
+    world = tmp_path_factory.mktemp("world") / "home"
+
+    def copy(name: str) -> Path:
+        if not world.exists():
+            simulate(Settings(home=world), users=60, creators=8, videos=40, days=6)
+        return Path(shutil.copytree(world, tmp_path_factory.mktemp(name) / "home"))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def night(fresh_world: Callable[[str], Path], reelmill: Callable[..., str]) -> Path:
+    """The home after one undisturbed nightly pipeline."""
+    home = fresh_world("night")
+    reelmill(home, "pipeline", "nightly")
+    return home
+
+
+@pytest.fixture(scope="session")
+def content() -> Callable[[Path], dict[str, str]]:
+    """The hash of what every table says, whatever its files; without what names a run and not its outcome."""
+
+    def hashes(home: Path) -> dict[str, str]:
+        settings = Settings(home=home)
+        said = {}
+        for table in tables(settings):
+            if table.name == "ops.job_runs":
+                continue
+            layer, _, name = table.name.partition(".")
+            columns = "* EXCLUDE (run_id)" if layer == "quarantine" else "*"
+            _, rows = query(
+                f'SELECT CAST(t AS VARCHAR) FROM (SELECT {columns} FROM {layer}."{name}") t ORDER BY 1', settings
+            )
+            said[table.name] = hashlib.sha256("\n".join(row[0] for row in rows).encode()).hexdigest()
+        return said
+
+    return hashes
