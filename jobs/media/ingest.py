@@ -5,19 +5,23 @@ Belongs here: reading manifests and giving their values types. Opening the media
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.events.stream import each_batch
 from jobs.job import Window, job
 from jobs.lake import Lake
 
 TABLE = "bronze.uploads"
 MANIFEST = (
-    "upload_id string, user_id string, title string, hashtags array<string>, sound_id string, duet_of string, "
-    "stitch_of string, media_file string, source string, bytes bigint, duration_ms bigint, uploaded_at string, "
-    "_bad string"
+    "upload_id: string, user_id: string, title: string, hashtags: array<string>, sound_id: string, duet_of: string, "
+    "stitch_of: string, media_file: string, source: string, bytes: bigint, duration_ms: bigint, uploaded_at: string"
 )
+# A time without a zone is a guess.
+INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
 
 def parsed(lines: DataFrame) -> DataFrame:
@@ -25,13 +29,18 @@ def parsed(lines: DataFrame) -> DataFrame:
 
     Blank lines are no lines. A line with a problem has only `value`, `file` and `problem` to be trusted.
     """
-    row = F.from_json("value", MANIFEST, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_bad"})
-    rows = lines.where(F.trim("value") != "").withColumn("row", row).select("value", "file", "row.*")
-    uploaded_at = F.try_to_timestamp("uploaded_at")
+    # Wrapped, because the parser stops after the first value of a line and would never see that a second follows.
+    wrapped = F.concat(F.lit('{"upload":'), F.col("value"), F.lit(',"is_whole":true}'))
+    schema = f"upload struct<{MANIFEST}>, is_whole boolean, bad string"
+    line = F.from_json(wrapped, schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"})
+    rows = lines.where(F.trim("value") != "").withColumn("line", line)
+    is_bad = F.col("line.bad").isNotNull() | F.col("line.is_whole").isNull() | F.col("line.upload").isNull()
+    rows = rows.select("value", "file", is_bad.alias("is_bad"), "line.upload.*")
+    uploaded_at = F.when(F.col("uploaded_at").rlike(INSTANT), F.col("uploaded_at").try_cast("timestamp"))
     problem = (
-        F.when(F.col("_bad").isNotNull(), "not a JSON object with the manifest's columns")
+        F.when(F.col("is_bad"), "not one JSON object with the manifest's columns")
         .when(F.col("upload_id").isNull(), "upload_id is missing")
-        .when(uploaded_at.isNull(), "uploaded_at is no ISO-8601 time")
+        .when(uploaded_at.isNull(), "uploaded_at is no ISO-8601 time with a zone")
     )
     return rows.select(
         "value",
@@ -82,32 +91,33 @@ def uploads(good: DataFrame) -> DataFrame:
     )
 
 
+def take_in(lake: Lake, lines: DataFrame) -> None:
+    """One batch of lines into bronze.uploads and its quarantine; the same batch again changes neither."""
+    rows = parsed(lines).persist()
+    try:
+        bad = rows.where("problem IS NOT NULL").select("file", "problem", F.col("value").alias("line"))
+        if not bad.isEmpty():
+            lake.quarantine(TABLE, bad, "line_is_an_upload")
+        lake.insert_new(TABLE, uploads(rows.where("problem IS NULL")))
+    finally:
+        rows.unpersist()
+
+
 @job(every="5min", reads=[], writes=[TABLE])
 def run(lake: Lake, window: Window) -> None:
     """Read the manifests that no earlier run has read; a line counts once even if a killed run is repeated."""
     manifests = lake.settings.landing / "manifests"
-    manifests.mkdir(parents=True, exist_ok=True)
-
-    def write(batch: DataFrame, _: int) -> None:
-        rows = parsed(batch).persist()
-        try:
-            bad = rows.where("problem IS NOT NULL").select("file", "problem", F.col("value").alias("line"))
-            if not bad.isEmpty():
-                lake.quarantine(TABLE, bad, "malformed_manifest_line")
-            lake.insert_new(TABLE, uploads(rows.where("problem IS NULL")))
-        finally:
-            rows.unpersist()
-
+    # Nobody handed anything in yet: nothing to do, and Spark would refuse a folder that is not there.
+    if not any(manifests.glob("*.jsonl")):
+        return
     lines = (
         lake.spark.readStream.format("text")
+        # Hidden files are still being written, and Spark passes them over.
         .option("pathGlobFilter", "*.jsonl")
+        .option("maxFilesPerTrigger", 1000)
+        # By default a file is passed over in silence when it is a week older than the newest one.
+        .option("maxFileAge", "3650d")
         .load(str(manifests))
-        .select("value", F.col("_metadata.file_name").alias("file"))
+        .selectExpr("value", "_metadata.file_name AS file")
     )
-    query = (
-        lines.writeStream.trigger(availableNow=True)
-        .option("checkpointLocation", str(lake.settings.checkpoints / "media.ingest"))
-        .foreachBatch(write)
-        .start()
-    )
-    query.awaitTermination()
+    each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))

@@ -63,7 +63,8 @@ def picture(clip: Any, seen: Probe, top: Rung) -> Any:
     """The decoded frames at the top rung's size: upright, square pixels, constant rate, SDR BT.709 limited range.
 
     ffmpeg turns the frames itself before the graph (autorotate). HDR is shrunk before it is tone-mapped, which then
-    costs a tenth; the curve is Hable's, with reference white at 203 nits for PQ and HLG alike (ITU-R BT.2408).
+    costs a tenth. Reference white is 203 nits for PQ and HLG alike (ITU-R BT.2408); the Moebius curve leaves what is
+    darker than a third of it as it is, so that faces keep their brightness where Hable's dims them by a stop.
     """
     video = clip[str(seen.video_stream)]
     if seen.is_interlaced:
@@ -77,7 +78,7 @@ def picture(clip: Any, seen: Probe, top: Rung) -> Any:
             video.filter("zscale", w=top.width, h=top.height, t="linear", npl=203, **given)
             .filter("format", "gbrpf32le")
             .filter("zscale", p="bt709")
-            .filter("tonemap", "hable", desat=0)
+            .filter("tonemap", "mobius", desat=0)
             .filter("zscale", t="bt709", m="bt709", r="tv")
         )
     else:
@@ -149,7 +150,7 @@ def command(source: Path, seen: Probe, ladder: list[Rung]) -> list[str]:
         poster, "poster.jpg", format="image2", update=1, vframes=1, pix_fmt="yuvj420p", **{"q:v": 3}, **exact
     )
     both = ffmpeg.merge_outputs(hls_output, still).global_args(
-        "-nostdin", "-hide_banner", "-v", "error", "-filter_complex_threads", "2", "-timelimit", str(int(2 * seconds))
+        "-nostdin", "-hide_banner", "-v", "error", "-filter_complex_threads", "2", "-timelimit", str(int(4 * seconds))
     )
     arguments: list[str] = ffmpeg.compile(both, cmd=imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
     return arguments

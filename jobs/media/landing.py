@@ -61,6 +61,8 @@ def land(
     `uploaded_at` needs a time zone. The same bytes from the same user are the same upload, and land once.
     Raises NothingToUpload before anything is copied.
     """
+    if uploaded_at.tzinfo is None:
+        raise ValueError("uploaded_at has no time zone")
     found = expand(files)
     stamp = uploaded_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     uploads: dict[str, Upload] = {}

@@ -18,7 +18,7 @@ TAIL_BYTES = 4096
 
 
 class OutOfTime(Exception):
-    """The program was still running after its time; it and its children were killed."""
+    """The program was still running after its wall or processor time; it and its children were killed."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Finished:
 
 
 def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = None) -> Finished:
-    """Run to the end or kill the whole process group after `seconds` of wall time (OutOfTime).
+    """Run to the end, or kill the whole process group after `seconds` of wall time and raise OutOfTime.
+
+    OutOfTime too for a program that ran into a limit of its own on processor time.
 
     Standard error goes to an unnamed file and only its end is read: a damaged clip can make a decoder write gigabytes.
     """
@@ -61,6 +63,8 @@ def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = No
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise OutOfTime(f"killed after {seconds:.0f} s") from None
                 raise
+        if process.returncode == -signal.SIGXCPU:
+            raise OutOfTime("killed after its processor time")
         errors.seek(0, os.SEEK_END)
         errors.seek(max(0, errors.tell() - TAIL_BYTES))
         return Finished(process.returncode, output, errors.read().decode(errors="replace"))

@@ -48,11 +48,13 @@ def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
     if final.is_dir():
         return final
     work = media / WORK
-    with locked(work / f"{name}.lock"):
+    # Locks are files that stay, so they are few: one for each first two digits, not one for each clip.
+    with locked(work / f"{name[:2]}.lock"):
         if final.is_dir():
             return final
         for leftover in work.glob(f"{name}.attempt-*"):
-            shutil.rmtree(leftover)
+            # An ffmpeg that is still writing there may add a file meanwhile; the next run has the rest of it.
+            shutil.rmtree(leftover, ignore_errors=True)
         attempt = Path(tempfile.mkdtemp(prefix=f"{name}.attempt-", dir=work))
         try:
             fill(attempt)

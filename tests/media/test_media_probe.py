@@ -1,0 +1,154 @@
+"""What the probe says of good, odd and hostile files."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobs.media import probe as probe_module
+from jobs.media.probe import Probe, judge, probe
+from jobs.media.refusals import MAX_SECONDS, Reason, Refused
+
+Draw = Callable[..., Path]
+Run = Callable[..., None]
+
+
+def refusal(path: Path) -> Refused:
+    with pytest.raises(Refused) as caught:
+        probe(path)
+    return caught.value
+
+
+def test_a_clip_is_measured_by_its_packets(draw: Draw) -> None:
+    seen = probe(draw("plain.mp4", seconds=1.5))
+    assert (seen.width, seen.height, seen.codec, seen.is_hdr) == (360, 640, "h264", False)
+    assert seen.seconds == pytest.approx(1.5)
+    assert seen.audio_stream is not None
+
+
+def test_a_clip_stored_lying_is_described_as_displayed(sideways: Path) -> None:
+    seen = probe(sideways)
+    assert (seen.width, seen.height) == (360, 640)
+
+
+def test_a_clip_trimmed_by_an_edit_list_is_whole(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    ffmpeg("-ss", "1.2", "-i", draw("to_trim.mp4", seconds=4), "-c", "copy", tmp_path / "trimmed.mp4")
+    assert probe(tmp_path / "trimmed.mp4").seconds == pytest.approx(2.8, abs=0.1)
+
+
+def test_a_text_file_is_not_media(tmp_path: Path) -> None:
+    (tmp_path / "letter.mp4").write_text("Dear Reelmill, " * 1000)
+    assert refusal(tmp_path / "letter.mp4").reason == Reason.NOT_MEDIA
+
+
+def test_an_empty_file_is_not_media(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    assert str(refusal(tmp_path / "empty.mp4")) == "not_media: the file is empty"
+
+
+def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "gone.mp4").reason == Reason.MISSING_FILE
+
+
+def test_a_sound_without_pictures_is_rejected_with_its_reason(ffmpeg: Run, tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", tmp_path / "sound.m4a")
+    assert refusal(tmp_path / "sound.m4a").reason == Reason.NO_VIDEO
+
+
+def test_cover_art_is_no_video(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    ffmpeg("-i", draw("for_cover.mp4"), "-frames:v", "1", tmp_path / "cover.jpg")
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=1", tmp_path / "song.mp3")
+    attached = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic")
+    ffmpeg("-i", tmp_path / "song.mp3", "-i", tmp_path / "cover.jpg", *attached, tmp_path / "covered.mp3")
+    assert refusal(tmp_path / "covered.mp3").reason == Reason.NO_VIDEO
+
+
+def test_a_picture_is_not_media(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    ffmpeg("-i", draw("for_picture.mp4"), "-frames:v", "1", tmp_path / "still.png")
+    assert refusal(tmp_path / "still.png").reason == Reason.NOT_MEDIA
+
+
+@pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile {}\n"])
+def test_a_playlist_that_points_to_a_file_of_ours_is_not_opened(draw: Draw, tmp_path: Path, text: str) -> None:
+    target = draw("secret.ts", extra=("-c:v", "mpeg2video"))
+    for name in ("attack.m3u8", "attack.mp4", "attack.txt"):
+        (tmp_path / name).write_text(text.format(target))
+        assert refusal(tmp_path / name).reason == Reason.NOT_MEDIA
+
+
+def test_a_clip_cut_off_in_transfer_is_truncated(draw: Draw, tmp_path: Path) -> None:
+    whole = draw("faststart.mp4", seconds=3, extra=("-c:v", "libx264", "-movflags", "+faststart")).read_bytes()
+    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])
+    assert refusal(tmp_path / "half.mp4").reason == Reason.TRUNCATED
+
+
+def test_a_clip_cut_off_before_its_index_is_not_media(draw: Draw, tmp_path: Path) -> None:
+    whole = draw("index_last.mp4", seconds=2).read_bytes()
+    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])
+    assert refusal(tmp_path / "half.mp4").reason == Reason.NOT_MEDIA
+
+
+def test_a_clip_whose_pictures_are_noise_is_undecodable(draw: Draw, tmp_path: Path) -> None:
+    whole = bytearray(draw("to_spoil.mp4", seconds=1, sound=False).read_bytes())
+    start, end = whole.find(b"mdat") + 4, whole.find(b"moov") - 4
+    whole[start:end] = random.Random(1).randbytes(end - start)
+    (tmp_path / "noise.mp4").write_bytes(whole)
+    assert refusal(tmp_path / "noise.mp4").reason == Reason.UNDECODABLE
+
+
+def test_a_few_bytes_that_declare_a_huge_frame_are_too_large(draw: Draw) -> None:
+    huge = ("-c:v", "ffv1", "-frames:v", "1")
+    clip = draw("huge.mkv", size="16384x4096", picture="color", sound=False, seconds=0.1, extra=huge)
+    assert refusal(clip).reason == Reason.TOO_LARGE
+
+
+def test_a_long_file_is_too_long_whatever_its_header_says(draw: Draw) -> None:
+    slow = ("-c:v", "libx264", "-preset", "ultrafast", "-r", "1", "-movflags", "+frag_keyframe+empty_moov")
+    clip = draw("long.mp4", seconds=MAX_SECONDS + 20, size="64x64", sound=False, extra=slow)
+    assert refusal(clip).reason == Reason.TOO_LONG
+
+
+def test_a_flash_is_too_short(draw: Draw) -> None:
+    assert refusal(draw("flash.mp4", seconds=0.2, sound=False)).reason == Reason.TOO_SHORT
+
+
+def test_an_icon_is_too_small_and_a_ribbon_has_a_bad_shape(draw: Draw) -> None:
+    assert refusal(draw("icon.mp4", size="32x32")).reason == Reason.TOO_SMALL
+    assert refusal(draw("ribbon.mp4", size="800x100")).reason == Reason.BAD_SHAPE
+
+
+def test_a_heavy_file_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    with (tmp_path / "heavy.mp4").open("wb") as file:
+        file.truncate(501 * 1024**2)
+    assert str(refusal(tmp_path / "heavy.mp4")) == "too_large: 501 MiB, limit 500 MiB"
+
+
+def test_a_file_that_keeps_the_probe_busy_is_given_up(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_module, "PROBE_SECONDS", 0.01)
+    assert refusal(draw("plain.mp4", seconds=1.5)).reason == Reason.TIMED_OUT
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.floats(0, 1), noise=st.binary(min_size=1, max_size=64), at=st.floats(0, 1))
+def test_any_damaged_file_is_described_or_gets_a_typed_reason(
+    draw: Draw, tmp_path: Path, cut: float, noise: bytes, at: float
+) -> None:
+    whole = bytearray(draw("to_damage.mp4", seconds=0.8).read_bytes())
+    place = int(at * len(whole))
+    whole[place : place + len(noise)] = noise
+    (tmp_path / "damaged.mp4").write_bytes(whole[: max(1, int(cut * len(whole)))])
+    try:
+        assert isinstance(probe(tmp_path / "damaged.mp4"), Probe)
+    except Refused as refused:
+        assert str(refused).startswith(f"{refused.reason}: ")
+
+
+def test_an_hour_of_sound_under_a_second_of_pictures_is_too_long() -> None:
+    seen = {"width": 640, "height": 360, "pixel_aspect": [1, 1], "rotation": 0}
+    with pytest.raises(Refused, match="too_long: 3600 s"):
+        judge(seen | {"seconds": 1.0, "audio_seconds": 3600.0, "claimed_seconds": 1.0})

@@ -1,0 +1,133 @@
+"""Uploads become videos: playable, or rejected with the reason, and never in the way of each other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from jobs.job import Window
+from jobs.lake import Lake
+from jobs.media import ingest, publish
+from jobs.media.landing import land
+from jobs.media.publish import MediaTrouble
+
+Draw = Callable[..., Path]
+WINDOW = Window.of_hour(datetime(2026, 1, 5, tzinfo=UTC))
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def rows(lake: Lake, table: str) -> list[tuple[object, ...]]:
+    return sorted((tuple(row) for row in Lake(lake.spark, lake.settings).read(table).collect()), key=str)
+
+
+def upload(lake: Lake, *files: Path) -> None:
+    land(files, landing=lake.settings.landing, user_id="ann", hashtags=["cats"], uploaded_at=NOON)
+    ingest.run(lake, WINDOW)
+
+
+@pytest.fixture
+def clips(draw: Draw, tmp_path: Path) -> list[Path]:
+    """A clip with sound, a silent one, and two that are none."""
+    (tmp_path / "letter.mp4").write_text("Dear Reelmill")
+    (tmp_path / "empty.mov").touch()
+    silent = draw("silent.mp4", size="180x320", sound=False)
+    return [draw("small.mp4", size="180x320"), silent, tmp_path / "letter.mp4", tmp_path / "empty.mov"]
+
+
+def test_good_clips_are_published_and_bad_ones_rejected_with_their_reason(lake: Lake, clips: list[Path]) -> None:
+    upload(lake, *clips)
+    publish.run(lake, WINDOW)
+    videos = {row.title: row for row in lake.read("silver.videos").collect()}
+    assert {title: (v.status, v.reason, v.has_audio) for title, v in videos.items()} == {
+        "small": ("published", None, True),
+        "silent": ("published", None, False),
+        "letter": ("rejected", "not_media: no known video container (Invalid data found when processing input)", None),
+        "empty": ("rejected", "not_media: the file is empty", None),
+    }
+    small = videos["small"]
+    assert (small.width, small.height, small.duration_ms, small.hashtags) == (180, 320, 1000, ["cats"])
+    assert small.published_at == NOON.replace(tzinfo=None)
+    assert (lake.settings.media / small.playback_path).read_text().startswith("#EXTM3U")
+    assert (lake.settings.media / small.poster_path).is_file()
+    renditions = lake.read("silver.renditions").collect()
+    assert {(r.video_id, r.rendition) for r in renditions} == {
+        (videos[title].video_id, "180p") for title in ("small", "silent")
+    }
+    for rendition in renditions:
+        folder = (lake.settings.media / rendition.playlist_path).parent
+        assert rendition.bytes == sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".m4s", ".mp4"))
+    # Rejected files are kept.
+    assert len(list((lake.settings.landing / "files").iterdir())) == len(clips)
+
+
+def test_publishing_again_writes_nothing(lake: Lake, clips: list[Path]) -> None:
+    upload(lake, *clips[1:])
+    publish.run(lake, WINDOW)
+    again = Lake(lake.spark, lake.settings)
+    publish.run(again, WINDOW)
+    assert again.commits == []
+
+
+def test_a_run_killed_before_its_last_commit_ends_in_the_same_tables(lake: Lake, clips: list[Path]) -> None:
+    upload(lake, *clips)
+    publish.run(lake, WINDOW)
+    undisturbed = {table: rows(lake, table) for table in ("silver.videos", "silver.renditions")}
+    # As a kill between the two commits leaves it: media and renditions are there, the videos are not.
+    shutil.rmtree(lake.path("silver.videos"))
+    publish.run(Lake(lake.spark, lake.settings), WINDOW)
+    assert {table: rows(lake, table) for table in undisturbed} == undisturbed
+
+
+def test_no_upload_is_no_work(lake: Lake) -> None:
+    publish.run(lake, WINDOW)
+    assert lake.commits == []
+
+
+def test_a_catalogue_is_published_as_stated(lake: Lake) -> None:
+    folder = lake.settings.landing / "manifests"
+    folder.mkdir(parents=True)
+    line = {"user_id": "movielens", "source": "movielens", "uploaded_at": "1995-01-01T00:00:00Z", "duration_ms": 60_000}
+    (folder / "titles.jsonl").write_text("".join(json.dumps({**line, "upload_id": str(n)}) + "\n" for n in range(500)))
+    ingest.run(lake, WINDOW)
+    publish.run(lake, WINDOW)
+    videos = lake.read("silver.videos")
+    assert videos.where("status = 'published' AND duration_ms = 60000 AND playback_path IS NULL").count() == 500
+    assert videos.where("published_at = '1995-01-01'").count() == 500
+    assert not lake.exists("silver.renditions")
+
+
+def test_a_file_that_never_arrived_is_rejected_as_missing(lake: Lake, clips: list[Path]) -> None:
+    upload(lake, clips[0])
+    for file in (lake.settings.landing / "files").iterdir():
+        file.unlink()
+    publish.run(lake, WINDOW)
+    (video,) = lake.read("silver.videos").collect()
+    assert video.reason == f"missing_file: {video.video_id}.mp4 is not in the landing area"
+
+
+def test_a_link_out_of_the_landing_area_is_not_followed(lake: Lake, clips: list[Path], draw: Draw) -> None:
+    upload(lake, clips[0])
+    (file,) = (lake.settings.landing / "files").iterdir()
+    file.unlink()
+    file.symlink_to(draw("small.mp4", size="180x320"))
+    publish.run(lake, WINDOW)
+    (video,) = lake.read("silver.videos").collect()
+    assert (video.status, video.playback_path) == ("rejected", None)
+    assert "outside the landing area" in video.reason
+
+
+def test_a_machine_in_trouble_rejects_no_clip_and_the_next_run_publishes_it(lake: Lake, clips: list[Path]) -> None:
+    upload(lake, clips[0], clips[3])
+    lake.settings.media.write_text("a file where the media store should be")
+    with pytest.raises(MediaTrouble, match="1 of 2 clips wait for the next run"):
+        publish.run(lake, WINDOW)
+    assert [row.title for row in lake.read("silver.videos").collect()] == ["empty"]
+    lake.settings.media.unlink()
+    publish.run(Lake(lake.spark, lake.settings), WINDOW)
+    videos = Lake(lake.spark, lake.settings).read("silver.videos")
+    assert {row.title: row.status for row in videos.collect()} == {"small": "published", "empty": "rejected"}
