@@ -12,15 +12,14 @@ from pyspark.sql import functions as F
 
 from jobs.job import Window, job
 from jobs.lake import Lake
-from jobs.ranking.sources import propose
+from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.watched import first_watches
 
 
 def candidates(watches: DataFrame, videos: DataFrame, day: date, at: datetime) -> DataFrame:
     """silver.watches and silver.videos, both as of `at` (the end of `day`), to the rows of gold.candidates."""
-    watched = first_watches(watches).persist()
-    moments = watched.select("user_id").distinct().select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at"))
-    return propose(watched, videos, moments, [at]).select(
+    watched = first_watches(watches)
+    return propose(watched, videos, moments_at(watched, at)).select(
         F.lit(day).alias("event_date"),
         "user_id",
         "video_id",
@@ -35,7 +34,4 @@ def candidates(watches: DataFrame, videos: DataFrame, day: date, at: datetime) -
 def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
     videos = lake.read("silver.videos", until=window.end)
-    try:
-        lake.replace("gold.candidates", candidates(watches, videos, window.day, window.end), window)
-    finally:
-        lake.spark.catalog.clearCache()
+    lake.replace("gold.candidates", candidates(watches, videos, window.day, window.end), window)

@@ -1,209 +1,202 @@
-"""The candidate sources: item_item, popular and fresh, for any moments, tonight's or past ones.
+"""The candidate sources: item_item, popular and fresh, for the moments of one snapshot, on arrays.
 
-Belongs here: what each source proposes and how it scores. Who asks for which moments: candidates.py (tonight) and
-examples.py (the past); both call `propose`, so that a score means the same in training and in serving.
+Belongs here: what each source proposes and how it scores. Running them as Spark tasks: propose.py. Who asks for which
+moments: candidates.py (tonight) and moments.py (the past); a score means the same in both.
 
-Weights are added up as whole numbers (millionths, billionths): whole sums do not depend on the order in which Spark
-adds, so the tables are equal bit by bit whenever they are computed again.
+These are arrays and not joins, since a join would move every pair of videos watched after each other through a shuffle
+(some 50 per watch) to do what a sparse product does in place: bench/candidates.py has the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import Window as Over
-from pyspark.sql import functions as F
+import numpy as np
+from numpy.typing import NDArray
 
-from jobs.ranking.watched import history, unseen
+from jobs.ranking.watched import World
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 ITEM_ITEM, POPULAR, FRESH = "item_item", "popular", "fresh"
 # At most this many candidates of each source for one moment.
 CAPS = {ITEM_ITEM: 150, POPULAR: 60, FRESH: 30}
 
-# item_item. A watch vouches for the next NEXT watches of the same viewer, the d-th with weight 1 / (1 + d / NEXT_DECAY):
-# what is watched soon after says more than what is watched anyway. Work is linear in watches, however long a history.
+# item_item. A watch vouches for the next NEXT watches of the same viewer, the d-th with weight share / (1 + d /
+# NEXT_DECAY): what is watched soon after says more than what is watched anyway. Work is linear in watches, however long
+# a history.
 NEXT, NEXT_DECAY = 50, 20
 # similarity = weight / (viewers_i * viewers_j ^ DAMPING + SHRINK): like a conditional probability, a little less for
-# what everybody watches, and little for what rests on a few viewers. bench/candidates.py compares it with the cosine.
+# what everybody watches, and little for what rests on a few viewers.
 DAMPING, SHRINK = 0.3, 20.0
-NEIGHBOURS = 200
-# The r-th newest watch of a viewer weighs RECENT / (RECENT - 1 + r).
-RECENT = 5
+# The newest HISTORY watches speak for a viewer, the r-th newest with weight share * RECENT / (RECENT - 1 + r).
+HISTORY, RECENT = 50, 5
 
 # popular: the shortest window in which enough is going on; a quiet week says little.
 WINDOWS_D = (7, 28, 365, 36_500)
 BUSY_VIDEOS, BUSY_VIEWERS = 50, 3
-POPULAR_POOL = 1_000
 # fresh: the newest videos that few have seen.
 FRESH_POOL, FRESH_VIEWERS = 200, 50
 
-MICRO, NANO = 1_000_000, 1_000_000_000
-MOMENT = ("user_id", "at")
+DAY = 86_400_000_000  # microseconds
+CHUNK = 256  # moments scored at once, against every video
 
 
-def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, snapshots: Sequence[datetime]) -> DataFrame:
-    """All sources' candidates: user_id, at, video_id, source, score, rank (1 = best), because.
+class Moment(NamedTuple):
+    """One viewer (their number) at one instant, in microseconds."""
 
-    `watched` as from first_watches, `videos` as silver.videos, `moments` with every snapshot_at among `snapshots`.
-    `because` is what the source went by: a video (item_item), a number of days (popular), a hashtag or NULL (fresh).
+    user: int
+    at: int
+
+
+class Proposal(NamedTuple):
+    """What one source proposes at one moment: video numbers, best first, their scores, and what it went by."""
+
+    moment: Moment
+    source: str
+    videos: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    because: list[str | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What all viewers did before an instant: viewers per video, ever and by window, and who was watched after whom."""
+
+    at: int
+    viewers: NDArray[np.int64]
+    viewers_in: dict[int, NDArray[np.int64]]
+    similarity: csr_matrix
+
+
+def snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
+    """The snapshot at an instant, its similarities only for next videos whose number is `block` modulo `blocks`."""
+    size = len(world.videos)
+    before = world.at < at
+    viewers_in = {
+        days: np.bincount(world.video[before & (world.at >= at - days * DAY)], minlength=size) for days in WINDOWS_D
+    }
+    viewers = viewers_in[WINDOWS_D[-1]]
+    return Snapshot(at, viewers, viewers_in, _similarity(world, before, viewers, block, blocks))
+
+
+def _similarity(
+    world: World, before: NDArray[np.bool_], viewers: NDArray[np.int64], block: int, blocks: int
+) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))[before]
+    video, share = world.video[before], world.share[before]
+    size = len(world.videos)
+    total = csr_matrix((size, size))
+    for d in range(1, min(NEXT, len(video) - 1) + 1):
+        # A viewer's watches are in order, so what follows d places later by the same viewer is a shift.
+        pair = (user[:-d] == user[d:]) & (video[d:] % blocks == block)
+        first, then = video[:-d][pair], video[d:][pair]
+        weight = share[d:][pair] / (1 + d / NEXT_DECAY)
+        weight /= viewers[first] * viewers[then] ** DAMPING + SHRINK
+        total = total + csr_matrix((weight, (first, then)), shape=(size, size))
+    return total
+
+
+def propose(world: World, known: Snapshot, moments: list[Moment], block: int = 0) -> Iterator[Proposal]:
+    """All sources' proposals of published videos that the viewer had not watched before the moment.
+
+    Of a snapshot in blocks, popular and fresh come with block 0 only, and each block has its own best of item_item.
     """
-    recent = history(watched, moments).persist()
-    viewers = _viewers(watched, snapshots).persist()
-    return (
-        item_item(watched, videos, recent, viewers, snapshots)
-        .unionByName(popular(watched, videos, moments, viewers))
-        .unionByName(fresh(watched, videos, moments, recent, viewers, snapshots))
-    )
+    order, days = _popular_order(known)
+    pool = _fresh_pool(world, known)
+    for begin in range(0, len(moments), CHUNK):
+        chunk = moments[begin : begin + CHUNK]
+        weights = _histories(world, chunk)
+        scores = (weights @ known.similarity).toarray()
+        liking = (weights @ world.tagged).tocsr() if block == 0 else None
+        for row, moment in enumerate(chunk):
+            allowed = world.published <= moment.at
+            allowed[_seen(world, moment)] = False
+            yield _item_item(world, known, weights[row], scores[row] * allowed, moment)
+            if liking is not None:
+                top = order[allowed[order]][: CAPS[POPULAR]]
+                counts = known.viewers_in[days][top].astype(np.float64)
+                yield Proposal(moment, POPULAR, top, counts, [str(days)] * len(top))
+                yield _fresh(world, liking[row], pool[allowed[pool]], moment)
 
 
-def item_item(
-    watched: DataFrame, videos: DataFrame, recent: DataFrame, viewers: DataFrame, snapshots: Sequence[datetime]
-) -> DataFrame:
+def _seen(world: World, moment: Moment) -> NDArray[np.int64]:
+    """The videos that the viewer watched before the moment, oldest first."""
+    start, end = world.starts[moment.user], world.starts[moment.user + 1]
+    return world.video[start : start + np.searchsorted(world.at[start:end], moment.at)]
+
+
+def _histories(world: World, moments: list[Moment]) -> csr_matrix:
+    """moments x videos: how much each of a viewer's newest watches speaks for them."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns, weights = [], [], []
+    for row, moment in enumerate(moments):
+        videos = _seen(world, moment)[-HISTORY:]
+        end = world.starts[moment.user] + len(_seen(world, moment))
+        share = world.share[end - len(videos) : end]
+        rows.append(np.full(len(videos), row))
+        columns.append(videos)
+        weights.append(share * RECENT / (RECENT - 1 + np.arange(len(videos), 0, -1)))
+    cells = (np.concatenate(rows), np.concatenate(columns))
+    return csr_matrix((np.concatenate(weights), cells), shape=(len(moments), len(world.videos)))
+
+
+def _best(scores: NDArray[np.float64], cap: int) -> NDArray[np.int64]:
+    """The places of the `cap` best positive scores, best first, ties by place."""
+    places = np.flatnonzero(scores > 0)
+    if len(places) > cap:
+        # All that tie with the last one stay, for the sort below to choose among by id.
+        places = places[scores[places] >= np.partition(scores[places], -cap)[-cap]]
+    return places[np.lexsort((places, -scores[places]))][:cap]
+
+
+def _item_item(
+    world: World, known: Snapshot, weights: csr_matrix, scores: NDArray[np.float64], moment: Moment
+) -> Proposal:
     """What viewers of the same videos watched next, weighted by how much and how lately this viewer watched them."""
-    known = neighbours(watched, viewers, snapshots)
-    term = F.col("share") * RECENT / (RECENT - 1 + F.col("recency")) * F.col("similarity") * NANO
-    scored = (
-        recent.join(known, on=["snapshot_at", "video_id"], how="inner")
-        .withColumn("term", F.round(term).cast("bigint"))
-        .groupBy("user_id", "at", "next_id")
-        .agg(F.sum("term").alias("score"), F.max(F.struct("term", "video_id")).alias("most"))
-        .select("user_id", "at", F.col("next_id").alias("video_id"), "score", F.col("most.video_id").alias("because"))
-        .where("score > 0")
+    scores = np.round(scores, 9)
+    top = _best(scores, CAPS[ITEM_ITEM])
+    # The watched video that says most for each proposal.
+    terms = known.similarity[weights.indices][:, top].toarray() * weights.data[:, None]
+    because = weights.indices[np.argmax(np.round(terms, 12), axis=0)] if len(top) else []
+    return Proposal(moment, ITEM_ITEM, top, scores[top], [str(world.videos[v]) for v in because])
+
+
+def _popular_order(known: Snapshot) -> tuple[NDArray[np.int64], int]:
+    """Every video that anybody watched, most viewers in the window first; and the window, in days."""
+    days = next(
+        (d for d in WINDOWS_D if np.count_nonzero(known.viewers_in[d] >= BUSY_VIEWERS) >= BUSY_VIDEOS), WINDOWS_D[-1]
     )
-    return _top(unseen(scored, watched, videos), ITEM_ITEM, F.col("score") / NANO, F.col("because"))
+    places = np.flatnonzero(known.viewers)
+    order = np.lexsort((places, -known.viewers[places], -known.viewers_in[days][places]))
+    return places[order], days
 
 
-def neighbours(watched: DataFrame, viewers: DataFrame, snapshots: Sequence[datetime]) -> DataFrame:
-    """snapshot_at, video_id, next_id, similarity: the NEIGHBOURS most similar of each video, known at each snapshot."""
-    following = Over.partitionBy("user_id").orderBy("n").rowsBetween(1, NEXT)
-    after = F.posexplode(F.collect_list(F.struct("video_id", "share", "at")).over(following)).alias("d", "next")
-    pairs = watched.where(F.col("at") < F.lit(max(snapshots))).select("video_id", after)
-    weight = F.round(F.col("next.share") / (1 + (F.col("d") + 1) / NEXT_DECAY) * MICRO).cast("bigint")
-    known = [F.sum(F.when(F.col("next.at") < F.lit(s), weight)).alias(f"known_{k}") for k, s in enumerate(snapshots)]
-    weights = pairs.groupBy("video_id", F.col("next.video_id").alias("next_id")).agg(*known)
-    by_snapshot = weights.select(
-        "video_id", "next_id", _unpivot(snapshots, lambda k: {"weight": F.col(f"known_{k}")})
-    ).selectExpr("video_id", "next_id", "s.*")
-    count = viewers.select("snapshot_at", "video_id", "viewers")
-    as_next = count.select("snapshot_at", F.col("video_id").alias("next_id"), F.col("viewers").alias("next_viewers"))
-    similarity = F.col("weight") / MICRO / (F.col("viewers") * F.pow("next_viewers", F.lit(DAMPING)) + SHRINK)
-    nearest = Over.partitionBy("snapshot_at", "video_id").orderBy(F.col("similarity").desc(), "next_id")
-    return (
-        by_snapshot.where("weight > 0")
-        .join(F.broadcast(count), on=["snapshot_at", "video_id"], how="inner")
-        .join(F.broadcast(as_next), on=["snapshot_at", "next_id"], how="inner")
-        .withColumn("similarity", F.round(similarity, 9))
-        .withColumn("rank", F.row_number().over(nearest))
-        .where(F.col("rank") <= NEIGHBOURS)
-        .select("snapshot_at", "video_id", "next_id", "similarity")
-    )
+def _fresh_pool(world: World, known: Snapshot) -> NDArray[np.int64]:
+    """The newest published videos that few have seen: each creator's newest, then each one's second newest, ..."""
+    places = np.flatnonzero((world.published <= known.at) & (known.viewers < FRESH_VIEWERS))
+    places = places[np.lexsort((places, -world.published[places], world.creator[places]))]
+    first_of_creator = np.searchsorted(world.creator[places], world.creator[places])
+    turn = np.arange(len(places)) - first_of_creator
+    return places[np.lexsort((places, -world.published[places], turn))][:FRESH_POOL]
 
 
-def popular(watched: DataFrame, videos: DataFrame, moments: DataFrame, viewers: DataFrame) -> DataFrame:
-    """The videos with most viewers in the last days, in the shortest of WINDOWS_D that is busy."""
-    counts = [F.col(f"viewers_{d}d") for d in WINDOWS_D]
-    busy = viewers.groupBy("snapshot_at").agg(*[F.count_if(c >= BUSY_VIEWERS).alias(f"_{i}") for i, c in enumerate(counts)])
-    chosen = F.coalesce(
-        *[F.when(F.col(f"_{i}") >= BUSY_VIDEOS, F.lit(i)) for i in range(len(counts))], F.lit(len(counts) - 1)
-    )
-    busy = busy.select("snapshot_at", chosen.alias("chosen"))
-    order = Over.partitionBy("snapshot_at").orderBy(F.col("score").desc(), F.col("viewers").desc(), "video_id")
-    pool = (
-        viewers.join(F.broadcast(busy), on="snapshot_at", how="inner")
-        .withColumn("score", F.get(F.array(*counts), F.col("chosen")))
-        .withColumn("because", F.get(F.array(*[F.lit(str(d)) for d in WINDOWS_D]), F.col("chosen")))
-        .withColumn("place", F.row_number().over(order))
-        .where(F.col("place") <= POPULAR_POOL)
-        .select("snapshot_at", "video_id", "score", "because", "place")
-    )
-    offered = moments.join(F.broadcast(pool), on="snapshot_at", how="inner").drop("snapshot_at")
-    return _top(unseen(offered, watched, videos), POPULAR, F.col("score").cast("double"), F.col("because"), "place")
-
-
-def fresh(
-    watched: DataFrame,
-    videos: DataFrame,
-    moments: DataFrame,
-    recent: DataFrame,
-    viewers: DataFrame,
-    snapshots: Sequence[datetime],
-) -> DataFrame:
-    """The newest videos that few have seen, each creator's newest first; by this viewer's share in their hashtags."""
-    pool = _fresh_pool(videos, viewers, snapshots).persist()
-    tags = videos.select("video_id", F.explode(F.array_distinct("hashtags")).alias("hashtag"))
-    liking = (
-        recent.join(F.broadcast(tags), on="video_id", how="inner")
-        .groupBy(*MOMENT, "snapshot_at", "hashtag")
-        .agg(F.sum(F.round(F.col("share") * MICRO).cast("bigint")).alias("liking"))
-    )
-    liking = liking.withColumn("share", F.col("liking") / F.sum("liking").over(Over.partitionBy(*MOMENT)))
-    tagged = pool.join(F.broadcast(tags), on="video_id", how="inner")
-    affinity = (
-        liking.join(F.broadcast(tagged), on=["snapshot_at", "hashtag"], how="inner")
-        .withColumn("term", F.round(F.col("share") * NANO).cast("bigint"))
-        .groupBy(*MOMENT, "video_id")
-        .agg(F.sum("term").alias("affinity"), F.max(F.struct("term", "hashtag")).alias("most"))
-    )
-    offered = moments.join(F.broadcast(pool), on="snapshot_at", how="inner").drop("snapshot_at")
-    scored = (
-        offered.join(affinity, on=[*MOMENT, "video_id"], how="left")
-        .withColumn("score", F.coalesce("affinity", F.lit(0)))
-        .select(*MOMENT, "video_id", "place", "score", F.col("most.hashtag").alias("because"))
-    )
-    return _top(unseen(scored, watched, videos), FRESH, F.col("score") / NANO, F.col("because"), "place")
-
-
-def _fresh_pool(videos: DataFrame, viewers: DataFrame, snapshots: Sequence[datetime]) -> DataFrame:
-    published = videos.where("status = 'published'").select("video_id", "user_id", "published_at")
-    at = published.withColumn("snapshot_at", F.explode(F.array(*[F.lit(s) for s in snapshots])))
-    count = viewers.select("snapshot_at", "video_id", "viewers")
-    of_creator = Over.partitionBy("snapshot_at", "user_id").orderBy(F.col("published_at").desc(), "video_id")
-    overall = Over.partitionBy("snapshot_at").orderBy("turn", F.col("published_at").desc(), "video_id")
-    return (
-        at.where("published_at <= snapshot_at")
-        .join(F.broadcast(count), on=["snapshot_at", "video_id"], how="left")
-        .where(F.coalesce("viewers", F.lit(0)) < FRESH_VIEWERS)
-        .withColumn("turn", F.row_number().over(of_creator))
-        .withColumn("place", F.row_number().over(overall))
-        .where(F.col("place") <= FRESH_POOL)
-        .select("snapshot_at", "video_id", "place")
-    )
-
-
-def _viewers(watched: DataFrame, snapshots: Sequence[datetime]) -> DataFrame:
-    """snapshot_at, video_id, viewers (ever) and viewers_<days>d: people who watched before the snapshot."""
-
-    def within(snapshot: datetime, days: int) -> Column:
-        since = max(snapshot - timedelta(days=days), datetime(1970, 1, 1, tzinfo=snapshot.tzinfo))
-        return F.count_if((F.col("at") >= F.lit(since)) & (F.col("at") < F.lit(snapshot)))
-
-    ever = WINDOWS_D[-1]
-    counted = watched.groupBy("video_id").agg(
-        *[within(s, d).alias(f"v_{k}_{d}") for k, s in enumerate(snapshots) for d in WINDOWS_D]
-    )
-    columns = _unpivot(
-        snapshots,
-        lambda k: {"viewers": F.col(f"v_{k}_{ever}")} | {f"viewers_{d}d": F.col(f"v_{k}_{d}") for d in WINDOWS_D},
-    )
-    return counted.select("video_id", columns).selectExpr("video_id", "s.*").where("viewers > 0")
-
-
-def _unpivot(snapshots: Sequence[datetime], values: Callable[[int], dict[str, Column]]) -> Column:
-    """One row per snapshot, as a struct `s` of snapshot_at and the values' columns."""
-    rows = [
-        F.struct(F.lit(s).alias("snapshot_at"), *[c.alias(name) for name, c in values(k).items()])
-        for k, s in enumerate(snapshots)
-    ]
-    return F.explode(F.array(*rows)).alias("s")
-
-
-def _top(proposals: DataFrame, source: str, score: Column, because: Column, *ties: str) -> DataFrame:
-    """The best CAPS[source] proposals of each moment: by score, then by `ties`, then by id."""
-    best = Over.partitionBy(*MOMENT).orderBy(F.col("score").desc(), *ties, "video_id")
-    return (
-        proposals.withColumn("rank", F.row_number().over(best))
-        .where(F.col("rank") <= CAPS[source])
-        .select(*MOMENT, "video_id", F.lit(source).alias("source"), score.alias("score"), "rank", because.alias("because"))
-    )
+def _fresh(world: World, liking: csr_matrix, pool: NDArray[np.int64], moment: Moment) -> Proposal:
+    """The pool by this viewer's share of liking for each one's hashtags, then in its own order."""
+    share = np.zeros(world.tagged.shape[1])
+    if liking.nnz:
+        share[liking.indices] = liking.data / liking.data.sum()
+    tagged = world.tagged[pool]
+    scores = np.round(tagged @ share, 9)
+    order = np.lexsort((np.arange(len(pool)), -scores))[: CAPS[FRESH]]
+    because: list[str | None] = []
+    for place in order:
+        tags = tagged.indices[tagged.indptr[place] : tagged.indptr[place + 1]]
+        because.append(str(world.hashtags[tags[np.argmax(share[tags])]]) if scores[place] > 0 else None)
+    return Proposal(moment, FRESH, pool[order], scores[order], because)

@@ -1,22 +1,26 @@
-"""What each viewer had watched before a moment: the ground that candidates and examples stand on.
+"""What each viewer watched first when: the ground that candidates and examples stand on.
 
-Belongs here: first watches, moments and histories, all cut in time so that nothing after a moment is visible to it.
-What is proposed from them: sources.py. Features of viewers and videos by day: jobs/features/.
-
-A moment is a row `user_id, at, snapshot_at`: one viewer at one instant, for whom what others did is known up to
-`snapshot_at <= at`. Tonight has one moment per viewer; a training night has several per viewer, in the past.
+Belongs here: first watches as a table and, packed, as arrays that every task can hold. What is proposed from them:
+sources.py. Features of viewers and videos by day: jobs/features/.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-# The newest watches that speak for a viewer; older ones hardly weigh (see sources.RECENT).
-HISTORY = 30
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 # A watch of which nobody knows how much was seen says less than a finished one and more than a skipped one.
 UNKNOWN_SHARE = 0.5
+NEVER = np.iinfo(np.int64).max
 
 
 def first_watches(watches: DataFrame) -> DataFrame:
@@ -35,24 +39,55 @@ def first_watches(watches: DataFrame) -> DataFrame:
     )
 
 
-def history(watched: DataFrame, moments: DataFrame) -> DataFrame:
-    """The newest HISTORY watches before each moment: the moment, video_id, share, recency (1 = newest)."""
-    newest = Over.partitionBy("user_id", "at").orderBy(F.col("n").desc())
-    before = watched.withColumnRenamed("at", "watched_at")
-    return (
-        moments.join(before, on="user_id", how="inner")
-        .where("watched_at < at")
-        .withColumn("recency", F.row_number().over(newest))
-        .where(F.col("recency") <= HISTORY)
-        .select("user_id", "at", "snapshot_at", "video_id", "share", "recency")
+@dataclass(frozen=True)
+class World:
+    """First watches and videos as arrays: some 20 bytes a watch. Viewers and videos are numbered in the order of ids.
+
+    `at` and `published` are microseconds since 1970, UTC; `published` is NEVER for what may not be proposed. The
+    watches of viewer u are `starts[u]:starts[u + 1]`, oldest first.
+    """
+
+    users: NDArray[np.object_]
+    videos: NDArray[np.object_]
+    starts: NDArray[np.int64]
+    video: NDArray[np.int64]
+    at: NDArray[np.int64]
+    share: NDArray[np.float64]
+    published: NDArray[np.int64]
+    creator: NDArray[np.int64]
+    hashtags: NDArray[np.object_]
+    tagged: csr_matrix  # videos x hashtags, 1 where a video has the hashtag
+
+
+def pack(watched: DataFrame, videos: DataFrame) -> World:
+    """first_watches and silver.videos to a World."""
+    from scipy.sparse import csr_matrix
+
+    catalogue = videos.select(
+        "video_id",
+        "user_id",
+        F.array_sort(F.array_distinct(F.coalesce("hashtags", F.array().cast("array<string>")))).alias("hashtags"),
+        F.when(F.col("status") == "published", F.unix_micros("published_at")).otherwise(int(NEVER)).alias("published"),
+    ).toPandas()
+    catalogue = catalogue.sort_values("video_id", ignore_index=True)
+    ids = catalogue["video_id"].to_numpy(dtype=object)
+    rows = watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), "share", "n").toPandas()
+    rows = rows[rows["video_id"].isin(set(ids))].sort_values(["user_id", "n"], ignore_index=True)
+    users, user = np.unique(rows["user_id"].to_numpy(dtype=object), return_inverse=True)
+    lists = catalogue["hashtags"]
+    sizes = np.array([len(tags) for tags in lists], dtype=np.int64)
+    flat = np.array([tag for tags in lists for tag in tags], dtype=object)
+    hashtags, tag = np.unique(flat, return_inverse=True) if flat.size else (flat, np.zeros(0, np.int64))
+    holders = np.repeat(np.arange(len(ids)), sizes)
+    return World(
+        users=users,
+        videos=ids,
+        starts=np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64),
+        video=np.searchsorted(ids, rows["video_id"].to_numpy(dtype=object)).astype(np.int64),
+        at=rows["at"].to_numpy(dtype=np.int64),
+        share=rows["share"].to_numpy(dtype=np.float64),
+        published=catalogue["published"].to_numpy(dtype=np.int64),
+        creator=np.unique(catalogue["user_id"].to_numpy(dtype=object), return_inverse=True)[1].astype(np.int64),
+        hashtags=hashtags,
+        tagged=csr_matrix((np.ones(len(flat)), (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
     )
-
-
-def unseen(proposals: DataFrame, watched: DataFrame, videos: DataFrame) -> DataFrame:
-    """The proposals (user_id, at, video_id, ...) of published videos that the viewer had not watched before `at`."""
-    published = videos.where("status = 'published'").select("video_id", "published_at")
-    seen = watched.select("user_id", "video_id", F.col("at").alias("watched_at"))
-    mine = proposals["user_id"] == seen["user_id"]
-    same = proposals["video_id"] == seen["video_id"]
-    left = proposals.join(seen, on=mine & same & (seen["watched_at"] < proposals["at"]), how="left_anti")
-    return left.join(F.broadcast(published), on="video_id", how="inner").where("published_at <= at").drop("published_at")

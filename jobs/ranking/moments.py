@@ -1,0 +1,125 @@
+"""Which past moments to learn from: days on which a viewer was shown videos, or moments inside what they watched.
+
+Belongs here: choosing moments and their snapshots, and the label of what followed. Features of the examples:
+examples.py.
+
+Where impressions exist, a moment is the start of a day, as the nightly feed knows it, and the examples are what was
+shown that day. Where none exist (an import of ratings), an example is a candidate as of a past moment, labelled by
+what its viewer watched next. Such moments lie inside the history: of MovieLens' 610 people, 409 were active on one day
+only, and would otherwise teach nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+# How far back impressions are examples, and how many of one viewer: nobody's habits outweigh everybody's.
+LOOKBACK = timedelta(days=28)
+PER_VIEWER = 400
+# A reaction up to this long after an impression belongs to it, as in jobs/events/watches.py.
+BELONGS = "INTERVAL 1 DAY"
+# Without impressions: at which parts of a viewer's history, after how many watches, and how many watches are "next".
+PARTS = (0.4, 0.6, 0.8)
+ENOUGH = 5
+NEXT_WATCHES = 30
+# Similarities are computed once per snapshot; a moment knows the latest one at or before the start of its day.
+SNAPSHOTS = 6
+SKIPPED, GOOD, VERY_GOOD, WHOLE = 0.2, 0.6, 0.8, 0.99
+
+
+def impressions(events: DataFrame) -> DataFrame:
+    """The newest PER_VIEWER impressions of each viewer: user_id, video_id, shown_at, position, at (the day's start)."""
+    newest = Over.partitionBy("user_id").orderBy(F.col("shown_at").desc(), "video_id")
+    return (
+        events.where("event_type = 'impression' AND user_id IS NOT NULL AND video_id IS NOT NULL")
+        .groupBy("user_id", "video_id", F.col("event_at").alias("shown_at"))
+        .agg(F.min("position").alias("position"))
+        .withColumn("_n", F.row_number().over(newest))
+        .where(F.col("_n") <= PER_VIEWER)
+        .select("user_id", "video_id", "shown_at", "position", F.date_trunc("day", "shown_at").alias("at"))
+    )
+
+
+def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
+    """The impressions with label: 0 not watched or skipped, 1 in part, 2 finished, 3 liked, 4 shared or followed."""
+    watch = watches.select(
+        "user_id",
+        "video_id",
+        "started_at",
+        F.when(F.col("is_not_interested") | F.col("is_reported"), 0)
+        .when(F.col("is_shared") | F.col("is_followed"), 4)
+        .when(F.col("is_liked"), 3)
+        .when(F.col("is_finished"), 2)
+        .when(F.col("is_skipped"), 0)
+        .otherwise(1)
+        .alias("label"),
+    )
+    followed = shown.join(watch, on=["user_id", "video_id"], how="left").withColumn(
+        "label",
+        F.when(
+            (F.col("started_at") >= F.col("shown_at"))
+            & (F.col("started_at") < F.col("shown_at") + F.expr(BELONGS)),
+            F.col("label"),
+        ),
+    )
+    return followed.groupBy("user_id", "video_id", "shown_at", "position", "at").agg(
+        F.coalesce(F.max("label"), F.lit(0)).alias("label")
+    )
+
+
+def replayed(watched: DataFrame, shown: DataFrame) -> DataFrame:
+    """Moments of viewers who were shown nothing: user_id, at, at the PARTS of their first watches, after ENOUGH."""
+    viewers = watched.join(shown.select("user_id").distinct(), on="user_id", how="left_anti")
+    total = viewers.groupBy("user_id").agg(F.max("n").alias("total"))
+    parts = F.explode(F.array(*[F.floor(F.col("total") * part) for part in PARTS])).alias("before")
+    starts = total.select("user_id", parts).where(F.col("before") >= ENOUGH).distinct()
+    next_one = (viewers["user_id"] == starts["user_id"]) & (viewers["n"] == starts["before"] + 1)
+    return viewers.join(starts, on=next_one, how="inner").select(viewers["user_id"], "at").distinct()
+
+
+def watched_next(watched: DataFrame, moments: DataFrame) -> DataFrame:
+    """The first NEXT_WATCHES watches from each moment on: user_id, at, video_id, label 0..4 by the share watched."""
+    order = Over.partitionBy("user_id", "at").orderBy("n")
+    later = watched.withColumnRenamed("at", "watched_at")
+    label = (
+        F.when(F.col("share") < SKIPPED, 0)
+        .when(F.col("share") < GOOD, 1)
+        .when(F.col("share") < VERY_GOOD, 2)
+        .when(F.col("share") < WHOLE, 3)
+        .otherwise(4)
+    )
+    return (
+        moments.join(later, on="user_id", how="inner")
+        .where("watched_at >= at")
+        .withColumn("_order", F.row_number().over(order))
+        .where(F.col("_order") <= NEXT_WATCHES)
+        .select("user_id", "at", "video_id", label.alias("label"))
+    )
+
+
+def snapshots(moments: DataFrame) -> list[datetime]:
+    """At most SNAPSHOTS starts of days, such that about as many moments lie after each; in order."""
+    days = (
+        moments.groupBy(F.unix_timestamp(F.date_trunc("day", "at")).alias("day"))
+        .agg(F.count(F.lit(1)).alias("moments"))
+        .orderBy("day")
+        .collect()
+    )
+    per_snapshot = sum(row["moments"] for row in days) / SNAPSHOTS
+    chosen: list[datetime] = []
+    so_far = 0
+    for row in days:
+        if so_far >= len(chosen) * per_snapshot:
+            chosen.append(datetime.fromtimestamp(row["day"], UTC))
+        so_far += row["moments"]
+    return chosen
+
+
+def at_snapshots(moments: DataFrame, chosen: list[datetime]) -> DataFrame:
+    """The moments (user_id, at) with snapshot_at, the latest of the chosen at or before the start of their day."""
+    known = [F.when(F.lit(s) <= F.date_trunc("day", "at"), F.lit(s)) for s in reversed(chosen)]
+    return moments.select("user_id", "at", F.coalesce(*known).alias("snapshot_at")).where("snapshot_at IS NOT NULL")

@@ -1,0 +1,89 @@
+"""Runs the candidate sources as Spark tasks, one for each snapshot and block of videos.
+
+Belongs here: how the work is cut and sent. What a source proposes: sources.py.
+
+A moment is a row `user_id, at, snapshot_at`: one viewer at one instant, for whom what others did is known up to
+`snapshot_at <= at`. Tonight has one moment per viewer; a training night has several per viewer, in the past. Every task
+holds the World, some 20 bytes a watch, and the similarities of its block only, so more watches mean more blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from jobs.ranking import sources
+from jobs.ranking.sources import CAPS, NEXT, Moment
+from jobs.ranking.watched import pack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOMENT = ("user_id", "at")
+# Pairs of videos that one task may hold: 16 bytes each in a sparse matrix, and as much again while it is built.
+PAIRS_A_BLOCK = 25_000_000
+SCHEMA = "user_id string, at_us bigint, video_id string, source string, score double, rank int, because string"
+
+
+def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame) -> DataFrame:
+    """All sources' candidates: user_id, at, video_id, source, score, rank (1 = best), because.
+
+    `watched` as from first_watches, `videos` as silver.videos. `because` is what the source went by: a video
+    (item_item), a number of days (popular), a hashtag or NULL (fresh). A viewer who had watched nothing before the
+    moment gets candidates from popular and fresh.
+    """
+    spark = watched.sparkSession
+    world = pack(watched, videos)
+    number = {user: n for n, user in enumerate(world.users)}
+    asked: dict[int, list[Moment]] = {}
+    rows = moments.select("user_id", F.unix_micros("at"), F.unix_micros("snapshot_at")).orderBy("user_id", "at").collect()
+    for user, at, snapshot_at in rows:
+        asked.setdefault(snapshot_at, []).append(Moment(number[user], at))
+    blocks = 1 + len(world.video) * NEXT // PAIRS_A_BLOCK
+    tasks = [(snapshot_at, block) for snapshot_at in sorted(asked) for block in range(blocks)]
+    shared = spark.sparkContext.broadcast((world, asked))
+
+    def run(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        known_world, known_moments = shared.value
+        for batch in batches:
+            for number in batch["id"]:
+                snapshot_at, block = tasks[number]
+                known = sources.snapshot(known_world, snapshot_at, block, blocks)
+                yield _frame(known_world, sources.propose(known_world, known, known_moments[snapshot_at], block))
+
+    proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(run, SCHEMA)
+    if blocks > 1:
+        best = Over.partitionBy("user_id", "at_us", "source").orderBy(F.col("score").desc(), "rank", "video_id")
+        caps = F.create_map(*[F.lit(x) for source, cap in CAPS.items() for x in (source, cap)])
+        proposed = proposed.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= caps[F.col("source")])
+    at = F.timestamp_micros("at_us").alias("at")
+    return proposed.select("user_id", at, "video_id", "source", "score", "rank", "because")
+
+
+def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
+    """One moment for each user_id at the same instant, from which everything before it is known."""
+    return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
+
+
+def _frame(world: sources.World, proposals: Iterator[sources.Proposal]) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    every = list(proposals)
+    sizes = [len(p.videos) for p in every]
+    return pd.DataFrame(
+        {
+            "user_id": np.repeat([world.users[p.moment.user] for p in every], sizes),
+            "at_us": np.repeat([p.moment.at for p in every], sizes),
+            "video_id": world.videos[np.concatenate([p.videos for p in every])],
+            "source": np.repeat([p.source for p in every], sizes),
+            "score": np.concatenate([p.scores for p in every]),
+            "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in sizes]),
+            "because": [b for p in every for b in p.because],
+        }
+    )
