@@ -149,18 +149,19 @@ def checks(contract: Contract) -> list[dg.AssetCheckSpec]:
 def described(spec: dg.AssetSpec) -> dg.AssetSpec:
     """The policy of the whole graph: whatever is in it is grouped, owned and described, and a table has its columns."""
     name = ".".join(spec.key.path)
-    common = {"group_name": spec.key.path[0], "owners": ["team:data-team"]}
+    spec = spec.replace_attributes(group_name=spec.key.path[0], owners=["team:data-team"])
     if name in JOBS:
-        return spec.replace_attributes(**common, description=JOBS[name].doc, kinds={"redis"})
+        return spec.replace_attributes(description=JOBS[name].doc, kinds={"redis"})
     contract = data_contracts.load(name)
     writer = WRITERS.get(name)
     promise = freshness(contract)
+    policy = dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise)
     return spec.replace_attributes(
-        **common,
         description=f"{contract.description}\n\nOne row is {contract.grain}.\n\n{contract.usage}",
         kinds={"delta", "spark"} if writer else {"delta"},
         tags={"privacy": privacy(contract)},
-        freshness_policy=dg.FreshnessPolicy.time_window(warn_window=promise, fail_window=2 * promise) if writer else None,
+        # The runner's own tables have no schedule to be late for.
+        freshness_policy=policy if writer else None,
         metadata={
             "dagster/column_schema": columns(contract),
             "dagster/uri": str(Settings().lake.joinpath(*spec.key.path)),
@@ -181,7 +182,9 @@ def columns(contract: Contract) -> dg.TableSchema:
                 column.name,
                 column.type,
                 description=column.description if column.unit is None else f"{column.description} Unit: {column.unit}.",
-                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=contract.key == (column.name,)),
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.required, unique=contract.key == (column.name,)
+                ),
                 tags={"privacy": column.classification},
             )
             for column in contract.columns
@@ -201,13 +204,13 @@ def freshness(contract: Contract) -> timedelta:
     return float(value) * UNITS[unit]
 
 
-def graph() -> dg.Definitions:
+def assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Every job's assets and every other contracted table (the runner's own), under one policy."""
     unwritten = [dg.AssetSpec(key(table)) for table in data_contracts.tables() if table not in WRITERS]
-    return dg.Definitions(
-        assets=dg.map_asset_specs(described, [*map(asset_of, JOBS.values()), *unwritten]),
-        executor=dg.in_process_executor,  # one Spark session per run, not one per step
-    )
+    return list(dg.map_asset_specs(described, [*map(asset_of, JOBS.values()), *unwritten]))
 
 
-defs = graph()
+defs = dg.Definitions(
+    assets=assets(),
+    executor=dg.in_process_executor,  # one Spark session per run, not one per step
+)

@@ -2,8 +2,8 @@
 
 New uploads are probed, transcoded and published; new events are taken in, each once, and derived into watches.
 
-**Late or red?** Open the task's log: its last lines name what was missing and what to do. Clear the task to run it again.
-An input that a failed run did not commit is still there, so the next run takes it; nothing needs a backfill here.
+**Late or red?** Open the task's log: its last lines name what was missing and what to do. Clear the task to run it
+again. An input that a failed run did not commit is still there, so the next run takes it: nothing needs a backfill.
 """
 
 from datetime import timedelta

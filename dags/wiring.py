@@ -1,7 +1,7 @@
 """Turns what the jobs declare into one Airflow DAG: a task per job, an Asset per table, order from reads and writes.
 
-Belongs here: what is the same for every DAG. Which cadences a DAG runs, and when: the file of that DAG. Nothing here may
-import what takes long (Feast, Great Expectations, Dagster, a Spark session): Airflow parses it again and again.
+Belongs here: what is the same for every DAG. Which cadences a DAG runs, and when: the file of that DAG. Nothing here
+may import what takes long (Feast, Great Expectations, Dagster, a Spark session): Airflow parses it again and again.
 """
 
 from __future__ import annotations

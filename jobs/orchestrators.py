@@ -3,8 +3,8 @@
 Belongs here: their environment, starting them, knowing when they are ready, and leaving no process behind. What they
 show: dags/. `make airflow` and `make catalog` run this module.
 
-Airflow's and Dagster's own output is hundreds of lines before the first page is ready, so it goes to a log file in their
-home; the terminal gets the address, the login and where that file is.
+Airflow's and Dagster's own output is hundreds of lines before the first page is ready, so it goes to a log file in
+their home; the terminal gets the address, the login and where that file is.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
     """What makes an Airflow process, the `airflow` command included, one of this home's."""
     home = settings.home / "airflow"
     url = f"http://127.0.0.1:{port}"
-    options = {
+    options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": REPOSITORY / "dags",
             "load_examples": False,
@@ -215,7 +215,7 @@ def _interruptible() -> Iterator[None]:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the whole session: politely at its head, then everybody in it, tasks and their JVMs included.
 
-    Airflow gives each task a process group of its own, so signalling a group would miss the JVMs; the session holds all.
+    Airflow gives each task a process group of its own, so signalling a group would miss the JVMs; the session has all.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C would leave half of them behind
@@ -293,8 +293,8 @@ def airflow_command(port: int | None) -> None:
             f"  password   {password(settings)}\n"
             f"  home       {settings.home}\n"
             f"  log        {up.log}\n"
-            "All DAGs start paused: switch on what should run by itself, or trigger reelmill_nightly for a day that has "
-            "events (docs/operations.md)."
+            "All DAGs start paused: switch on what should run by itself, or trigger reelmill_nightly for a day that "
+            "has events (docs/operations.md)."
         ),
     )
 
