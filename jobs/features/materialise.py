@@ -39,9 +39,9 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     # A world without hashtags has no hashtag_daily, and that is no reason to keep its users' features back.
     views = [view for view, table in VIEWS.items() if lake.exists(table)]
     store = feature_store(lake, url)
-    reached = [store.get_feature_view(view).most_recent_end_time for view in views]
-    until = max([until, *(end for end in reached if end is not None)])
     with quiet():
+        reached = [store.get_feature_view(view).most_recent_end_time for view in views]
+        until = max([until, *(end for end in reached if end is not None)])
         store.materialize(BEGINNING, until, feature_views=views)
     entities = {view: _entities(lake, view, until) for view in views}
     client = redis.Redis.from_url(url, db=REDIS_DATABASE)

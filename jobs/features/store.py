@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
 from functools import cache
+from importlib import import_module
 from io import StringIO
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -155,7 +156,9 @@ def _connection(redis_url: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Feast warns that its Spark store is in alpha each time it is touched, and prints its progress."""
+    """Without Feast's progress on stdout, and its warning, at each touch, that its Spark store is in alpha."""
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        # First, since importing it puts a filter of its own in front of all others.
+        import_module("feast.infra.offline_stores.contrib.spark_offline_store.spark")
         warnings.filterwarnings("ignore", message="The spark .* is an experimental feature", category=RuntimeWarning)
         yield

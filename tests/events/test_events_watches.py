@@ -125,8 +125,8 @@ def publish(lake: Lake) -> None:
         "hashtags": "array('a')",
         "height": "854",
         "media_hash": "'h'",
-        "playback_path": "'p'",
-        "poster_path": "'q'",
+        "playback_path": "CAST(NULL AS STRING)",
+        "poster_path": "CAST(NULL AS STRING)",
     }
     lake.merge("silver.videos", known.selectExpr(*[f"{said.get(c.name, c.name)} AS {c.name}" for c in columns]))
 

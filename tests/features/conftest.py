@@ -1,0 +1,68 @@
+"""What the tests of features share: watches made from a few words."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+import data_contracts
+from data_contracts.delta import ddl
+from jobs.features import hashtags, users, videos
+from jobs.job import Window
+from jobs.lake import Lake
+from jobs.settings import Settings
+
+FIRST = date(2024, 3, 1)
+
+MakeWatches = Callable[..., DataFrame]
+
+
+@pytest.fixture(scope="session")
+def watches_of(spark: SparkSession) -> MakeWatches:
+    """Makes silver.watches of (user_id, video_id, day, {column: value}), the day counted from 2024-03-01."""
+
+    def make(*said: tuple[Any, ...]) -> DataFrame:
+        columns = data_contracts.load("silver.watches").columns
+        rows = []
+        for n, (user, video, day, *more) in enumerate(said):
+            row: dict[str, Any] = {c.name: False for c in columns if c.type == "boolean"}
+            row |= {
+                "user_id": user,
+                "video_id": video,
+                "share_watched": 0.5,
+                "watch_ms": 1000,
+                **(more[0] if more else {}),
+            }
+            row["started_at"] = datetime(2024, 3, 1, 12, tzinfo=UTC) + timedelta(days=day, seconds=n)
+            row["is_finished"] = row["share_watched"] >= 0.9
+            row["is_skipped"] = row["share_watched"] < 0.2
+            rows.append(tuple(row.get(c.name) for c in columns))
+        return spark.createDataFrame(rows, ddl(data_contracts.load("silver.watches")))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: MakeWatches) -> Lake:
+    """A lake in which ann watched cats on day 0 and dogs on day 2, and ben cats on day 2, with features up to day 3."""
+    lake = Lake(spark, Settings(home=tmp_path_factory.mktemp("watched")))
+    lake.merge(
+        "silver.watches", watches_of(("ann", "cats", 0), ("ann", "dogs", 2, {"share_watched": 1.0}), ("ben", "cats", 2))
+    )
+    tagged = lake.spark.sql(
+        "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array('pets') AS hashtags, 1000L AS duration_ms, "
+        "1 AS width, 1 AS height, true AS has_audio, 'published' AS status, CAST(NULL AS STRING) AS reason, "
+        "TIMESTAMP '2024-01-01' AS published_at, CAST(NULL AS STRING) AS media_hash, CAST(NULL AS STRING) AS "
+        "playback_path, CAST(NULL AS STRING) AS poster_path, 'api' AS source FROM VALUES ('cats'), ('dogs') AS t(id)"
+    )
+    lake.merge("silver.videos", tagged)
+    for run in (users.run, videos.run, hashtags.run):
+        run(lake, days(0, 3))
+    return lake
+
+
+def days(first: int, last: int) -> Window:
+    """The window of these days, both included, counted from 2024-03-01."""
+    return Window.of_days(FIRST + timedelta(days=first), FIRST + timedelta(days=last))

@@ -1,0 +1,58 @@
+"""Features online: pushed to a real Redis every night and read back through Feast."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from feature_repo import definitions
+from jobs.features import materialise, users
+from jobs.features.store import feature_store, quiet
+from jobs.job import Window
+from jobs.lake import Lake
+from jobs.redis_server import redis_url
+
+# PySpark leaves the socket of every collect() to the garbage collector, Feast that of its Redis client.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
+def midnight(day: int) -> datetime:
+    """The start of a day, counted from 2024-03-01."""
+    return datetime(2024, 3, 1, tzinfo=UTC) + timedelta(days=day)
+
+
+@pytest.fixture
+def redis(watched: Lake) -> Iterator[str]:
+    with redis_url(watched.settings) as url:
+        yield url
+
+
+def online(lake: Lake, url: str, **entity: str) -> dict[str, Any]:
+    """What Feast's online store answers for one entity."""
+    ((key, value),) = entity.items()
+    view = key.removesuffix("_id")
+    names = [f"{view}:{c.name}" for c in definitions.features(view)]
+    store = feature_store(lake, url)
+    with quiet():
+        answer = store.get_online_features(names, [{key: value}]).to_dict()
+    return {name: values[0] for name, values in answer.items()}
+
+
+def test_features_are_online_after_the_night_and_corrections_replace_them(
+    watched: Lake, redis: str, watches_of: Any
+) -> None:
+    assert materialise.materialise(watched, redis, midnight(4)) == {"user": 2, "video": 2, "hashtag": 1}
+    ann = online(watched, redis, user_id="ann")
+    (table,) = watched.read("gold.user_daily").where("user_id = 'ann' AND event_date = '2024-03-03'").collect()
+    assert (ann["watches_total"], ann["share_watched_total"]) == (table.watches_total, table.share_watched_total)
+    assert ann["last_watch_date"].date() == table.last_watch_date
+    assert online(watched, redis, video_id="cats")["viewers_total"] == 2
+    assert online(watched, redis, hashtag="pets")["videos_total"] == 2
+    assert online(watched, redis, user_id="new")["watches_total"] is None
+
+    # A late watch changes a day that is online already; an older night runs again and must not turn anything back.
+    watched.merge("silver.watches", watches_of(("ann", "cats", 2)))
+    users.run(watched, Window(midnight(0), midnight(4)))
+    materialise.materialise(watched, redis, midnight(1))
+    assert online(watched, redis, user_id="ann")["watches_total"] == 3
