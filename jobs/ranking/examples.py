@@ -15,7 +15,6 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.errors import ReelmillError
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.ranking.features import SOURCE_FEATURES, ranker_features, side_by_side, with_age
@@ -38,16 +37,13 @@ NEGATIVES = 5
 KEY = ("user_id", "video_id", "shown_at")
 
 
-class NothingToLearnFrom(ReelmillError):
-    """No viewer was shown anything lately, and none has watched enough."""
-
-
-def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFrame:
+def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFrame | None:
     """Labelled examples without the feature store's features.
 
     `watches` (silver.watches), `videos` (silver.videos) and the newest `events` (bronze.events), all
     as of tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
-    other), position (NULL without impressions), label and SOURCE_FEATURES. Raises NothingToLearnFrom.
+    other), position (NULL without impressions), label and SOURCE_FEATURES; None when
+    nobody was shown anything or watched enough.
     """
     watched = first_watches(watches).persist()
     shown = impressions(events).persist()
@@ -55,10 +51,7 @@ def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFr
     moments = shown.select("user_id", "at").distinct().unionByName(replays).persist()
     chosen = snapshots(moments)
     if not chosen:
-        raise NothingToLearnFrom(
-            "No viewer has impressions in the last 28 days or at least 5 watches before another one, so there is no "
-            "example to train a ranker on. Send more events (`reelmill import`, POST /v1/events) and run it again."
-        )
+        return None
     timed = at_snapshots(moments, chosen)
     known = side_by_side(propose(watched, videos, timed)).persist()
     seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="left")
@@ -99,6 +92,7 @@ def with_features(rows: DataFrame, day: date, join: Callable[[DataFrame], DataFr
     writes=["gold.examples"],
 )
 def run(lake: Lake, window: Window) -> None:
+    """Where nobody was shown anything yet and nobody watched enough there is nothing to learn: no row, no failure."""
     from jobs.features.store import point_in_time
 
     try:
@@ -106,7 +100,8 @@ def run(lake: Lake, window: Window) -> None:
             lake.read("silver.watches", until=window.end),
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
-        ).persist()
-        lake.replace("gold.examples", with_features(rows, window.day, lambda r: point_in_time(lake, r)), window)
+        )
+        if rows is not None:
+            lake.replace("gold.examples", with_features(rows, window.day, lambda r: point_in_time(lake, r)), window)
     finally:
         lake.spark.catalog.clearCache()

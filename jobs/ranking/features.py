@@ -42,7 +42,7 @@ def ranker_features() -> tuple[str, ...]:
 def side_by_side(candidates: DataFrame) -> DataFrame:
     """One row per moment and video of what `propose` gave: user_id, at, video_id and each source's score and rank.
 
-    item_item_share is the score over the moment's best one, which compares across viewers with short and long histories.
+    item_item_share is the score over the moment's best one, which compares across long and short histories.
     """
 
     rows = candidates.groupBy(*MOMENT, VIDEO).agg(

@@ -61,8 +61,7 @@ def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
     followed = shown.join(watch, on=["user_id", "video_id"], how="left").withColumn(
         "label",
         F.when(
-            (F.col("started_at") >= F.col("shown_at"))
-            & (F.col("started_at") < F.col("shown_at") + F.expr(BELONGS)),
+            (F.col("started_at") >= F.col("shown_at")) & (F.col("started_at") < F.col("shown_at") + F.expr(BELONGS)),
             F.col("label"),
         ),
     )
@@ -76,9 +75,9 @@ def replayed(watched: DataFrame, shown: DataFrame) -> DataFrame:
     viewers = watched.join(shown.select("user_id").distinct(), on="user_id", how="left_anti")
     total = viewers.groupBy("user_id").agg(F.max("n").alias("total"))
     parts = F.explode(F.array(*[F.floor(F.col("total") * part) for part in PARTS])).alias("before")
-    starts = total.select("user_id", parts).where(F.col("before") >= ENOUGH).distinct()
-    next_one = (viewers["user_id"] == starts["user_id"]) & (viewers["n"] == starts["before"] + 1)
-    return viewers.join(starts, on=next_one, how="inner").select(viewers["user_id"], "at").distinct()
+    starts = total.select("user_id", parts).where(F.col("before") >= ENOUGH)
+    starts = starts.select("user_id", (F.col("before") + 1).cast("int").alias("n"))
+    return viewers.join(starts, on=["user_id", "n"], how="left_semi").select("user_id", "at").distinct()
 
 
 def watched_next(watched: DataFrame, moments: DataFrame) -> DataFrame:

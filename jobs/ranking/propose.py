@@ -9,7 +9,7 @@ holds the World, some 20 bytes a watch, and the similarities of its block only, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from jobs.ranking import sources
 from jobs.ranking.sources import CAPS, NEXT, Moment
-from jobs.ranking.watched import pack
+from jobs.ranking.watched import World, pack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,31 +38,32 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame) -> DataFr
     moment gets candidates from popular and fresh.
     """
     spark = watched.sparkSession
-    world = pack(watched, videos)
+    at, snapshot_at = F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot_at")
+    rows = moments.select("user_id", at, snapshot_at).orderBy("user_id", "at").collect()
+    world = pack(watched, videos, {row["user_id"] for row in rows})
     number = {user: n for n, user in enumerate(world.users)}
     asked: dict[int, list[Moment]] = {}
-    rows = moments.select("user_id", F.unix_micros("at"), F.unix_micros("snapshot_at")).orderBy("user_id", "at").collect()
-    for user, at, snapshot_at in rows:
-        asked.setdefault(snapshot_at, []).append(Moment(number[user], at))
+    for row in rows:
+        asked.setdefault(row["snapshot_at"], []).append(Moment(number[row["user_id"]], row["at"]))
     blocks = 1 + len(world.video) * NEXT // PAIRS_A_BLOCK
-    tasks = [(snapshot_at, block) for snapshot_at in sorted(asked) for block in range(blocks)]
+    tasks = [(known_at, block) for known_at in sorted(asked) for block in range(blocks)]
     shared = spark.sparkContext.broadcast((world, asked))
 
-    def run(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         known_world, known_moments = shared.value
         for batch in batches:
-            for number in batch["id"]:
-                snapshot_at, block = tasks[number]
-                known = sources.snapshot(known_world, snapshot_at, block, blocks)
-                yield _frame(known_world, sources.propose(known_world, known, known_moments[snapshot_at], block))
+            for task in batch["id"]:
+                known_at, block = tasks[task]
+                known = sources.snapshot(known_world, known_at, block, blocks)
+                yield _frame(known_world, sources.propose(known_world, known, known_moments[known_at], block))
 
     proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(run, SCHEMA)
     if blocks > 1:
         best = Over.partitionBy("user_id", "at_us", "source").orderBy(F.col("score").desc(), "rank", "video_id")
         caps = F.create_map(*[F.lit(x) for source, cap in CAPS.items() for x in (source, cap)])
         proposed = proposed.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= caps[F.col("source")])
-    at = F.timestamp_micros("at_us").alias("at")
-    return proposed.select("user_id", at, "video_id", "source", "score", "rank", "because")
+    instant = F.timestamp_micros("at_us").alias("at")
+    return proposed.select("user_id", instant, "video_id", "source", "score", "rank", "because")
 
 
 def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
@@ -70,7 +71,7 @@ def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
     return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
 
 
-def _frame(world: sources.World, proposals: Iterator[sources.Proposal]) -> pd.DataFrame:
+def _frame(world: World, proposals: Iterator[sources.Proposal]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 

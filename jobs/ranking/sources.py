@@ -162,10 +162,12 @@ def _item_item(
     """What viewers of the same videos watched next, weighted by how much and how lately this viewer watched them."""
     scores = np.round(scores, 9)
     top = _best(scores, CAPS[ITEM_ITEM])
-    # The watched video that says most for each proposal.
-    terms = known.similarity[weights.indices][:, top].toarray() * weights.data[:, None]
-    because = weights.indices[np.argmax(np.round(terms, 12), axis=0)] if len(top) else []
-    return Proposal(moment, ITEM_ITEM, top, scores[top], [str(world.videos[v]) for v in because])
+    because: list[str | None] = []
+    if len(top):
+        # The watched video that says most for each proposal.
+        terms = known.similarity[weights.indices][:, top].toarray() * weights.data[:, None]
+        because = [str(world.videos[v]) for v in weights.indices[np.argmax(np.round(terms, 12), axis=0)]]
+    return Proposal(moment, ITEM_ITEM, top, scores[top], because)
 
 
 def _popular_order(known: Snapshot) -> tuple[NDArray[np.int64], int]:

@@ -6,6 +6,7 @@ sources.py. Features of viewers and videos by day: jobs/features/.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
+    import pandas as pd
     from scipy.sparse import csr_matrix
 
 # A watch of which nobody knows how much was seen says less than a finished one and more than a skipped one.
@@ -59,11 +61,11 @@ class World:
     tagged: csr_matrix  # videos x hashtags, 1 where a video has the hashtag
 
 
-def pack(watched: DataFrame, videos: DataFrame) -> World:
-    """first_watches and silver.videos to a World."""
+def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str]) -> World:
+    """first_watches and silver.videos to a World, in which the viewers are too, watched they anything or not."""
     from scipy.sparse import csr_matrix
 
-    catalogue = videos.select(
+    catalogue: pd.DataFrame = videos.select(
         "video_id",
         "user_id",
         F.array_sort(F.array_distinct(F.coalesce("hashtags", F.array().cast("array<string>")))).alias("hashtags"),
@@ -71,9 +73,10 @@ def pack(watched: DataFrame, videos: DataFrame) -> World:
     ).toPandas()
     catalogue = catalogue.sort_values("video_id", ignore_index=True)
     ids = catalogue["video_id"].to_numpy(dtype=object)
-    rows = watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), "share", "n").toPandas()
+    rows: pd.DataFrame = watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), "share", "n").toPandas()
     rows = rows[rows["video_id"].isin(set(ids))].sort_values(["user_id", "n"], ignore_index=True)
-    users, user = np.unique(rows["user_id"].to_numpy(dtype=object), return_inverse=True)
+    users = np.array(sorted({*rows["user_id"], *viewers}), dtype=object)
+    user = np.searchsorted(users, rows["user_id"].to_numpy(dtype=object))
     lists = catalogue["hashtags"]
     sizes = np.array([len(tags) for tags in lists], dtype=np.int64)
     flat = np.array([tag for tags in lists for tag in tags], dtype=object)

@@ -1,0 +1,133 @@
+"""Everybody's feed for tonight: candidates, scored by the ranker in service, spaced, each slot with its reason.
+
+Belongs here: from scored candidates to slots. The candidates and the ranker: jobs/ranking. Handing feeds to the
+endpoint: publish.py.
+
+Scoring runs in Spark tasks over Arrow batches: the ranker is text of some hundred kilobytes that travels with the task,
+so it takes as many viewers as there are tasks, and no join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from jobs.job import Window, job
+from jobs.lake import Lake
+from jobs.ranking import model
+from jobs.ranking.features import prior, side_by_side, with_age
+from jobs.ranking.sources import FRESH, ITEM_ITEM, POPULAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SLOTS = 50
+# In a feed the n-th video of one creator comes no higher than slot (n - 1) * CREATOR_GAP, where others can fill in.
+CREATOR_GAP = 3
+NO_MODEL = "item_item_order"
+PERIODS = {"7": "this week", "28": "this month", "365": "this year"}
+
+
+def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
+    """user_id, video_id, score of rows with the ranker's features; without a ranker the prior is the score.
+
+    Candidates that item_item did not propose have the prior in common, so popular ones come first among them, then
+    fresh ones.
+    """
+    text = served.text if served else None
+
+    def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        booster = model.load(text) if text else None
+        for batch in batches:
+            score = model.score(booster, batch) if booster else prior(batch).round(6)
+            yield batch[["user_id", "video_id", "popular_rank", "fresh_rank"]].assign(score=score)
+
+    return rows.mapInPandas(run, "user_id string, video_id string, popular_rank int, fresh_rank int, score double")
+
+
+def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
+    """user_id, video_id, score, position: the best SLOTS by score, with CREATOR_GAP between videos of one creator.
+
+    Spacing only ever moves a video down, and where all are of one creator it changes nothing.
+    """
+    creators = videos.select("video_id", F.col("user_id").alias("creator"))
+    ties = [F.col("score").desc(), F.col("popular_rank").asc_nulls_last(), F.col("fresh_rank").asc_nulls_last()]
+    by_score = Over.partitionBy("user_id").orderBy(*ties, "video_id")
+    of_creator = Over.partitionBy("user_id", "creator").orderBy("place")
+    by_slot = Over.partitionBy("user_id").orderBy("slot", "place")
+    return (
+        scores.join(F.broadcast(creators), on="video_id", how="inner")
+        .withColumn("place", F.row_number().over(by_score))
+        .withColumn("slot", F.greatest("place", (F.row_number().over(of_creator) - 1) * CREATOR_GAP + 1))
+        .withColumn("position", F.row_number().over(by_slot) - 1)
+        .where(F.col("position") < SLOTS)
+        .select("user_id", "video_id", "score", "position")
+    )
+
+
+def reasons(candidates: DataFrame, videos: DataFrame) -> DataFrame:
+    """user_id, video_id, reason: what the strongest source went by, in words; item_item before popular before fresh."""
+    of = {s: F.max(F.when(F.col("source") == s, F.coalesce("because", F.lit("")))) for s in (ITEM_ITEM, POPULAR, FRESH)}
+    one = candidates.groupBy("user_id", "video_id").agg(*[column.alias(source) for source, column in of.items()])
+    named = videos.select(F.col("video_id").alias(ITEM_ITEM), _title().alias("watched"))
+    period = F.coalesce(
+        F.create_map(*[F.lit(x) for p in PERIODS.items() for x in p])[F.col(POPULAR)], F.lit("of all time")
+    )
+    reason = (
+        F.when(F.col(ITEM_ITEM).isNotNull(), F.concat(F.lit("because you watched "), F.coalesce("watched", ITEM_ITEM)))
+        .when(F.col(POPULAR).isNotNull(), F.concat(F.lit("popular "), period))
+        .when(F.col(FRESH) != "", F.concat(F.lit("new in #"), F.col(FRESH)))
+        .otherwise(F.lit("new here"))
+    )
+    return one.join(F.broadcast(named), on=ITEM_ITEM, how="left").select("user_id", "video_id", reason.alias("reason"))
+
+
+def feeds(slots: DataFrame, why: DataFrame, day: date, model_version: str) -> DataFrame:
+    """The rows of gold.feeds from `spaced` and `reasons`."""
+    return slots.join(why, on=["user_id", "video_id"], how="inner").select(
+        "user_id",
+        F.col("position").cast("int").alias("position"),
+        F.lit(feed_version(day, model_version)).alias("feed_version"),
+        F.lit(day).alias("event_date"),
+        "video_id",
+        "score",
+        "reason",
+        F.lit(model_version).alias("model_version"),
+    )
+
+
+def feed_version(day: date, model_version: str) -> str:
+    """The night and the ranker: the same for all feeds of a night, and again when the night is repeated."""
+    return f"{day:%Y%m%d}.{model_version}"
+
+
+def features(lake: Lake, candidates: DataFrame, at: datetime) -> DataFrame:
+    """The ranker's features of tonight's candidates (user_id, video_id, source, score, rank), as known at `at`."""
+    from jobs.features.store import as_of
+
+    videos = lake.read("silver.videos", until=at)
+    known = with_age(side_by_side(candidates.withColumn("at", F.lit(at))), videos)
+    return as_of(lake, known, at)
+
+
+def _title() -> Column:
+    return F.coalesce(F.when(F.trim("title") != "", F.col("title")), F.col("video_id"))
+
+
+@job(
+    every="night",
+    reads=["gold.candidates", "gold.models", "gold.user_daily", "gold.video_daily", "silver.videos"],
+    writes=["gold.feeds"],
+)
+def run(lake: Lake, window: Window) -> None:
+    candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
+    videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
+    served = model.in_service(lake, before=window.day + timedelta(days=1))
+    slots = spaced(scored(features(lake, candidates, window.end), served), videos)
+    version = served.version if served else NO_MODEL
+    lake.replace("gold.feeds", feeds(slots, reasons(candidates, videos), window.day, version), window)

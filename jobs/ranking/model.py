@@ -1,0 +1,83 @@
+"""Rankers as files: written whole or not at all, read back, asked for scores.
+
+Belongs here: the model store and how a booster and its prior make a score. Which model serves: gold.models, see
+in_service. Training: train.py.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from jobs.errors import ReelmillError
+from jobs.lake import Lake
+from jobs.ranking.features import prior
+from jobs.ranking.gate import PROMOTED
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+MODELS = "gold.models"
+
+
+class ModelMissing(ReelmillError):
+    """gold.models names a ranker whose file is gone."""
+
+
+@dataclass(frozen=True)
+class InService:
+    """A promoted ranker; `text` is the whole LightGBM model, small enough to travel to every task."""
+
+    version: str
+    text: str
+    trained_until: datetime
+
+
+def save(models: Path, version: str, text: str) -> str:
+    """Write the model file; returns its path relative to the store. The file is whole whenever it can be seen."""
+    path = models / version / "model.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = path.with_name(f".model.{os.getpid()}")
+    mine.write_text(text)
+    mine.replace(path)
+    return str(path.relative_to(models))
+
+
+def in_service(lake: Lake, before: date) -> InService | None:
+    """The newest ranker promoted on a night before that day. Raises ModelMissing when its file is not there."""
+    if not lake.exists(MODELS):
+        return None
+    promoted = lake.read(MODELS, until=before).where(F.col("verdict") == PROMOTED)
+    newest = promoted.orderBy(F.col("event_date").desc(), "model_version").first()
+    if newest is None:
+        return None
+    path = lake.settings.models / newest["path"]
+    if not path.exists():
+        raise ModelMissing(
+            f"The ranker in service, {newest['model_version']}, has no file at {path}. Restore it, or train it again: "
+            f"reelmill run ranking.train --date {newest['event_date']}"
+        )
+    return InService(newest["model_version"], path.read_text(), newest["trained_until"].astimezone(UTC))
+
+
+def load(text: str) -> lgb.Booster:
+    """The booster of a model file's text."""
+    import lightgbm as lgb
+
+    return lgb.Booster(model_str=text)
+
+
+def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """One score per row: the prior plus what the trees add. A feature that the frame lacks counts as unknown."""
+    import numpy as np
+
+    features = frame.reindex(columns=booster.feature_name()).to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(np.round(prior(frame) + booster.predict(features, num_threads=1), 6), dtype=np.float64)
