@@ -9,10 +9,10 @@ own name, so that it can be run and its inputs be seen.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 # The first day of the oldest data that can be imported: MovieLens begins in January 1995.
 DAYS = dg.DailyPartitionsDefinition(start_date="1995-01-01")
+NEVER = "1970-01-01 00:00:00+00:00"
+# Two runs that end together may be recorded in the other order; some seconds later both are there.
+SETTLED = timedelta(seconds=10)
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 # Checks that every contract implies, beside the rules that it names.
 KEY_IS_UNIQUE = "key_is_unique"
@@ -210,7 +213,57 @@ def assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:
     return list(dg.map_asset_specs(described, [*map(asset_of, JOBS.values()), *unwritten]))
 
 
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def runs_elsewhere(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Reports the runs that Airflow or the CLI made: without it, Dagster would call every table of theirs late."""
+    from jobs.query import query
+
+    settings = Settings()
+    if not settings.lake.joinpath("ops", "job_runs", "_delta_log").exists():
+        return dg.SkipReason("Nothing has run in this home yet.")
+    names, rows = query(
+        f"""
+        SELECT run_id, job, window_start, window_end, seconds, writes,
+               started_at + to_milliseconds(CAST(seconds * 1000 AS BIGINT)) AS ended_at
+        FROM ops.job_runs
+        WHERE status = 'succeeded' AND ended_at > TIMESTAMPTZ '{context.cursor or NEVER}'
+          AND ended_at <= TIMESTAMPTZ '{datetime.now(UTC) - SETTLED}'
+        ORDER BY ended_at, run_id
+        """,
+        settings,
+    )
+    runs = [dict(zip(names, row, strict=True)) for row in rows]
+    if not runs:
+        return dg.SkipReason("Nothing has run since the last look.")
+    made = [event for run in runs if run["job"] in JOBS for event in materialisations(run, context.instance)]
+    return dg.SensorResult(asset_events=made, cursor=str(runs[-1]["ended_at"].astimezone(UTC)))
+
+
+def materialisations(run: Mapping[str, Any], instance: dg.DagsterInstance) -> Iterator[dg.AssetMaterialization]:
+    """The asset events of one row of ops.job_runs; none for a run that Dagster made, since it has those."""
+    job = JOBS[run["job"]]
+    commits = {commit["table"]: commit for commit in run["writes"]}
+    window = Window(run["window_start"].astimezone(UTC), run["window_end"].astimezone(UTC))
+    for name in outputs(job):
+        if run["run_id"] in reported(name, instance):
+            continue
+        metadata: dict[str, Any] = {"run_id": run["run_id"], "window": str(window), "seconds": run["seconds"]}
+        if name in commits:
+            commit = commits[name]
+            metadata |= {"dagster/row_count": commit["rows"], "quarantined": commit["quarantined"]}
+            metadata |= {"delta_version": commit["version"]}
+        day = str(window.day) if job.every in ("day", "night") else None
+        yield dg.AssetMaterialization(key(name), metadata=metadata, partition=day)
+
+
+def reported(name: str, instance: dg.DagsterInstance) -> set[str]:
+    """The run ids of the newest materialisations that Dagster knows of."""
+    events = [record.asset_materialization for record in instance.fetch_materializations(key(name), limit=100).records]
+    return {str(event.metadata["run_id"].value) for event in events if event and "run_id" in event.metadata}
+
+
 defs = dg.Definitions(
     assets=assets(),
+    sensors=[runs_elsewhere],
     executor=dg.in_process_executor,  # one Spark session per run, not one per step
 )

@@ -1,7 +1,7 @@
 """The Dagster asset graph: its policies, and a real run of one asset."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -13,6 +13,7 @@ from data_contracts.delta import ddl
 from jobs.job import Window
 from jobs.lake import Lake
 from jobs.pipeline import JOBS, WRITERS
+from jobs.runner import run_job
 from jobs.settings import Settings
 
 
@@ -67,6 +68,7 @@ def test_every_rule_of_a_contract_is_an_asset_check(table: str) -> None:
 def test_materialising_an_asset_runs_its_job_and_reports_rows_and_checks(
     lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(catalog, "SETTLED", timedelta(0))
     settings.events.mkdir(parents=True)
     settings.events.joinpath("a.jsonl").write_text(
         "".join(json.dumps(event(number, watch_ms)) + "\n" for number, watch_ms in enumerate([1000, 2000, -5]))
@@ -75,11 +77,14 @@ def test_materialising_an_asset_runs_its_job_and_reports_rows_and_checks(
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(catalog.assets(), selection="bronze/events", instance=instance)
         (made,) = done.get_asset_materialization_events()
+        seen_again = look_for_runs(instance)
     metadata = {name: value.value for name, value in made.materialization.metadata.items()}
     assert made.asset_key == catalog.key("bronze.events")
     assert (metadata["dagster/row_count"], metadata["quarantined"], metadata["delta_version"]) == (2, 1, 1)
     broken = [check.check_name for check in done.get_asset_check_evaluations() if not check.passed]
     assert broken == ["watch_ms_is_plausible"]
+    assert isinstance(seen_again, dg.SensorResult)
+    assert seen_again.asset_events == [], "Dagster knows its own runs"
     assert lake.read("bronze.events").count() == 2
 
 
@@ -99,6 +104,25 @@ def test_a_day_job_also_covers_the_days_before_the_asked_ones_that_it_owes(
     job = JOBS["features.users"]
     window = catalog.window_of(job, date(2026, 1, 8), date(2026, 1, 9), spark, settings)
     assert window == Window.of_days(date(2026, 1, 5), date(2026, 1, 9))
+
+
+def test_a_run_that_airflow_or_the_cli_made_shows_as_a_materialisation_once(
+    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELMILL_HOME", str(settings.home))
+    monkeypatch.setattr(catalog, "SETTLED", timedelta(0))
+    run = run_job(JOBS["events.ingest"], Window.of_day(date(2026, 1, 5)), spark, settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = look_for_runs(instance)
+        assert isinstance(first, dg.SensorResult)
+        then = look_for_runs(instance, first.cursor)
+    (shown,) = first.asset_events
+    assert (shown.asset_key, shown.metadata["run_id"].value) == (catalog.key("bronze.events"), run.run_id)
+    assert isinstance(then, dg.SkipReason)
+
+
+def look_for_runs(instance: dg.DagsterInstance, cursor: str | None = None) -> object:
+    return catalog.runs_elsewhere(dg.build_sensor_context(instance=instance, cursor=cursor))
 
 
 def event(number: int, watch_ms: int) -> dict[str, object]:
