@@ -3,8 +3,8 @@
 The five-minute jobs run first, for the last events of the day. A day job that has missed days covers them all in one
 go, so a pause of a week needs one run, not seven.
 
-**Backfill** a range after a correction: `airflow backfill create --dag-id reelmill_daily --from-date D1 --to-date D2
---reprocess-behavior completed` (docs/operations.md). A day computed twice gives the same rows.
+**Backfill** a range after a correction with *Trigger*, *Backfill* (docs/operations.md). A day computed twice gives the
+same rows.
 """
 
 from datetime import timedelta
