@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import cast
+from urllib.parse import urlsplit
 
 from pyspark.sql import functions as F
 
@@ -44,7 +45,8 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
         until = max([until, *(end for end in reached if end is not None)])
         store.materialize(BEGINNING, until, feature_views=views)
     entities = {view: _entities(lake, view, until) for view in views}
-    client = redis.Redis.from_url(url, db=REDIS_DATABASE)
+    # In the URL: the database that it names would win over an argument.
+    client = redis.Redis.from_url(urlsplit(url)._replace(path=f"/{REDIS_DATABASE}").geturl())
     try:
         online = cast(int, client.dbsize())
     finally:
