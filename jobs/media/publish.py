@@ -14,6 +14,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from data_contracts.contract import load
 from data_contracts.delta import ddl
@@ -31,11 +32,17 @@ class MediaTrouble(ReelmillError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one clip became: its rows for the two tables, or the trouble that the machine had with it."""
+    """What one clip became: its measured columns of silver.videos and its renditions, or the machine's trouble."""
 
-    videos: list[dict[str, Any]]
+    video: dict[str, Any] | None
     renditions: list[dict[str, Any]]
     trouble: str | None = None
+
+
+MEASURED = (
+    "upload_id string, status string, reason string, duration_ms bigint, width int, height int, has_audio boolean, "
+    "media_hash string, playback_path string, poster_path string"
+)
 
 
 def imports(new: DataFrame) -> DataFrame:
@@ -59,14 +66,36 @@ def imports(new: DataFrame) -> DataFrame:
     )
 
 
+def clips(new: DataFrame, measured: DataFrame) -> DataFrame:
+    """Uploaded clips as rows of silver.videos: what their owners said, and what was measured (MEASURED)."""
+    said = new.select("upload_id", "user_id", "title", "hashtags", "uploaded_at", "source")
+    return said.join(measured, on="upload_id", how="inner").select(
+        F.col("upload_id").alias("video_id"),
+        "user_id",
+        "title",
+        "hashtags",
+        "duration_ms",
+        "width",
+        "height",
+        "has_audio",
+        "status",
+        "reason",
+        F.col("uploaded_at").alias("published_at"),
+        "media_hash",
+        "playback_path",
+        "poster_path",
+        "source",
+    )
+
+
 def publish_clip(upload: Row, landing: Path, media: Path) -> Outcome:
     """Probe and transcode one uploaded file; a bad file is a rejected video, never an error. Runs in a Spark worker."""
     try:
         return playable(upload, landing, media)
     except Refused as refused:
-        return Outcome([video_row(upload, status="rejected", reason=str(refused))], [])
+        return Outcome({"upload_id": upload.upload_id, "status": "rejected", "reason": str(refused)}, [])
     except (ReelmillError, OSError) as error:
-        return Outcome([], [], trouble=f"{upload.media_file}: {error}")
+        return Outcome(None, [], trouble=f"{upload.media_file}: {error}")
 
 
 def playable(upload: Row, landing: Path, media: Path) -> Outcome:
@@ -83,19 +112,19 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
     name = media_hash(source)
     variants = read_ladder(make_once(media, name, partial(transcode, source, seen)))
     best = variants[-1]
-    row = video_row(
-        upload,
-        status="published",
+    video = {
+        "upload_id": upload.upload_id,
+        "status": "published",
         # The video is fine and worth showing; that its sound was lost must not be lost too.
-        reason="audio_dropped: no frame of its sound decodes" if seen.has_dead_audio else None,
-        duration_ms=round(best.seconds * 1000),
-        width=best.width,
-        height=best.height,
-        has_audio=best.audio_codec is not None,
-        media_hash=name,
-        playback_path=f"{name}/master.m3u8",
-        poster_path=f"{name}/poster.jpg",
-    )
+        "reason": "audio_dropped: no frame of its sound decodes" if seen.has_dead_audio else None,
+        "duration_ms": round(best.seconds * 1000),
+        "width": best.width,
+        "height": best.height,
+        "has_audio": best.audio_codec is not None,
+        "media_hash": name,
+        "playback_path": f"{name}/master.m3u8",
+        "poster_path": f"{name}/poster.jpg",
+    }
     renditions = [
         {
             "video_id": upload.upload_id,
@@ -110,33 +139,26 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
         }
         for variant in variants
     ]
-    return Outcome([row], renditions)
+    return Outcome(video, renditions)
 
 
-def video_row(upload: Row, *, status: str, reason: str | None, **measured: Any) -> dict[str, Any]:
-    """A row of silver.videos for an uploaded clip; what was not measured is NULL."""
-    said = {name: upload[name] for name in ("user_id", "title", "hashtags", "source")}
-    made = {"video_id": upload.upload_id, "published_at": upload.uploaded_at, "status": status, "reason": reason}
-    return {column.name: None for column in load(VIDEOS).columns} | said | made | measured
-
-
-def transcode_all(spark: SparkSession, clips: Iterable[Row], landing: Path, media: Path) -> list[Outcome]:
+def transcode_all(spark: SparkSession, uploads: Iterable[Row], landing: Path, media: Path) -> list[Outcome]:
     """Every clip's outcome, one clip per Spark task, so that as many ffmpegs run as Spark has cores.
 
     The largest start first: a long clip that starts last would leave the other cores idle.
     """
-    rows = sorted(clips, key=lambda row: (-(row.bytes or 0), row.upload_id))
+    rows = sorted(uploads, key=lambda row: (-(row.bytes or 0), row.upload_id))
     if not rows:
         return []
     tasks = spark.sparkContext.parallelize(rows, len(rows))
     return tasks.map(partial(publish_clip, landing=landing, media=media)).collect()
 
 
-def rows_of(spark: SparkSession, table: str, rows: Iterable[dict[str, Any]]) -> DataFrame:
-    """Rows as a DataFrame with the contract's columns."""
-    contract = load(table)
-    names = [column.name for column in contract.columns]
-    return spark.createDataFrame([tuple(row[name] for name in names) for row in rows], ddl(contract))
+def rows_of(spark: SparkSession, schema: str, rows: Iterable[dict[str, Any]]) -> DataFrame:
+    """Rows as a DataFrame of that DDL schema; a column that a row does not name is NULL."""
+    fields = StructType.fromDDL(schema)
+    assert isinstance(fields, StructType)
+    return spark.createDataFrame([tuple(row.get(name) for name in fields.names) for row in rows], fields)
 
 
 @job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
@@ -155,15 +177,16 @@ def run(lake: Lake, window: Window) -> None:
     try:
         if new.isEmpty():
             return
-        clips = new.where("media_file IS NOT NULL").collect()
-        outcomes = transcode_all(lake.spark, clips, lake.settings.landing, lake.settings.media)
+        # Times stay in Spark: through Python's local time, an hour of autumn would be two.
+        files = new.where("media_file IS NOT NULL").select("upload_id", "media_file", "bytes").collect()
+        outcomes = transcode_all(lake.spark, files, lake.settings.landing, lake.settings.media)
         renditions = [row for outcome in outcomes for row in outcome.renditions]
         if renditions:
-            lake.merge(RENDITIONS, rows_of(lake.spark, RENDITIONS, renditions))
-        videos = rows_of(lake.spark, VIDEOS, (row for outcome in outcomes for row in outcome.videos))
-        lake.merge(VIDEOS, imports(new).unionByName(videos))
+            lake.merge(RENDITIONS, rows_of(lake.spark, ddl(load(RENDITIONS)), renditions))
+        measured = rows_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
+        lake.merge(VIDEOS, imports(new).unionByName(clips(new, measured)))
     finally:
         new.unpersist()
     troubles = [outcome.trouble for outcome in outcomes if outcome.trouble]
     if troubles:
-        raise MediaTrouble(f"{len(troubles)} of {len(clips)} clips wait for the next run; the first: {troubles[0]}")
+        raise MediaTrouble(f"{len(troubles)} of {len(files)} clips wait for the next run; the first: {troubles[0]}")

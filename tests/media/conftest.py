@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -40,8 +41,10 @@ def draw(tmp_path_factory: pytest.TempPathFactory) -> Draw:
         sound: bool = True,
         extra: tuple[str, ...] = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
     ) -> Path:
-        path = folder / name
+        # Two tests may mean different clips by one name.
+        path = folder / sha256(repr((seconds, size, picture, sound, extra)).encode()).hexdigest()[:12] / name
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             tone = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"] if sound else []
             source = f"{picture}{':' if '=' in picture else '='}size={size}:rate=30:duration={seconds}"
             run_ffmpeg("-f", "lavfi", "-i", source, *tone, *extra, path)
