@@ -22,6 +22,11 @@ MODULES = (
     "features.videos",
     "features.hashtags",
     "features.materialise",
+    "ranking.candidates",
+    "ranking.examples",
+    "ranking.train",
+    "feeds.build",
+    "feeds.publish",
 )
 
 # A pipeline takes in what has arrived before it computes, so that each is right when it is run alone.
