@@ -1,7 +1,9 @@
 """What the tests of features share: watches made from a few words."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,9 +46,12 @@ def watches_of(spark: SparkSession) -> MakeWatches:
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: MakeWatches) -> Lake:
-    """A lake in which ann watched cats on day 0 and dogs on day 2, and ben cats on day 2, with features up to day 3."""
+    """A lake in which ann watched cats on day 0 and dogs on day 2, and ben cats on day 2, with features up to day 3.
+
+    For all tests: none may write to it. `changing` is a copy of it to write to.
+    """
     lake = Lake(spark, Settings(home=tmp_path_factory.mktemp("watched")))
     lake.merge(
         "silver.watches", watches_of(("ann", "cats", 0), ("ann", "dogs", 2, {"share_watched": 1.0}), ("ben", "cats", 2))
@@ -61,6 +66,13 @@ def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watch
     for run in (users.run, videos.run, hashtags.run):
         run(lake, days(0, 3))
     return lake
+
+
+@pytest.fixture
+def changing(watched: Lake, tmp_path: Path) -> Lake:
+    """A copy of the lake of `watched` that a test may change."""
+    shutil.copytree(watched.settings.lake, tmp_path / "lake")
+    return Lake(watched.spark, Settings(home=tmp_path))
 
 
 def days(first: int, last: int) -> Window:

@@ -94,11 +94,11 @@ def test_a_day_that_changes_nothing_writes_nothing_and_fails_nothing(watched: La
     assert watched.version("gold.user_daily") == before
 
 
-def test_rows_that_were_all_refused_are_an_error(watched: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = watched.read("gold.user_daily").withColumn("watches_7d", F.lit(-1).cast("bigint"))
+def test_rows_that_were_all_refused_are_an_error(changing: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = changing.read("gold.user_daily").withColumn("watches_7d", F.lit(-1).cast("bigint"))
     monkeypatch.setattr(users, "user_daily", lambda *_: wrong)
     with pytest.raises(EmptyOutput):
-        users.run(watched, days(0, 3))
+        users.run(changing, days(0, 3))
 
 
 drawn_watches = st.lists(

@@ -23,8 +23,8 @@ def midnight(day: int) -> datetime:
 
 
 @pytest.fixture
-def redis(watched: Lake) -> Iterator[str]:
-    with redis_url(watched.settings) as url:
+def redis(changing: Lake) -> Iterator[str]:
+    with redis_url(changing.settings) as url:
         yield url
 
 
@@ -40,19 +40,19 @@ def online(lake: Lake, url: str, **entity: str) -> dict[str, Any]:
 
 
 def test_features_are_online_after_the_night_and_corrections_replace_them(
-    watched: Lake, redis: str, watches_of: Any
+    changing: Lake, redis: str, watches_of: Any
 ) -> None:
-    assert materialise.materialise(watched, redis, midnight(4)) == {"user": 2, "video": 2, "hashtag": 1}
-    ann = online(watched, redis, user_id="ann")
-    (table,) = watched.read("gold.user_daily").where("user_id = 'ann' AND event_date = '2024-03-03'").collect()
+    assert materialise.materialise(changing, redis, midnight(4)) == {"user": 2, "video": 2, "hashtag": 1}
+    ann = online(changing, redis, user_id="ann")
+    (table,) = changing.read("gold.user_daily").where("user_id = 'ann' AND event_date = '2024-03-03'").collect()
     assert (ann["watches_total"], ann["share_watched_total"]) == (table.watches_total, table.share_watched_total)
     assert ann["last_watch_date"].date() == table.last_watch_date
-    assert online(watched, redis, video_id="cats")["viewers_total"] == 2
-    assert online(watched, redis, hashtag="pets")["videos_total"] == 2
-    assert online(watched, redis, user_id="new")["watches_total"] is None
+    assert online(changing, redis, video_id="cats")["viewers_total"] == 2
+    assert online(changing, redis, hashtag="pets")["videos_total"] == 2
+    assert online(changing, redis, user_id="new")["watches_total"] is None
 
     # A late watch changes a day that is online already; an older night runs again and must not turn anything back.
-    watched.merge("silver.watches", watches_of(("ann", "cats", 2)))
-    users.run(watched, Window(midnight(0), midnight(4)))
-    materialise.materialise(watched, redis, midnight(1))
-    assert online(watched, redis, user_id="ann")["watches_total"] == 3
+    changing.merge("silver.watches", watches_of(("ann", "cats", 2)))
+    users.run(changing, Window(midnight(0), midnight(4)))
+    materialise.materialise(changing, redis, midnight(1))
+    assert online(changing, redis, user_id="ann")["watches_total"] == 3
