@@ -20,7 +20,7 @@ from serving.feed_store import FeedStore
 
 DAG = "reelmill_nightly"
 FIRST_DAY = date(2026, 1, 5)
-DAYS, VIEWERS, VIDEOS = 6, 16, 12
+DAYS, VIEWERS, VIDEOS = 6, 16, 40
 PATIENCE_S = 480.0
 # What a task ends in; "up_for_retry" is an attempt that failed, and waiting a minute would show the same again.
 BAD = {"failed", "upstream_failed", "up_for_retry"}
@@ -118,7 +118,8 @@ def events_of_day(day: int, start: datetime) -> list[dict[str, object]]:
     events: list[dict[str, object]] = []
     for viewer in range(VIEWERS):
         for position in range(4):
-            video = (viewer + 3 * position + 5 * day) % VIDEOS
+            # New to the viewer every time, so that there is something left to propose.
+            video = (5 * viewer + 4 * day + position) % VIDEOS
             liked = video % 2 == viewer % 2
             at = start + timedelta(days=day, hours=8, minutes=10 * viewer, seconds=20 * position)
             for kind, later in (("impression", 0), ("view", 12), *([("like", 13)] if liked else [])):
