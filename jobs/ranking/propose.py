@@ -55,7 +55,10 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame) -> DataFr
             for task in batch["id"]:
                 known_at, block = tasks[task]
                 known = sources.snapshot(known_world, known_at, block, blocks)
-                yield _frame(known_world, sources.propose(known_world, known, known_moments[known_at], block))
+                proposals = sources.propose(known_world, known, known_moments[known_at], block)
+                # Arrow cannot tell the type of a column without values.
+                if every := [p for p in proposals if len(p.videos)]:
+                    yield _frame(known_world, every)
 
     proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(run, SCHEMA)
     if blocks > 1:
@@ -71,11 +74,10 @@ def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
     return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
 
 
-def _frame(world: World, proposals: Iterator[sources.Proposal]) -> pd.DataFrame:
+def _frame(world: World, every: list[sources.Proposal]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    every = list(proposals)
     sizes = [len(p.videos) for p in every]
     return pd.DataFrame(
         {

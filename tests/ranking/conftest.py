@@ -1,0 +1,74 @@
+"""What the tests of ranking share: a small platform, said in a few words."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+import data_contracts
+from data_contracts.delta import ddl
+
+MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
+
+Make = Callable[..., DataFrame]
+
+
+def at(day: int, hour: float = 0) -> datetime:
+    """An hour of a day, counted from 2024-03-01."""
+    return MIDNIGHT + timedelta(days=day, hours=hour)
+
+
+def _make(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFrame:
+    contract = data_contracts.load(table)
+    return spark.createDataFrame([tuple(row.get(c.name) for c in contract.columns) for row in rows], ddl(contract))
+
+
+@pytest.fixture(scope="session")
+def watches_of(spark: SparkSession) -> Make:
+    """silver.watches of (user_id, video_id, started_at, {column: value})."""
+
+    def make(*said: tuple[Any, ...]) -> DataFrame:
+        rows = []
+        for user, video, started_at, *more in said:
+            row: dict[str, Any] = {
+                c.name: False for c in data_contracts.load("silver.watches").columns if c.type == "boolean"
+            }
+            row |= {"user_id": user, "video_id": video, "started_at": started_at, "share_watched": 1.0, "watch_ms": 9}
+            row |= more[0] if more else {}
+            row["is_finished"], row["is_skipped"] = row["share_watched"] >= 0.9, row["share_watched"] < 0.2
+            rows.append(row)
+        return _make(spark, "silver.watches", rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def videos_of(spark: SparkSession) -> Make:
+    """silver.videos of (video_id, {column: value}), published long ago by one creator each."""
+
+    def make(*said: tuple[Any, ...]) -> DataFrame:
+        rows = []
+        for video, *more in said:
+            row = {"video_id": video, "user_id": f"maker of {video}", "title": f"The {video}", "hashtags": []}
+            row |= {"status": "published", "published_at": at(-1000), "source": "api", **(more[0] if more else {})}
+            rows.append(row)
+        return _make(spark, "silver.videos", rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def events_of(spark: SparkSession) -> Make:
+    """bronze.events: impressions of (user_id, video_id, event_at, position)."""
+
+    def make(*said: tuple[str, str, datetime, int]) -> DataFrame:
+        rows = [
+            {"event_id": f"{u} {v} {when}", "user_id": u, "video_id": v, "event_type": "impression", "event_at": when}
+            | {"position": position, "received_at": when}
+            for u, v, when, position in said
+        ]
+        return _make(spark, "bronze.events", rows)
+
+    return make
