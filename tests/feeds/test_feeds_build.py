@@ -1,0 +1,96 @@
+"""Feeds: ordered by the ranker, spaced by creator, every slot with a reason that a person understands."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.feeds.build import SLOTS, feed_version, feeds, reasons, scored, spaced
+
+SCORES = "user_id string, video_id string, popular_rank int, fresh_rank int, score double"
+CANDIDATES = "user_id string, video_id string, source string, because string"
+
+
+@pytest.fixture(scope="module")
+def videos(spark: SparkSession) -> DataFrame:
+    rows = [(f"busy{n}", "busy", f"Busy {n}") for n in range(4)] + [
+        ("a", "ann", "Toy"),
+        ("b", "ben", " "),
+        ("c", "cid", None),
+    ]
+    return spark.createDataFrame(rows, "video_id string, user_id string, title string")
+
+
+def order(slots: DataFrame) -> list[str]:
+    rows = sorted(slots.collect(), key=lambda r: r.position)
+    assert [r.position for r in rows] == list(range(len(rows)))
+    return [r.video_id for r in rows]
+
+
+def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
+    """One viewer's videos, best first."""
+    return spark.createDataFrame([("me", v, None, None, -float(n)) for n, v in enumerate(videos)], SCORES)
+
+
+def test_videos_of_one_creator_stand_apart_where_others_can_stand_between(
+    spark: SparkSession, videos: DataFrame
+) -> None:
+    slots = spaced(by_score(spark, ["busy0", "busy1", "busy2", "a", "b", "c"]), videos)
+    assert order(slots) == ["busy0", "a", "b", "busy1", "c", "busy2"]
+
+
+def test_where_all_are_of_one_creator_the_order_is_the_rankers(spark: SparkSession, videos: DataFrame) -> None:
+    best_first = ["busy3", "busy1", "busy0", "busy2"]
+    assert order(spaced(by_score(spark, best_first), videos)) == best_first
+
+
+def test_equal_scores_are_ordered_by_popularity_then_freshness_then_id(spark: SparkSession, videos: DataFrame) -> None:
+    rows = [
+        ("me", "busy0", None, None, 0.0),
+        ("me", "a", None, 2, 0.0),
+        ("me", "b", None, 1, 0.0),
+        ("me", "c", 7, None, 0.0),
+    ]
+    assert order(spaced(spark.createDataFrame(rows, SCORES), videos)) == ["c", "b", "a", "busy0"]
+
+
+def test_a_feed_has_no_more_than_its_slots(spark: SparkSession) -> None:
+    many = [f"v{n:03}" for n in range(SLOTS + 9)]
+    videos = spark.createDataFrame([(v, f"maker of {v}") for v in many], "video_id string, user_id string")
+    assert order(spaced(by_score(spark, many), videos)) == many[:SLOTS]
+
+
+def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession, videos: DataFrame) -> None:
+    rows = [
+        ("me", "1", "item_item", "a"),
+        ("me", "1", "popular", "7"),
+        ("me", "2", "item_item", "b"),
+        ("me", "3", "popular", "7"),
+        ("me", "4", "popular", "36500"),
+        ("me", "5", "fresh", "cats"),
+        ("me", "6", "fresh", None),
+    ]
+    said = {r.video_id: r.reason for r in reasons(spark.createDataFrame(rows, CANDIDATES), videos).collect()}
+    assert said == {
+        "1": "because you watched Toy",
+        "2": "because you watched b",
+        "3": "popular this week",
+        "4": "popular of all time",
+        "5": "new in #cats",
+        "6": "new here",
+    }
+
+
+def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) -> None:
+    rows = [("me", "second", 2, None, None), ("me", "first", 1, None, None), ("me", "popular", None, 1, None)]
+    schema = "user_id string, video_id string, item_item_rank int, popular_rank int, fresh_rank int"
+    result = {r.video_id: r.score for r in scored(spark.createDataFrame(rows, schema), None).collect()}
+    assert result["first"] == 0.0 > result["second"] == -1.0 > result["popular"]
+
+
+def test_the_same_night_and_ranker_have_the_same_version(spark: SparkSession, videos: DataFrame) -> None:
+    why = spark.createDataFrame([("me", "a", "because")], "user_id string, video_id string, reason string")
+    (row,) = feeds(spaced(by_score(spark, ["a"]), videos), why, date(2024, 3, 9), "20240309-abc").collect()
+    assert row.feed_version == feed_version(date(2024, 3, 9), "20240309-abc") == "20240309.20240309-abc"
+    assert (row.user_id, row.position, row.video_id, row.reason) == ("me", 0, "a", "because")

@@ -1,0 +1,92 @@
+"""Examples: the label says what followed, the features only what was known before."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from pyspark.sql import DataFrame, Row
+
+from jobs.ranking.examples import examples
+from jobs.ranking.moments import at_snapshots, impressions, labelled, snapshots
+
+Make = Callable[..., DataFrame]
+MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def hour(n: float) -> datetime:
+    return MIDNIGHT + timedelta(hours=n)
+
+
+def rows_of(frame: DataFrame | None) -> list[Row]:
+    assert frame is not None
+    return sorted(frame.collect(), key=lambda r: (r.user_id, r.shown_at, r.video_id))
+
+
+def test_an_impression_is_labelled_by_the_strongest_thing_that_followed(events_of: Make, watches_of: Make) -> None:
+    said: dict[str, dict[str, object]] = {
+        "skipped": {"share_watched": 0.1},
+        "partly": {"share_watched": 0.5},
+        "finished": {},
+        "liked": {"is_liked": True},
+        "followed": {"is_liked": True, "is_followed": True},
+        "unwanted": {"is_not_interested": True},
+    }
+    shown = impressions(events_of(*[("ann", v, hour(n), n) for n, v in enumerate([*said, "ignored"])]))
+    watches = watches_of(*[("ann", v, hour(n + 0.5), more) for n, (v, more) in enumerate(said.items())])
+    labels = {r.video_id: r.label for r in labelled(shown, watches).collect()}
+    assert labels == {
+        "ignored": 0, "skipped": 0, "unwanted": 0, "partly": 1, "finished": 2, "liked": 3, "followed": 4
+    }  # fmt: skip
+
+
+def test_a_watch_before_the_impression_or_days_after_it_does_not_label_it(events_of: Make, watches_of: Make) -> None:
+    shown = impressions(events_of(("ann", "a", hour(10), 0), ("ann", "b", hour(10), 1)))
+    labels = labelled(shown, watches_of(("ann", "a", hour(9)), ("ann", "b", hour(40))))
+    assert {r.label for r in labels.collect()} == {0}
+
+
+def test_a_moment_knows_the_latest_snapshot_before_its_day(events_of: Make) -> None:
+    shown = impressions(events_of(*[("ann", f"v{day}", hour(24 * day + 5), 0) for day in range(12)]))
+    moments = shown.select("user_id", "at")
+    chosen = snapshots(moments)
+    assert chosen == [hour(48 * n) for n in range(6)]
+    assert all(r.snapshot_at == max(s.replace(tzinfo=None) for s in chosen if s.replace(tzinfo=None) <= r["at"])
+               for r in at_snapshots(moments, chosen).collect())  # fmt: skip
+
+
+def test_viewers_without_impressions_are_labelled_by_what_they_watched_next(
+    watches_of: Make, videos_of: Make, events_of: Make
+) -> None:
+    videos = [f"v{n:02}" for n in range(20)]
+    told = [(f"past{u}", v, hour(n)) for u in range(3) for n, v in enumerate(videos)]
+    told += [("late", v, hour(100 + n), {"share_watched": 0.7}) for n, v in enumerate(videos)]
+    rows = rows_of(examples(watches_of(*told), videos_of(*[(v,) for v in videos]), events_of()))
+    late = [r for r in rows if r.user_id == "late"]
+    assert {r.shown_at for r in late} == {hour(100 + n).replace(tzinfo=None) for n in (8, 12, 16)}
+    # The first candidate is what the others watched next, and it is what this one watched next.
+    best = [r.label for r in late if r.item_item_rank == 1]
+    assert best == [2, 2, 2]
+    assert all(r.position is None and r["at"] == r.shown_at for r in late)
+
+
+def test_nobody_with_a_past_means_no_examples(watches_of: Make, videos_of: Make, events_of: Make) -> None:
+    assert examples(watches_of(("ann", "a", hour(1))), videos_of(("a",)), events_of()) is None
+
+
+def test_changing_the_future_changes_no_feature_of_a_past_example(
+    watches_of: Make, videos_of: Make, events_of: Make
+) -> None:
+    videos = videos_of(*[(f"v{n}",) for n in range(9)])
+    past = [(u, f"v{n}", hour(n)) for u in ("ann", "ben", "cid") for n in range(6)]
+    shown = events_of(*[("ann", f"v{n}", hour(24 + n), n) for n in range(6, 9)])
+    liked = ("ann", "v6", hour(31), {"is_liked": True})
+    # What happens from the day of the impressions on: others watch everything, ann watches v7 at once.
+    future = [("ann", "v7", hour(32)), *[(u, f"v{n}", hour(25 + n)) for u in ("ben", "cid", "dan") for n in range(9)]]
+    before = rows_of(examples(watches_of(*past, liked), videos, shown))
+    after = rows_of(examples(watches_of(*past, liked, *future), videos, shown))
+    known = {r.video_id: r for r in after if r.user_id == "ann"}
+    assert [r.video_id for r in before] == ["v6", "v7", "v8"]
+    for row in before:
+        later = known[row.video_id].asDict()
+        if row.video_id == "v7":
+            assert (row.label, later["label"]) == (0, 2)
+        assert {**later, "label": row.label} == row.asDict()
