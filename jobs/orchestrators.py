@@ -228,8 +228,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
                 continue
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            process.poll()  # reaps it, or it would count as a member for ever
             if not _session(process.pid):
+                process.wait()
                 return
             time.sleep(0.1)
 
