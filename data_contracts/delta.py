@@ -30,7 +30,8 @@ def create_table(contract: Contract, path: Path) -> str:
         "reelmill.key": ",".join(contract.key),
         "reelmill.retention": contract.retention,
         # A constraint set at creation costs no commit of its own; ALTER TABLE ADD CONSTRAINT costs one each.
-        **{f"delta.constraints.{rule.name}": rule.predicate for rule in contract.row_rules},
+        # Delta's CHECK fails on NULL, unlike SQL's; a rule about a value is no rule that there is one.
+        **{f"delta.constraints.{rule.name}": f"coalesce({rule.predicate}, true)" for rule in contract.row_rules},
     }
     listed = ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in properties.items())
     return (

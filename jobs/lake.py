@@ -181,11 +181,11 @@ class Lake:
     def _record(self, table: str, quarantined: int) -> Commit:
         newest = deltalake.DeltaTable(str(self.path(table))).history(1)[0]
         metrics = newest["operationMetrics"]
-        # A merge counts what it inserted and updated; numOutputRows also counts the rows it merely copied.
+        # numOutputRows also counts the rows of other windows and keys that were merely copied to a new file.
         rows = (
             int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])
             if "numTargetRowsInserted" in metrics
-            else int(metrics["numOutputRows"])
+            else int(metrics["numOutputRows"]) - int(metrics.get("numCopiedRows", 0))
         )
         size = int(metrics.get("numOutputBytes", metrics.get("numTargetBytesAdded", 0)))
         commit = Commit(table, newest["version"], rows, quarantined, size)
