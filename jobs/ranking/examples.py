@@ -30,10 +30,10 @@ from jobs.ranking.moments import (
 from jobs.ranking.propose import propose
 from jobs.ranking.watched import first_watches
 
-# Without impressions every candidate that was not watched is a negative. The best of item_item, which are the hard
-# ones, are all kept, of the others every NEGATIVES-th by a hash: the same ones whenever it runs again.
-HARD_RANK = 50
-NEGATIVES = 5
+# Without impressions a candidate that was not watched is a negative, of which every NEGATIVES-th is kept, by a hash:
+# the same ones whenever it runs again. Whether one is kept must not depend on any feature: with all the negatives that
+# item_item ranks high and a fifth of the others, the ranker learned that the others are watched five times as often.
+NEGATIVES = 3
 KEY = ("user_id", "video_id", "shown_at")
 
 
@@ -58,11 +58,7 @@ def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFr
     offered = (
         known.join(replays, on=["user_id", "at"], how="left_semi")
         .join(watched_next(watched, replays), on=["user_id", "at", "video_id"], how="left")
-        .where(
-            "label IS NOT NULL"
-            f" OR item_item_rank <= {HARD_RANK}"
-            f" OR pmod(xxhash64(user_id, video_id, unix_micros(at)), {NEGATIVES}) = 0"
-        )
+        .where(f"label > 0 OR pmod(xxhash64(user_id, video_id, unix_micros(at)), {NEGATIVES}) = 0")
         .withColumn("label", F.coalesce("label", F.lit(0)))
         .withColumn("shown_at", F.col("at"))
         .withColumn("position", F.lit(None).cast("int"))
