@@ -21,7 +21,7 @@ from serving.feed_store import FeedStore
 DAG = "reelmill_nightly"
 FIRST_DAY = date(2026, 1, 5)
 DAYS, VIEWERS, VIDEOS = 6, 16, 40
-PATIENCE_S = 480.0
+PATIENCE_S = 780.0
 # What a task ends in; "up_for_retry" is an attempt that failed, and waiting a minute would show the same again.
 BAD = {"failed", "upstream_failed", "up_for_retry"}
 
