@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SERVICE = "ranker_v1"
 PROJECT = "reelmill"
+# Feast's own Spark store, but for a join that does not grow with the square of the rows.
+OFFLINE_STORE = "jobs.features.offline_store.AsOfSparkOfflineStore"
 # Feeds are in database 0 (serving/feed_store.py).
 REDIS_DATABASE = 1
 # Feast finds the time of an entity row by this name.
@@ -103,7 +105,7 @@ def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
                 project=PROJECT,
                 provider="local",
                 registry={"registry_type": "file", "path": str(home / "registry.db"), "cache_ttl_seconds": 0},
-                offline_store={"type": "spark", "staging_location": str(home / "staging")},
+                offline_store={"type": OFFLINE_STORE, "staging_location": str(home / "staging")},
                 batch_engine={"type": "spark.engine", "staging_location": str(home / "staging")},
                 online_store=online,
                 entity_key_serialization_version=3,

@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame, Row
 
 import data_contracts
 from feature_repo import definitions
-from jobs.features.store import as_of, feature_names, point_in_time
+from jobs.features import store
+from jobs.features.store import as_of, feature_names, feature_store, point_in_time, quiet
 from jobs.lake import Lake, TableMissing
 
 # PySpark leaves the socket of every collect() to the garbage collector.
@@ -70,3 +71,23 @@ def test_rows_keep_their_other_columns_and_their_number(watched: Lake) -> None:
     twice = shown(watched, ("ann", "cats", at(3)), ("ann", "cats", at(3))).selectExpr("*", "7 AS label")
     assert [r.label for r in point_in_time(watched, twice).collect()] == [7, 7]
     assert [r.label for r in as_of(watched, twice, at(3)).collect()] == [7, 7]
+
+
+def test_nobody_asking_gets_no_rows(watched: Lake) -> None:
+    assert point_in_time(watched, shown(watched, ("ann", "cats", at(3))).limit(0)).collect() == []
+
+
+def test_our_join_gives_what_feasts_own_join_gives(watched: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [(user, clip, at(day)) for user in ("ann", "new") for clip in ("cats", "dogs") for day in range(5)]
+    ours = in_order(point_in_time(watched, shown(watched, *asked)))
+    monkeypatch.setattr(store, "OFFLINE_STORE", "spark")
+    assert in_order(point_in_time(watched, shown(watched, *asked))) == ours
+
+
+def test_our_join_refuses_what_it_would_get_wrong(watched: Lake) -> None:
+    from jobs.features.offline_store import NotJoinable  # imports Feast
+
+    timed = shown(watched, ("ann", "cats", at(3))).withColumnRenamed("shown_at", "event_timestamp")
+    features = feature_store(watched)
+    with quiet(), pytest.raises(NotJoinable, match="full names"):
+        features.get_historical_features(timed, ["user:watches_7d"])
