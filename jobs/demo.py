@@ -6,6 +6,7 @@ Belongs here: the tour that `make demo` gives. Every step is one that a person c
 from __future__ import annotations
 
 import time
+
 import httpx
 
 from jobs import batch, console

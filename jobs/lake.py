@@ -7,7 +7,9 @@ runner.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -139,9 +141,13 @@ class Lake:
 
     def create(self, table: str) -> None:
         """Create the empty table from its contract when it is not there."""
-        if self.version(table) < 0:
-            name = QUARANTINE if table.startswith("quarantine.") else table
-            self.spark.sql(create_table(data_contracts.load(name), self.path(table)))
+        if self.version(table) >= 0:
+            return
+        # Two first jobs on a new lake both want ops.job_runs; Delta refuses the second, IF NOT EXISTS or not.
+        with alone(self.settings, f"create-{table}"):
+            if self.version(table) < 0:
+                name = QUARANTINE if table.startswith("quarantine.") else table
+                self.spark.sql(create_table(data_contracts.load(name), self.path(table)))
 
     def _merge(self, table: str, frame: DataFrame, *, update: bool) -> Commit | None:
         from delta.tables import DeltaTable
@@ -216,6 +222,16 @@ class Lake:
             return rows.count()
         finally:
             rows.unpersist()
+
+
+@contextmanager
+def alone(settings: Settings, name: str) -> Iterator[None]:
+    """Hold the lock of that name against every process of this home; the kernel frees it even after kill -9."""
+    path = settings.home / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _conform(contract: Contract, frame: DataFrame) -> DataFrame:

@@ -6,11 +6,8 @@ are and in what order: pipeline.py.
 
 from __future__ import annotations
 
-import fcntl
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -22,7 +19,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.errors import ReelmillError
 from jobs.job import Job, Window
-from jobs.lake import Commit, Lake, TableMissing
+from jobs.lake import Commit, Lake, TableMissing, alone
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +66,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it.
     """
-    with _alone(job, settings):
+    with alone(settings, job.name):
         lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job.name)
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
@@ -125,16 +122,6 @@ def newest_day(table: str, lake: Lake) -> date:
     if newest is None or newest["day"] is None:
         raise TableMissing(f"{table} is empty, so there is no newest day; say one with --date.")
     return date.fromisoformat(newest["day"])
-
-
-@contextmanager
-def _alone(job: Job, settings: Settings) -> Iterator[None]:
-    """An advisory lock, which the kernel releases even after kill -9."""
-    path = settings.home / "locks" / f"{job.name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:

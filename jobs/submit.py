@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 from datetime import date
 
+from pyspark.sql import SparkSession
+
 from jobs.pipeline import find
 from jobs.runner import due, run_job
 from jobs.settings import Settings
-from jobs.spark import session
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--date", required=True, type=date.fromisoformat)
     arguments = parser.parse_args()
     settings = Settings()
-    spark = session(settings, arguments.job)
+    spark = SparkSession.builder.getOrCreate()
     declared = find(arguments.job)
     run = run_job(declared, due(declared, arguments.date, spark, settings), spark, settings)
     print(f"{run.job} {run.window}: {run.rows} rows, {run.quarantined} set aside, {run.seconds:.1f} s")
