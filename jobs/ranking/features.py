@@ -82,7 +82,7 @@ def prior(frame: pd.DataFrame) -> NDArray[np.float64]:
     """The score from which the ranker starts: -log2(rank) in item_item, where nDCG's own discount has its steps.
 
     A ranker that starts from the best plain order can only learn what improves on it. Learned from nothing, on the few
-    thousand moments that a small platform has, it did worse than that order (docs/decisions).
+    thousand moments that a small platform has, it did worse than that order.
     """
     import numpy as np
 
