@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SLOTS = 50
-# In a feed the n-th video of one creator comes no higher than slot (n - 1) * CREATOR_GAP, where others can fill in.
-CREATOR_GAP = 3
+# The n-th video of one creator in a feed goes DEMOTION * (n - 1) places down, at most DEMOTION * DEMOTED: enough to let
+# others in between, too little to cost a favourite creator the feed.
+DEMOTION, DEMOTED = 2, 4
 NO_MODEL = "item_item_order"
 PERIODS = {"7": "this week", "28": "this month", "365": "this year"}
 
@@ -51,9 +52,9 @@ def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
 
 
 def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
-    """user_id, video_id, score, position: the best SLOTS by score, with CREATOR_GAP between videos of one creator.
+    """user_id, video_id, score, position: the best SLOTS by score, further videos of one creator a little down.
 
-    Spacing only ever moves a video down, and where all are of one creator it changes nothing.
+    Where all are of one creator that changes nothing.
     """
     creators = videos.select("video_id", F.col("user_id").alias("creator"))
     ties = [F.col("score").desc(), F.col("popular_rank").asc_nulls_last(), F.col("fresh_rank").asc_nulls_last()]
@@ -63,7 +64,7 @@ def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
     return (
         scores.join(F.broadcast(creators), on="video_id", how="inner")
         .withColumn("place", F.row_number().over(by_score))
-        .withColumn("slot", F.greatest("place", (F.row_number().over(of_creator) - 1) * CREATOR_GAP + 1))
+        .withColumn("slot", F.col("place") + DEMOTION * F.least(F.row_number().over(of_creator) - 1, F.lit(DEMOTED)))
         .withColumn("position", F.row_number().over(by_slot) - 1)
         .where(F.col("position") < SLOTS)
         .select("user_id", "video_id", "score", "position")

@@ -56,7 +56,7 @@ def platform(lake: Lake) -> Lake:
     _fill(lake, "silver.videos", titles)
     _fill(lake, "silver.watches", watches)
     view = {"event_type": "view", "user_id": "u00", "video_id": "v00", "event_id": "e", "event_at": START}
-    _fill(lake, "bronze.events", [view | {"received_at": START}])
+    _fill(lake, "bronze.events", [view | {"received_at": START, "share_watched": 0.5}])
     every_day = Window.of_days(START.date(), NIGHT.day)
     users.run(lake, every_day)
     videos.run(lake, every_day)
