@@ -3,9 +3,9 @@
     python bench/contract_checks.py [--rounds N] [MOVIELENS_FOLDER]
 
 The folder is MovieLens' (ratings.csv, movies.csv, tags.csv), by default the one beside the project's root; the
-simulated world will not do, since without checks its broken events fail the tables' constraints. Each run starts from the same fresh import in a home of its own, by
-the command and in a new process; the two ways take turns, so that a busy machine slows both. Prints seconds and
-the ratio of the medians.
+simulated world will not do, since without checks its broken events fail the tables' constraints. Each run starts
+from the same fresh import in a home of its own, by the command and in a new process; the two ways take turns, so that
+a busy machine slows both. Prints seconds and the ratio of the medians.
 """
 
 from __future__ import annotations

@@ -166,6 +166,8 @@ def ranker(settings: Settings) -> None:
     model = dict(zip(columns, rows[0], strict=True))
     names = {"ndcg_at_10": "ranker", "popularity_ndcg_at_10": "popularity", "item_item_ndcg_at_10": "item-item order"}
     _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
+    viewers, since = model["evaluated_viewers"], model["evaluated_from"]
+    terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
     terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
 
 
