@@ -17,7 +17,6 @@ from jobs.job import Window
 from jobs.lake import Lake
 from jobs.ranking import candidates, examples, train
 from jobs.ranking.model import in_service
-from jobs.ranking.report import newest_ranker
 from jobs.redis_server import redis_url
 from serving.feed_store import FeedStore
 
@@ -77,11 +76,10 @@ def test_a_night_ends_in_redis_and_a_repeated_night_is_the_same(platform: Lake) 
     _night(platform)
     once = _content(platform)
 
-    report = newest_ranker(platform.settings)
-    assert report is not None
-    assert 0 < report.popularity_ndcg_at_10 < 1
+    (ranker,) = platform.read("gold.models").collect()
+    assert 0 < ranker.popularity_ndcg_at_10 < 1
     served = in_service(platform, before=NIGHT.day + timedelta(days=1))
-    assert (served is not None) == (report.verdict == "promoted")
+    assert (served is not None) == (ranker.verdict == "promoted")
 
     publish.run(platform, NIGHT)
     feeds = platform.read("gold.feeds").orderBy("user_id", "position").collect()
