@@ -23,11 +23,24 @@ from jobs.spark import session
 REELMILL = [sys.executable, "-m", "jobs.cli", "--debug"]
 
 
+# No JVM of a test lives long enough to win back what its optimising compiler costs.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+
+# For frames of three rows, compiling a query and splitting it into stages takes longer than running it.
+FOR_SMALL_FRAMES = {
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.codegen.wholeStage": "false",
+}
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     started = session(
         Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="2g", spark_master="local[2]"), "tests"
     )
+    for name, value in FOR_SMALL_FRAMES.items():
+        started.conf.set(name, value)
     yield started
     started.stop()
 
@@ -56,7 +69,7 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
     """Starts the command on a home, as a process of its own session."""
 
     def run(home: Path, *words: str) -> "subprocess.Popen[str]":
-        environment = {**os.environ, "REELMILL_HOME": str(home), "REELMILL_SPARK_MEMORY": "2g"}
+        environment = {**os.environ, "REELMILL_HOME": str(home), "REELMILL_SPARK_MEMORY": "2g", "PYTHONUNBUFFERED": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen([*REELMILL, *words], env=environment, text=True, start_new_session=True, **pipes)
 
