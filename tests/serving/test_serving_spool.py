@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -109,26 +110,31 @@ def test_the_file_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     assert len(events_in(visible(tmp_path))) == 2
 
 
-@pytest.fixture
+@contextmanager
 def almost_full_disk() -> Iterator[None]:
-    """Files may grow to 100 bytes only: writes beyond are cut short, as on a disk that fills up."""
+    """Files may grow to 100 bytes only: writes beyond are cut short, as on a disk that fills up.
+
+    No fixture: its end comes after pytest has told the outcome, which may go to a file as well.
+    """
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.usefixtures("almost_full_disk")
 def test_a_full_disk_is_an_error_and_leaves_no_half_line(tmp_path: Path) -> None:
-    spool = EventSpool(tmp_path)
-    spool.append([{"text": "x" * 50}])
-    for _ in range(2):
-        with pytest.raises(SpoolError, match="cannot write"):
-            spool.append([{"text": "y" * 50}])
-    spool.append([{"small": 1}])
-    spool.close()
+    with almost_full_disk():
+        spool = EventSpool(tmp_path)
+        spool.append([{"text": "x" * 50}])
+        for _ in range(2):
+            with pytest.raises(SpoolError, match="cannot write"):
+                spool.append([{"text": "y" * 50}])
+        spool.append([{"small": 1}])
+        spool.close()
     assert events_in(visible(tmp_path)) == [{"text": "x" * 50}, {"small": 1}]
