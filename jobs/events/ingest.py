@@ -13,9 +13,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.events.stream import each_batch
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.events"
 # A time without a zone, or a bare number, is a guess.
@@ -83,21 +83,9 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
 
 @job(every="5min", reads=[], writes=[TABLE])
 def run(lake: Lake, window: Window) -> None:
-    spool = lake.settings.events
-    # Nobody handed anything in yet: nothing to do, and Spark would refuse a folder that is not there.
-    if not any(spool.glob("*.jsonl")):
-        return
-    lines = (
-        lake.spark.readStream.format("text")
-        # Hidden files are still being written, and Spark passes them over.
-        .option("pathGlobFilter", "*.jsonl")
-        .option("maxFilesPerTrigger", 1000)
-        # By default a file is passed over in silence when it is a week older than the newest one.
-        .option("maxFileAge", "3650d")
-        .load(str(spool))
-        .selectExpr("value AS line", "_metadata.file_name AS file", "_metadata.file_modification_time AS modified_at")
-    )
-    each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
+    lines = new_lines(lake.spark, lake.settings.events)
+    if lines is not None:
+        each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
 
 
 def _typed(text: Column, kind: str) -> Column:

@@ -11,9 +11,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.events.stream import each_batch
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.uploads"
 MANIFEST = (
@@ -106,18 +106,7 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
 @job(every="5min", reads=[], writes=[TABLE])
 def run(lake: Lake, window: Window) -> None:
     """Read the manifests that no earlier run has read; a line counts once even if a killed run is repeated."""
-    manifests = lake.settings.landing / "manifests"
-    # Nobody handed anything in yet: nothing to do, and Spark would refuse a folder that is not there.
-    if not any(manifests.glob("*.jsonl")):
-        return
-    lines = (
-        lake.spark.readStream.format("text")
-        # Hidden files are still being written, and Spark passes them over.
-        .option("pathGlobFilter", "*.jsonl")
-        .option("maxFilesPerTrigger", 1000)
-        # By default a file is passed over in silence when it is a week older than the newest one.
-        .option("maxFileAge", "3650d")
-        .load(str(manifests))
-        .selectExpr("value", "_metadata.file_name AS file")
-    )
-    each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
+    lines = new_lines(lake.spark, lake.settings.landing / "manifests")
+    if lines is not None:
+        lines = lines.select(F.col("line").alias("value"), "file")
+        each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))

@@ -22,8 +22,9 @@ def specs() -> dict[str, dg.AssetSpec]:
     return {".".join(spec.key.path): spec for spec in catalog.defs.resolve_all_asset_specs()}
 
 
-def test_the_graph_loads() -> None:
+def test_the_graph_loads_with_all_its_jobs_and_sensors() -> None:
     dg.Definitions.validate_loadable(catalog.defs)
+    assert catalog.defs.resolve_all_asset_specs()
 
 
 def test_every_contracted_table_is_an_asset_and_so_is_every_job_without_a_table(specs: dict[str, dg.AssetSpec]) -> None:

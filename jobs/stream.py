@@ -1,6 +1,7 @@
 """Runs a stream until it has seen all that is there now, one batch after the other.
 
-Belongs here: the trigger, the checkpoint and the errors of a batch. What is done with a batch: the jobs that stream.
+Belongs here: the files it starts from, the trigger, the checkpoint and the errors of a batch. What is done with a
+batch: the jobs that stream.
 """
 
 from __future__ import annotations
@@ -9,7 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+
+
+def new_lines(spark: SparkSession, folder: Path) -> DataFrame | None:
+    """The stream of lines (line, file, modified_at) of the visible *.jsonl files in a folder; None while there is none.
+
+    Nobody may have handed anything in yet: there is nothing to do, and Spark would refuse a folder that is not there.
+    """
+    if not any(folder.glob("[!.]*.jsonl")):
+        return None
+    return (
+        spark.readStream.format("text")
+        # Hidden files are still being written, and Spark passes them over.
+        .option("pathGlobFilter", "*.jsonl")
+        .option("maxFilesPerTrigger", 1000)
+        # By default a file is passed over in silence when it is a week older than the newest one.
+        .option("maxFileAge", "3650d")
+        .load(str(folder))
+        .selectExpr("value AS line", "_metadata.file_name AS file", "_metadata.file_modification_time AS modified_at")
+    )
 
 
 def each_batch(stream: DataFrame, checkpoint: Path, handle: Callable[[DataFrame], None]) -> None:
