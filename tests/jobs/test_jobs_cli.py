@@ -1,9 +1,9 @@
 """The command answers at once, teaches by example, and says errors in one paragraph."""
 
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -39,12 +39,11 @@ def test_every_command_says_what_it_does_and_gives_examples(words: tuple[str, ..
 
 
 def test_help_answers_in_under_half_a_second() -> None:
-    seconds = []
-    for _ in range(3):
-        started = time.monotonic()
-        subprocess.run([*REELMILL, "--help"], check=True, capture_output=True)
-        seconds.append(time.monotonic() - started)
-    assert min(seconds) < 0.5
+    # In seconds of processor time: those of the clock would say how busy the other test worker is.
+    before = os.times()
+    subprocess.run([*REELMILL, "--help"], check=True, capture_output=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
 
 
 def test_an_error_is_one_paragraph_and_a_traceback_only_on_request(tmp_path: Path) -> None:
