@@ -23,6 +23,8 @@ from jobs.spark import session
 REELMILL = [sys.executable, "-m", "jobs.cli", "--debug"]
 
 
+# First, since xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests share a worker and its fixtures; the files that look at one night share that night."""
     for item in items:
