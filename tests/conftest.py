@@ -22,16 +22,6 @@ from jobs.spark import session
 
 REELMILL = [sys.executable, "-m", "jobs.cli", "--debug"]
 
-
-# First, since xdist reads the groups in a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests share a worker and its fixtures; the files that look at one night share that night."""
-    for item in items:
-        group = "night" if "night" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 # No JVM of a test lives long enough to win back what its optimising compiler costs.
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 
