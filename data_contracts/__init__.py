@@ -1,8 +1,8 @@
 """Data contracts: one ODCS v3.1 file per table, and the loader that turns it into everything else.
 
 Belongs here: the contracts (`<layer>/<table>.odcs.yaml`) and what is derived from them alone: the Spark schema and the
-Delta table (delta.py), the Great Expectations suite (suite.py), the catalogue entry (catalogue.py). Applying a
-contract to a batch of rows is the lake's work (jobs/lake.py).
+Delta table (delta.py) and the Great Expectations suite (suite.py). Applying a contract to a batch of rows is the
+lake's work (jobs/lake.py), showing it to people the catalogue's (dags/catalog.py).
 """
 
 from data_contracts.contract import Column, Contract, ContractError, RowRule, TableRule, load, load_file, tables

@@ -1,7 +1,7 @@
 """Reads an ODCS v3.1 contract into the few typed facts that the rest of the platform uses.
 
-Belongs here: parsing and the errors of a contract that says too little. What is made of it: delta.py, suite.py and
-catalogue.py.
+Belongs here: parsing and the errors of a contract that says too little. What is made of it: delta.py and
+suite.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from data_contracts import ContractError, contract, load, load_file, tables
-from data_contracts.catalogue import entry
 from jobs.pipeline import JOBS, PIPELINES, WRITERS, in_order, jobs_of
 
 # The runner writes the record of runs, the lake what it sets aside; neither is a job.
@@ -50,11 +49,6 @@ def test_names_follow_the_style(table: str) -> None:
             assert re.search(r"(^|_)(at|start|end|from|until)$", column.name)
         if column.type == "date":
             assert column.name.endswith("_date")
-
-
-@pytest.mark.parametrize("table", tables())
-def test_the_catalogue_entry_repeats_every_column(table: str) -> None:
-    assert [c["name"] for c in entry(load(table))["columns"]] == [c.name for c in load(table).columns]
 
 
 @pytest.mark.parametrize(
