@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from jobs.doctor import Finding
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from jobs.runner import JobRun
     from jobs.settings import Settings
 
-# Written to a file or a pipe there is no width to keep to.
-terminal = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+# No markup: a title such as "[/b]" is somebody's words. Written to a file or a pipe there is no width to keep to.
+terminal = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def say(text: str) -> None:
     terminal.print(text)
+
+
+def heading(title: str, what: str = "") -> None:
+    terminal.print(Text.assemble("\n", (title, "bold"), what))
 
 
 def status(text: str) -> AbstractContextManager[Any]:
@@ -62,8 +67,9 @@ def steps() -> Iterator[Tell]:
 
 def run(done: JobRun) -> None:
     """One line for a job that has run."""
-    aside = f", [yellow]{done.quarantined:,} set aside[/yellow]" if done.quarantined else ""
-    terminal.print(f"[green]✓[/green] {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s{aside}")
+    aside = f", {done.quarantined:,} set aside" if done.quarantined else ""
+    told = f" {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s"
+    terminal.print(Text.assemble(("✓", "green"), told, (aside, "yellow")))
 
 
 def runs(done: Sequence[JobRun]) -> None:
@@ -86,7 +92,8 @@ def findings(found: Sequence[Finding], as_json: bool) -> None:
     if as_json:
         return _json([asdict(f) for f in found])
     for f in found:
-        terminal.print(f"{'[green]✓[/green]' if f.found else '[red]✗[/red]'} {f.what:<18} {f.detail}")
+        mark = ("✓", "green") if f.found else ("✗", "red")
+        terminal.print(Text.assemble(mark, f" {f.what:<18} {f.detail}"))
 
 
 def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
@@ -154,7 +161,7 @@ def uploads(upload_ids: Sequence[str], settings: Settings) -> None:
         settings,
     )
     colour = {"published": "green", "rejected": "yellow"}
-    shown = [(t, f"[{colour[s]}]{s}[/]" if s in colour else "waiting", r or "", i) for t, s, r, i in rows]
+    shown = [(t, Text(s or "waiting", colour.get(s, "")), r or "", i) for t, s, r, i in rows]
     _table(("title", "status", "playback or reason", "video"), shown)
 
 
@@ -177,13 +184,18 @@ def feed(items: Sequence[dict[str, Any]]) -> None:
     _table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[int] = ()) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
     terminal.print(table, soft_wrap=False)
+
+
+def _printable(text: str) -> str:
+    """Without what would steer the terminal: a title may hold escape sequences."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _json(value: Any) -> None:

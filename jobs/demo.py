@@ -21,23 +21,24 @@ PAGE = 10
 def run_demo(settings: Settings) -> None:
     """Run the tour in the home of `settings`; a home that holds other data is refused by the simulator."""
     clock = time.monotonic()
-    console.say(f"[bold]1. A small world[/bold]: people, creators, clips and two weeks of watching, in {settings.home}")
+    console.heading("1. A small world", f": people, creators, clips and two weeks of watching, in {settings.home}")
     with console.steps() as progress:
         console.fields(simulate(settings, progress=progress))
-    console.say("\n[bold]2. The nightly pipeline[/bold]: publish, understand, learn, build every feed")
+    console.heading("2. The nightly pipeline", ": publish, understand, learn, build every feed")
     runs = batch.run_pipeline("nightly", None, settings)
-    console.say("\n[bold]3. What ran[/bold]")
+    console.heading("3. What ran")
     console.runs(runs)
-    console.say("\n[bold]4. The ranker, on the newest day that it was not trained on[/bold]")
+    console.heading("4. The ranker, on the newest day that it was not trained on")
     console.ranker(settings)
-    console.say("\n[bold]5. A feed, over HTTP[/bold]")
+    console.heading("5. A feed, over HTTP")
     user = query("SELECT min(user_id) FROM gold.feeds", settings)[1][0][0]
     with served(settings) as url:
         path = f"/v1/feed/{user}?limit={PAGE}"
         answer = httpx.get(url + path).raise_for_status()
     console.say(f"GET {path}")
     console.feed(answer.json()["items"])
-    console.say(f"\nDone in {time.monotonic() - clock:.0f} s. Look further, from this folder:")
+    home = f" with REELMILL_HOME={settings.home}" if "home" in settings.model_fields_set else ""
+    console.say(f"\nDone in {time.monotonic() - clock:.0f} s. Look further, from this folder{home}:")
     reelmill = ".venv/bin/reelmill"
     for line, why in (
         (f"{reelmill} serve", "the endpoint; /docs describes it, /v1/feed/<user> answers"),

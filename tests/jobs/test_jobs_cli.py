@@ -110,3 +110,10 @@ def test_a_query_on_no_table_names_the_ones_there_are(settings: Settings, record
         env={"REELMILL_HOME": str(settings.home), "PATH": "/usr/bin:/bin"},
     )
     assert said.returncode == 1 and "(Tables: ops.job_runs.)" in said.stderr
+
+
+def test_what_people_wrote_is_shown_as_they_wrote_it_and_steers_no_terminal(settings: Settings) -> None:
+    titles = "SELECT '[/b] [red]sad[/red]' AS title, chr(27) || '[2J' AS wiped"
+    said = invoke(settings.home, "query", titles).output
+    assert "[/b] [red]sad[/red]" in said
+    assert "\x1b" not in said and "\N{REPLACEMENT CHARACTER}[2J" in said
