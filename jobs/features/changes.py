@@ -1,7 +1,7 @@
 """The state of an entity at the end of each day on which it changed, over sliding and lifetime windows, in one pass.
 
 Belongs here: the windowing that all daily features share. What is counted for a user, a video or a hashtag:
-users.py, videos.py, hashtags.py.
+outcomes.py, users.py, videos.py, hashtags.py.
 
 The state over a sliding window of n days is a step function of the day: what happens on day a raises it on a and
 lowers it on a + n. So a day's sums become signed steps on the days a, a + 7 and a + 28, and a running total over the
@@ -21,18 +21,6 @@ from jobs.job import Window
 from jobs.lake import EmptyOutput, Lake
 
 SPANS = (7, 28)
-# A share enters the sums as an integer number of millionths: sums of doubles depend on Spark's shuffle order.
-SHARE_UNITS = 1_000_000
-
-
-def share_units(share: Column) -> Column:
-    """A share (0..) as integer millionths."""
-    return F.round(share * SHARE_UNITS).cast("bigint")
-
-
-def flag(is_true: Column) -> Column:
-    """A boolean as 1 or 0, to be summed."""
-    return is_true.cast("bigint")
 
 
 def daily_state(
@@ -82,16 +70,6 @@ def replace_changes(lake: Lake, table: str, changes: DataFrame, window: Window) 
             raise
 
 
-def mean_share(of: str, count: str) -> Column:
-    """The mean of a share summed in millionths, 6 decimals; NULL when nothing was counted."""
-    return F.round(F.try_divide(F.col(of), F.col(count) * SHARE_UNITS), 6)
-
-
-def part(of: str, count: str) -> Column:
-    """`of` as a share of `count`, 6 decimals; NULL when nothing was counted."""
-    return F.round(F.try_divide(F.col(of), F.col(count)), 6)
-
-
 def _steps(rows: DataFrame, key: str, sums: Mapping[str, Column], distinct: Mapping[str, str]) -> DataFrame:
     """Per `key` and active `day`: what each name gains in a span, what leaves it a span later, what is there first."""
     dated = rows.withColumn("day", F.to_date("started_at"))
@@ -108,9 +86,9 @@ def _steps(rows: DataFrame, key: str, sums: Mapping[str, Column], distinct: Mapp
         dated = dated.withColumn(since, F.date_diff("day", F.lag("day").over(neighbours)))
         dated = dated.withColumn(until, F.date_diff(F.lead("day").over(neighbours), "day"))
         for span in SPANS:
-            steps.append(F.sum(flag(F.coalesce(F.col(since) >= span, F.lit(True)))).alias(f"{name}_in_{span}"))
-            steps.append(F.sum(flag(F.coalesce(F.col(until) >= span, F.lit(True)))).alias(f"{name}_out_{span}"))
-        steps.append(F.sum(flag(F.col(since).isNull())).alias(f"{name}_first"))
+            steps.append(F.count_if(F.coalesce(F.col(since) >= span, F.lit(True))).alias(f"{name}_in_{span}"))
+            steps.append(F.count_if(F.coalesce(F.col(until) >= span, F.lit(True))).alias(f"{name}_out_{span}"))
+        steps.append(F.count_if(F.col(since).isNull()).alias(f"{name}_first"))
     return dated.groupBy(key, "day").agg(*steps)
 
 

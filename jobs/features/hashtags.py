@@ -9,7 +9,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, flag, mean_share, part, replace_changes, share_units
+from jobs.features.changes import daily_state, replace_changes
+from jobs.features.outcomes import outcome_shares, outcomes
 from jobs.job import Window, job
 from jobs.lake import Lake
 
@@ -20,16 +21,8 @@ def hashtag_daily(watches: DataFrame, videos: DataFrame, window: Window) -> Data
     A watch counts once for each different hashtag of its video.
     """
     tagged = videos.select("video_id", F.explode(F.array_distinct("hashtags")).alias("hashtag"))
-    sums = {
-        "views": F.lit(1).cast("bigint"),
-        "finishes": flag(F.col("is_finished")),
-        "skips": flag(F.col("is_skipped")),
-        "likes": flag(F.col("is_liked")),
-        "shares": flag(F.col("is_shared")),
-        "share_watched": share_units(F.col("share_watched")),
-    }
     rows = watches.join(tagged, on="video_id", how="inner")
-    return daily_state(rows, "hashtag", sums, {"viewers": "user_id", "videos": "video_id"}, window).select(
+    return daily_state(rows, "hashtag", outcomes("views"), {"viewers": "user_id", "videos": "video_id"}, window).select(
         "hashtag",
         "event_date",
         "valid_from",
@@ -43,11 +36,7 @@ def hashtag_daily(watches: DataFrame, videos: DataFrame, window: Window) -> Data
         "skips_28d",
         "likes_28d",
         "shares_28d",
-        mean_share("share_watched_28d", "views_28d").alias("share_watched_28d"),
-        mean_share("share_watched_total", "views_total").alias("share_watched_total"),
-        part("finishes_total", "views_total").alias("finished_share_total"),
-        part("skips_total", "views_total").alias("skipped_share_total"),
-        part("likes_total", "views_total").alias("liked_share_total"),
+        *outcome_shares("views"),
         F.col("first_date").alias("first_view_date"),
         F.col("last_date").alias("last_view_date"),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, flag, mean_share, part, replace_changes, share_units
+from jobs.features.changes import daily_state, replace_changes
+from jobs.features.outcomes import outcome_shares, outcomes
 from jobs.job import Window, job
 from jobs.lake import Lake
 
@@ -16,15 +17,7 @@ from jobs.lake import Lake
 def user_daily(watches: DataFrame, window: Window) -> DataFrame:
     """silver.watches (all of the past) to the rows of gold.user_daily for the days of `window`."""
     dated = watches.withColumn("active_day", F.to_date("started_at"))
-    sums = {
-        "watches": F.lit(1).cast("bigint"),
-        "watch_ms": F.coalesce(F.col("watch_ms"), F.lit(0)),
-        "finishes": flag(F.col("is_finished")),
-        "skips": flag(F.col("is_skipped")),
-        "likes": flag(F.col("is_liked")),
-        "shares": flag(F.col("is_shared")),
-        "share_watched": share_units(F.col("share_watched")),
-    }
+    sums = {**outcomes("watches"), "watch_ms": F.coalesce(F.col("watch_ms"), F.lit(0))}
     return daily_state(dated, "user_id", sums, {"active_days": "active_day"}, window).select(
         "user_id",
         "event_date",
@@ -39,11 +32,7 @@ def user_daily(watches: DataFrame, window: Window) -> DataFrame:
         "shares_28d",
         "active_days_28d",
         "active_days_total",
-        mean_share("share_watched_28d", "watches_28d").alias("share_watched_28d"),
-        mean_share("share_watched_total", "watches_total").alias("share_watched_total"),
-        part("finishes_total", "watches_total").alias("finished_share_total"),
-        part("skips_total", "watches_total").alias("skipped_share_total"),
-        part("likes_total", "watches_total").alias("liked_share_total"),
+        *outcome_shares("watches"),
         F.col("first_date").alias("first_watch_date"),
         F.col("last_date").alias("last_watch_date"),
     )

@@ -9,22 +9,15 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, flag, mean_share, part, replace_changes, share_units
+from jobs.features.changes import daily_state, replace_changes
+from jobs.features.outcomes import outcome_shares, outcomes
 from jobs.job import Window, job
 from jobs.lake import Lake
 
 
 def video_daily(watches: DataFrame, window: Window) -> DataFrame:
     """silver.watches (all of the past) to the rows of gold.video_daily for the days of `window`."""
-    sums = {
-        "views": F.lit(1).cast("bigint"),
-        "finishes": flag(F.col("is_finished")),
-        "skips": flag(F.col("is_skipped")),
-        "likes": flag(F.col("is_liked")),
-        "shares": flag(F.col("is_shared")),
-        "share_watched": share_units(F.col("share_watched")),
-    }
-    return daily_state(watches, "video_id", sums, {"viewers": "user_id"}, window).select(
+    return daily_state(watches, "video_id", outcomes("views"), {"viewers": "user_id"}, window).select(
         "video_id",
         "event_date",
         "valid_from",
@@ -39,11 +32,7 @@ def video_daily(watches: DataFrame, window: Window) -> DataFrame:
         "likes_total",
         "shares_28d",
         "shares_total",
-        mean_share("share_watched_28d", "views_28d").alias("share_watched_28d"),
-        mean_share("share_watched_total", "views_total").alias("share_watched_total"),
-        part("finishes_total", "views_total").alias("finished_share_total"),
-        part("skips_total", "views_total").alias("skipped_share_total"),
-        part("likes_total", "views_total").alias("liked_share_total"),
+        *outcome_shares("views"),
         F.col("first_date").alias("first_view_date"),
         F.col("last_date").alias("last_view_date"),
     )

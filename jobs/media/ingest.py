@@ -11,54 +11,40 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.uploads"
-MANIFEST = (
-    "upload_id: string, user_id: string, title: string, hashtags: array<string>, sound_id: string, duet_of: string, "
-    "stitch_of: string, media_file: string, source: string, bytes: bigint, duration_ms: bigint, uploaded_at: string"
-)
 # A time without a zone is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
 
 def parsed(lines: DataFrame) -> DataFrame:
-    """Manifest lines (`value`, `file`) to the columns of bronze.uploads, and `problem`: NULL for a good line.
+    """Manifest lines (`line`, `file`) to the columns of bronze.uploads, and `problem`: NULL for a good line.
 
-    Blank lines are no lines. A line with a problem has only `value`, `file` and `problem` to be trusted.
+    Blank lines are no lines. A line with a problem has only `line`, `file` and `problem` to be trusted.
     """
+    columns = data_contracts.load(TABLE).columns
+    # A manifest has the table's own columns, and JSON no type for times.
+    fields = ", ".join(f"{c.name}: {'string' if c.type == 'timestamp' else c.type}" for c in columns)
     # Wrapped, because the parser stops after the first value of a line and would never see that a second follows.
-    wrapped = F.concat(F.lit('{"upload":'), F.col("value"), F.lit(',"is_whole":true}'))
-    schema = f"upload struct<{MANIFEST}>, is_whole boolean, bad string"
-    line = F.from_json(wrapped, schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"})
-    rows = lines.where(F.trim("value") != "").withColumn("line", line)
-    is_bad = F.col("line.bad").isNotNull() | F.col("line.is_whole").isNull() | F.col("line.upload").isNull()
-    rows = rows.select("value", "file", is_bad.alias("is_bad"), "line.upload.*")
+    wrapped = F.concat(F.lit('{"upload":'), F.col("line"), F.lit(',"is_whole":true}'))
+    schema = f"upload struct<{fields}>, is_whole boolean, bad string"
+    read = F.from_json(wrapped, schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"})
+    rows = lines.where(F.trim("line") != "").withColumn("_read", read)
+    is_bad = F.col("_read.bad").isNotNull() | F.col("_read.is_whole").isNull() | F.col("_read.upload").isNull()
+    rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.upload.*")
     uploaded_at = F.when(F.col("uploaded_at").rlike(INSTANT), F.col("uploaded_at").try_cast("timestamp"))
+    values = {"hashtags": normal_hashtags("hashtags"), "uploaded_at": uploaded_at}
     problem = (
         F.when(F.col("is_bad"), "not one JSON object with the manifest's columns")
         .when(F.col("upload_id").isNull(), "upload_id is missing")
         .when(uploaded_at.isNull(), "uploaded_at is no ISO-8601 time with a zone")
     )
-    return rows.select(
-        "value",
-        "file",
-        problem.alias("problem"),
-        "upload_id",
-        "user_id",
-        "title",
-        normal_hashtags("hashtags").alias("hashtags"),
-        "sound_id",
-        "duet_of",
-        "stitch_of",
-        "media_file",
-        "source",
-        "bytes",
-        "duration_ms",
-        uploaded_at.alias("uploaded_at"),
-    )
+    typed = [values.get(c.name, F.col(c.name)).alias(c.name) for c in columns]
+    return rows.select("line", "file", problem.alias("problem"), *typed)
 
 
 def normal_hashtags(column: str) -> Column:
@@ -70,32 +56,16 @@ def normal_hashtags(column: str) -> Column:
 
 def uploads(good: DataFrame) -> DataFrame:
     """The rows of bronze.uploads from parsed lines; of several lines for one upload, the earliest counts."""
-    order = Over.partitionBy("upload_id").orderBy("uploaded_at", "value")
-    return (
-        good.withColumn("_nth", F.row_number().over(order))
-        .where("_nth = 1")
-        .select(
-            "upload_id",
-            "user_id",
-            "title",
-            "hashtags",
-            "sound_id",
-            "duet_of",
-            "stitch_of",
-            "media_file",
-            "source",
-            "bytes",
-            "duration_ms",
-            "uploaded_at",
-        )
-    )
+    order = Over.partitionBy("upload_id").orderBy("uploaded_at", "line")
+    first = good.withColumn("_nth", F.row_number().over(order)).where("_nth = 1")
+    return first.select(*[c.name for c in data_contracts.load(TABLE).columns])
 
 
 def take_in(lake: Lake, lines: DataFrame) -> None:
     """One batch of lines into bronze.uploads and its quarantine; the same batch again changes neither."""
     rows = parsed(lines).persist()
     try:
-        bad = rows.where("problem IS NOT NULL").select("file", "problem", F.col("value").alias("line"))
+        bad = rows.where("problem IS NOT NULL").select("file", "problem", "line")
         if not bad.isEmpty():
             lake.quarantine(TABLE, bad, "line_is_an_upload")
         lake.insert_new(TABLE, uploads(rows.where("problem IS NULL")))
@@ -108,5 +78,4 @@ def run(lake: Lake, window: Window) -> None:
     """Read the manifests that no earlier run has read; a line counts once even if a killed run is repeated."""
     lines = new_lines(lake.spark, lake.settings.landing / "manifests")
     if lines is not None:
-        lines = lines.select(F.col("line").alias("value"), "file")
         each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))

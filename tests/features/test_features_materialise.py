@@ -10,7 +10,7 @@ from feature_repo import definitions
 from jobs.features import materialise, users
 from jobs.features.store import feature_store, quiet
 from jobs.job import Window
-from jobs.lake import Lake
+from jobs.lake import Lake, TableMissing
 from jobs.redis_server import redis_url
 
 # PySpark leaves the socket of every collect() to the garbage collector, Feast that of its Redis client.
@@ -56,3 +56,8 @@ def test_features_are_online_after_the_night_and_corrections_replace_them(
     users.run(changing, Window(midnight(0), midnight(4)))
     materialise.materialise(changing, redis, midnight(1))
     assert online(changing, redis, user_id="ann")["watches_total"] == 3
+
+
+def test_no_features_at_all_is_an_error(lake: Lake) -> None:
+    with pytest.raises(TableMissing, match=r"gold\.user_daily"):
+        materialise.materialise(lake, "redis://nobody-asks-it", midnight(1))

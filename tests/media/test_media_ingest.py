@@ -28,7 +28,7 @@ def quarantined(lake: Lake) -> list[tuple[str, str]]:
 
 
 def parsed(spark: SparkSession, *lines: str) -> DataFrame:
-    return ingest.parsed(spark.createDataFrame([(line, "a.jsonl") for line in lines], "value string, file string"))
+    return ingest.parsed(spark.createDataFrame([(line, "a.jsonl") for line in lines], "line string, file string"))
 
 
 def test_each_line_counts_once_however_often_it_arrives(lake: Lake) -> None:
@@ -80,7 +80,7 @@ def test_a_line_that_is_no_upload_is_kept_with_its_reason(spark: SparkSession) -
         good: None,
     }
     rows = parsed(spark, *problems, "  ").collect()
-    assert {row.value: row.problem for row in rows} == problems
+    assert {row.line: row.problem for row in rows} == problems
 
 
 def test_hashtags_are_told_apart_by_their_letters_only(spark: SparkSession) -> None:

@@ -28,7 +28,7 @@ def rows(lake: Lake, table: str) -> list[tuple[object, ...]]:
 def upload(lake: Lake, *files: Path) -> None:
     land(files, landing=lake.settings.landing, user_id="ann", hashtags=["cats"], uploaded_at=NOON)
     ingest.take_in(
-        lake, lake.spark.read.text(str(lake.settings.landing / "manifests")).selectExpr("value", "'a' AS file")
+        lake, lake.spark.read.text(str(lake.settings.landing / "manifests")).selectExpr("value AS line", "'a' AS file")
     )
 
 
