@@ -5,11 +5,22 @@ Belongs here: the sequence and what is shown of it. One job: runner.py. Which jo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from jobs.console import run as report_run
 from jobs.console import say, status, terminal
@@ -22,6 +33,8 @@ from jobs.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+WORTH_SAYING_S = 2.0
 
 
 def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun]:
@@ -38,7 +51,7 @@ def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun
         spark = session(settings)
     runs: list[JobRun] = []
     expected = _last_seconds(settings, spark)
-    with _bar() as bar:
+    with _bar(spark) as bar:
         task = bar.add_task(name, total=len(jobs), left="")
         for number, job in enumerate(jobs):
             bar.update(task, description=job.name, completed=number, left=_left(jobs[number:], expected))
@@ -51,16 +64,40 @@ def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun
     return runs
 
 
-def _bar() -> Progress:
+class SparkTasks(ProgressColumn):
+    """How far the Spark stages are that run now, their rate and the time left; each clip is a task of its own."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        super().__init__()
+        self._tracker = spark.sparkContext.statusTracker()
+        self._since: dict[int, float] = {}
+
+    def render(self, task: Task) -> Text:
+        now = time.monotonic()
+        running = [info for i in self._tracker.getActiveStageIds() if (info := self._tracker.getStageInfo(i))]
+        self._since = {info.stageId: self._since.get(info.stageId, now) for info in running}
+        done, total = sum(info.numCompletedTasks for info in running), sum(info.numTasks for info in running)
+        seconds = now - min(self._since.values(), default=now)
+        # Nobody can read what is over in a moment.
+        if seconds < WORTH_SAYING_S:
+            return Text()
+        if not done:
+            return Text(f"task 0 of {total}")
+        rate = done / seconds
+        return Text(f"task {done} of {total}, {rate:.2g}/s, about {(total - done) / rate:.0f} s left")
+
+
+def _bar(spark: SparkSession) -> Progress:
     columns = (
         SpinnerColumn(),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
+        SparkTasks(spark),
         TextColumn("{task.fields[left]}"),
     )
-    return Progress(*columns, console=terminal, transient=True)
+    return Progress(*columns, console=terminal, transient=True, refresh_per_second=2)
 
 
 def _last_seconds(settings: Settings, spark: SparkSession) -> dict[str, float]:
@@ -76,4 +113,4 @@ def _last_seconds(settings: Settings, spark: SparkSession) -> dict[str, float]:
 def _left(jobs: Iterable[Job], expected: dict[str, float]) -> str:
     if not expected:
         return ""
-    return f"about {sum(expected.get(job.name, 0.0) for job in jobs):.0f} s left, by the last run"
+    return f"all: about {sum(expected.get(job.name, 0.0) for job in jobs):.0f} s left, by the last run"
