@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.lake import Lake
+from jobs.lake import Lake, alone
 from jobs.query import query, tables
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate
@@ -102,11 +102,21 @@ def fresh_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 
 @pytest.fixture(scope="session")
-def night(fresh_world: Callable[[str], Path], reelmill: Callable[..., str]) -> Path:
-    """The home after one undisturbed nightly pipeline."""
-    home = fresh_world("night")
-    reelmill(home, "pipeline", "nightly")
-    return home
+def night(
+    fresh_world: Callable[[str], Path],
+    reelmill: Callable[..., str],
+    tmp_path_factory: pytest.TempPathFactory,
+    testrun_uid: str,
+) -> Path:
+    """The home after one undisturbed nightly pipeline, made once for all workers: no test may change what it says."""
+    common = tmp_path_factory.getbasetemp().parent / testrun_uid
+    made = common / "night"
+    with alone(Settings(home=common), "night"):
+        if not made.exists():
+            home = fresh_world("night")
+            reelmill(home, "pipeline", "nightly")
+            made.write_text(str(home))
+    return Path(made.read_text())
 
 
 @pytest.fixture(scope="session")
