@@ -67,7 +67,9 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTabl
 
 def _delta_tables(settings: Settings) -> Iterator[tuple[str, DeltaTable]]:
     for log in sorted(settings.lake.glob("*/*/_delta_log")):
-        yield f"{log.parent.parent.name}.{log.parent.name}", DeltaTable(str(log.parent))
+        # The folder comes before the first commit, and a kill in between leaves it empty: no table yet.
+        if DeltaTable.is_deltatable(str(log.parent)):
+            yield f"{log.parent.parent.name}.{log.parent.name}", DeltaTable(str(log.parent))
 
 
 def _facts(name: str, table: DeltaTable) -> TableFacts:

@@ -13,6 +13,7 @@ import data_contracts
 from data_contracts import contract as loader
 from jobs.job import Window
 from jobs.lake import BrokenBatch, EmptyOutput, Lake, SchemaMismatch, TableMissing
+from jobs.query import query, tables
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -178,3 +179,12 @@ def test_checks_off_writes_the_same_rows(lake: Lake) -> None:
     off.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
     assert contents(lake) == [("ann", MONDAY, 1)]
     assert replace(off.commits[0], bytes=0, version=0).rows == 1
+
+
+def test_a_table_whose_creation_was_killed_is_none_yet_and_is_created_next_time(lake: Lake) -> None:
+    (lake.path("gold.plays") / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    assert tables(lake.settings) == []
+    assert query("SELECT 1", lake.settings)[1] == [(1,)]
+    assert not lake.exists("gold.plays")
+    lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 10)), Window.of_day(MONDAY))
+    assert [(table.name, table.rows) for table in tables(lake.settings)] == [("gold.plays", 1)]
