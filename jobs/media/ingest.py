@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, StringType
 
 import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.media.hashtags import normal_hashtags
 from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.uploads"
 # A time without a zone is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
+# In Python, since Spark's SQL has no NFKC.
+_hashtags = F.udf(normal_hashtags, ArrayType(StringType()), useArrow=True)
 
 
 def parsed(lines: DataFrame) -> DataFrame:
@@ -37,7 +41,7 @@ def parsed(lines: DataFrame) -> DataFrame:
     is_bad = F.col("_read.bad").isNotNull() | F.col("_read.is_whole").isNull() | F.col("_read.upload").isNull()
     rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.upload.*")
     uploaded_at = F.when(F.col("uploaded_at").rlike(INSTANT), F.col("uploaded_at").try_cast("timestamp"))
-    values = {"hashtags": normal_hashtags("hashtags"), "uploaded_at": uploaded_at}
+    values = {"hashtags": _hashtags(F.coalesce("hashtags", F.array())), "uploaded_at": uploaded_at}
     problem = (
         F.when(F.col("is_bad"), "not one JSON object with the manifest's columns")
         .when(F.col("upload_id").isNull(), "upload_id is missing")
@@ -45,13 +49,6 @@ def parsed(lines: DataFrame) -> DataFrame:
     )
     typed = [values.get(c.name, F.col(c.name)).alias(c.name) for c in columns]
     return rows.select("line", "file", problem.alias("problem"), *typed)
-
-
-def normal_hashtags(column: str) -> Column:
-    """Lower case, without '#' and blanks, each once, in the order given; NULL is none."""
-    bare = F.transform(F.col(column), lambda tag: F.lower(F.regexp_replace(tag, r"[#\s]", "")))
-    kept = F.filter(bare, lambda tag: tag.isNotNull() & (tag != ""))
-    return F.coalesce(F.array_distinct(kept), F.array().cast("array<string>"))
 
 
 def uploads(good: DataFrame) -> DataFrame:

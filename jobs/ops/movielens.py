@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.errors import ReelmillError
+from jobs.media.hashtags import normal_hashtag
 from jobs.ops.csv_rows import BadFile, Column, decimal, read_rows, whole_number, words
 from jobs.ops.handover import Progress, hand_over, json_line, refuse_another, timestamp
 from jobs.ops.hold_out import FILE, newest_part, write_held_out
@@ -188,8 +189,9 @@ def hashtag(text: str) -> str:
 
     Apostrophes vanish: "Schindler's List" is schindlers_list. Text without any letter or digit becomes "".
     """
-    text = re.sub("['’`]", "", unicodedata.normalize("NFKC", text).lower())
-    return re.sub("_+", "_", "".join(c if unicodedata.category(c)[0] in "LMN" else "_" for c in text)).strip("_")
+    words = re.sub("['’`]", "", normal_hashtag(re.sub(r"\s", "_", unicodedata.normalize("NFKC", text))))
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "_" for c in words)
+    return normal_hashtag(re.sub("_+", "_", kept).strip("_"))
 
 
 def _read_movies(path: Path, tell: Progress) -> dict[int, tuple[str, str]]:

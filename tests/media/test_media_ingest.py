@@ -84,7 +84,7 @@ def test_a_line_that_is_no_upload_is_kept_with_its_reason(spark: SparkSession) -
 
 
 def test_hashtags_are_told_apart_by_their_letters_only(spark: SparkSession) -> None:
-    row = parsed(spark, json.dumps({**LINE, "hashtags": ["#Cats", "cats", " Do gs ", "#", None]})).first()
+    row = parsed(spark, json.dumps({**LINE, "hashtags": ["#Cats", "cats", " Do gs ", "＃ＣＡＴＳ", "#", None]})).first()
     assert row is not None and row.hashtags == ["cats", "dogs"]
     row = parsed(spark, json.dumps(LINE)).first()
     assert row is not None and row.hashtags == []
