@@ -11,19 +11,17 @@ export DO_NOT_TRACK := 1
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
 
-# The lock file decides every version; uv itself is one of the locked packages. Debian splits venv off its Python, so
-# where it is missing it comes from apt, when this user may install.
+# What packages do not bring (Python's venv, Java, libgomp) is found and installed first, all at once, in one apt line,
+# before anything is downloaded. The lock file decides every version; uv itself is one of the locked packages.
 .venv/.synced: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Reelmill needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x .venv/bin/python || $(PYTHON) -m venv .venv 2>/dev/null || \
-	  { rm -rf .venv; echo "installing python3-venv"; \
-	    SUDO=$$([ $$(id -u) = 0 ] || echo "sudo -n"); \
-	    { $$SUDO apt-get update && $$SUDO apt-get install -y python3-venv; } >/dev/null 2>&1 && $(PYTHON) -m venv .venv; } || \
-	  { rm -rf .venv; echo "Reelmill needs Python's venv: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -m jobs.needs
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "Reelmill cannot make a virtual environment in .venv: see above"; exit 1; }
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
-	@echo "installing the locked packages into .venv"
-	@.venv/bin/uv sync --frozen --quiet
+	@echo "installing the locked packages into .venv, about 2 GB"
+	@.venv/bin/uv sync --frozen
 	@touch $@
 
 setup: .venv/.synced  ## install the locked packages, Java and Spark's jars

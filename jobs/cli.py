@@ -57,15 +57,14 @@ def cli(debug: bool) -> None:
 
 @cli.command(epilog=examples("reelmill setup"))
 def setup() -> None:
-    """Get what packages cannot bring: Java, and Spark's jars. `make setup` runs it."""
-    from jobs import console, java
+    """Get what packages cannot bring: Java, native libraries, and Spark's jars. `make setup` runs it."""
+    from jobs import console, needs
     from jobs.settings import Settings
     from jobs.spark import jars_are_current, resolve_jars
 
     settings = Settings()
-    if java.find() is None:
-        with console.status("installing Java"):
-            java.install()
+    if lacking := needs.missing():
+        needs.install(lacking)
     if not jars_are_current(settings):
         with console.status("resolving Spark's jars from Maven Central, once"):
             resolve_jars(settings)

@@ -1,10 +1,11 @@
-"""Says what this machine has of what Reelmill needs, and how to get the rest; and sets up what can be set up.
+"""Says what this machine has of what Reelmill needs, and how to get the rest.
 
 Belongs here: finding and telling. Each part is found by the module that uses it.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -12,9 +13,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobs import java
+from jobs import java, needs
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
+
+# Every package of ours that loads native code, so that a missing library of the system is found here and not in a job.
+NATIVE = ("av", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ def examine(settings: Settings) -> list[Finding]:
     checks: list[tuple[str, Callable[[Settings], tuple[bool, str]]]] = [
         ("Python 3.11", _python),
         ("Java 17 or 21", _java),
+        ("Native libraries", _libraries),
         ("Spark's jars", _jars),
         ("FFmpeg", _ffmpeg),
         ("Redis", _redis),
@@ -48,6 +53,17 @@ def _python(settings: Settings) -> tuple[bool, str]:
 def _java(settings: Settings) -> tuple[bool, str]:
     found = java.find()
     return (True, f"{found.version} at {found.home}") if found else (False, str(java.JavaMissing()))
+
+
+def _libraries(settings: Settings) -> tuple[bool, str]:
+    # Loaded, not looked for: a wheel that is there may still lack a library of the system.
+    for name in NATIVE:
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError) as error:
+            how = needs.apt_line(needs.missing()) if needs.missing() else "make setup"
+            return False, f"{name} does not load: {error}. Run `{how}`."
+    return True, f"{', '.join(NATIVE)} load"
 
 
 def _jars(settings: Settings) -> tuple[bool, str]:

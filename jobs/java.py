@@ -1,6 +1,6 @@
-"""Finds the Java that Spark can use, or installs one.
+"""Finds the Java that Spark can use.
 
-Belongs here: Java only. Everything else that a machine needs: doctor.py shows it.
+Belongs here: Java only, with the standard library only. Installing what a machine lacks: needs.py.
 """
 
 from __future__ import annotations
@@ -48,21 +48,6 @@ def find() -> Java | None:
         if version in VERSIONS:
             return Java(home, version)
     return None
-
-
-def install() -> Java:
-    """Install Java with apt when root or a sudo without password allows. Raises JavaMissing otherwise."""
-    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if not shutil.which("apt-get") or (sudo and not shutil.which("sudo")):
-        raise JavaMissing(", and this user cannot install it")
-    for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", PACKAGE]):
-        done = subprocess.run([*sudo, *command], capture_output=True, text=True)
-        if done.returncode:
-            raise JavaMissing(f"; `{' '.join(command)}` said: {done.stderr.strip()[-300:]}")
-    found = find()
-    if found is None:
-        raise JavaMissing(" even after installing it")
-    return found
 
 
 def _version(java: Path) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG4J} -Duser.timezone=UTC",
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC',
         # The embedded Hive metastore would drop its files into the working directory; nothing here uses one.
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
@@ -110,7 +111,8 @@ def resolve_jars(settings: Settings) -> list[Path]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
         }
-        submit = " ".join(f"--conf {k}={v}" for k, v in conf.items()) + " pyspark-shell"
+        # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
+        submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items()), "pyspark-shell"])
         done = subprocess.run(
             [sys.executable, "-c", script],
             env={**os.environ, "PYSPARK_SUBMIT_ARGS": submit},
