@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
@@ -54,10 +55,12 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
             spool.close()
             await reader.close()
 
-    app = FastAPI(
+    # FastAPI's own /docs fetches its script from a CDN, and is an empty page where there is no way there.
+    app = FastAPIOffline(
         title="Reelmill",
         version=version("reelmill"),
         description="Precomputed feeds for short video: read a feed, play it, send back what was watched.",
+        static_url="/docs-assets",
         lifespan=lifespan,
         redirect_slashes=False,
     )

@@ -1,5 +1,6 @@
 """The service as operators and players see it: probes, problems, metrics, documentation, media."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_the_documentation_describes_every_route_and_its_problems(api: httpx.Cli
     feed = paths["/v1/feed/{user_id}"]["get"]
     assert {"200", "400", "410", "422", "503"} <= set(feed["responses"])
     assert "application/problem+json" in feed["responses"]["422"]["content"]
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_documentation_needs_nothing_from_the_internet(api: httpx.Client, page: str) -> None:
+    wanted = re.findall(r'(?:src|href)="([^"]+)"', api.get(page).text)
+    assert any(address.endswith(".js") for address in wanted)
+    for address in wanted:
+        assert address.startswith("/"), f"{page} fetches {address}"
+        assert api.get(address).status_code == 200
 
 
 @pytest.mark.parametrize(
