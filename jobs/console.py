@@ -6,6 +6,7 @@ Belongs here: presentation only, for people (rich) or for programs (JSON on stan
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -145,7 +146,8 @@ def jobs(settings: Settings, as_json: bool) -> None:
 
 def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
     if as_json:
-        return _json([dict(zip(columns, row, strict=True)) for row in rows])
+        names = _distinct(columns)
+        return _json([dict(zip(names, map(_finite, row), strict=True)) for row in rows])
     _table(columns, [["" if v is None else str(v) for v in row] for row in rows])
     terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
@@ -196,6 +198,27 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: 
 def _printable(text: str) -> str:
     """Without what would steer the terminal: a title may hold escape sequences."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """The names, equal ones numbered from the second on (id, id_2), since a JSON object keeps only one of each."""
+    names: list[str] = []
+    for column in columns:
+        number, name = 1, column
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
+
+
+def _finite(value: Any) -> Any:
+    """The value as JSON can say it: NaN and the infinities are null, wherever they are."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _json(value: Any) -> None:

@@ -71,7 +71,7 @@ class Lake:
         self.job = job
         self.read_versions: dict[str, int] = {}
         self.commits: list[Commit] = []
-        self.set_aside = 0  # rows that the job itself refused, beside those that broke a row rule
+        self.set_aside = 0  # rows set aside without a commit: the job refused them, or every row broke a rule
         # Every commit of this run carries its id, which joins the Delta history to ops.job_runs.
         spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", run_id)
 
@@ -166,26 +166,35 @@ class Lake:
         """Check, set aside, write; None when no good row is left to write."""
         frame = _conform(contract, frame)
         self.create(contract.table)
+        before = self.version(contract.table)
         if not self.settings.checks:
             write(frame)
-            return self._record(contract.table, quarantined=0)
+            return self._record(contract.table, before, quarantined=0)
         marked = frame.withColumn("_broken", _broken_rules(contract)).persist(StorageLevel.MEMORY_AND_DISK)
         try:
             rows, broken, keys = _measure(contract, marked)
             good = marked.where(F.size("_broken") == 0).drop("_broken")
             quarantined = self._quarantine(contract.table, marked.where(F.size("_broken") > 0)) if broken else 0
             if rows == broken:
+                self.set_aside += quarantined
                 return None
             if keys != rows - broken:
                 _check_key(contract, good)
             _check_table_rules(contract, good)
             write(good)
-            return self._record(contract.table, quarantined)
+            return self._record(contract.table, before, quarantined)
         finally:
             marked.unpersist()
 
-    def _record(self, table: str, quarantined: int) -> Commit:
-        newest = deltalake.DeltaTable(str(self.path(table))).history(1)[0]
+    def _record(self, table: str, before: int, quarantined: int) -> Commit:
+        """What this write did. One that found nothing to change made no version, and has no rows to its name."""
+        after = self.version(table)
+        history = deltalake.DeltaTable(str(self.path(table))).history(after - before) if after > before else []
+        ours = [entry for entry in history if entry.get("userMetadata") == self.run_id]
+        if not ours:
+            self.set_aside += quarantined
+            return Commit(table, before, 0, quarantined, 0)
+        newest = ours[0]
         metrics = newest["operationMetrics"]
         # numOutputRows also counts the rows of other windows and keys that were merely copied to a new file.
         rows = (

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     import duckdb
 
 
+# A query may be somebody else's text: it sees the tables, and neither files, the network nor variables of this program.
+READ_ONLY = (
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
+
 class BadQuery(ReelmillError):
     """DuckDB refused the SQL."""
 
@@ -42,15 +52,21 @@ def tables(settings: Settings) -> list[TableFacts]:
 def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of a query in which tables have their layer-qualified names.
 
-    A quarantine table is `quarantine."silver.watches"`. Raises BadQuery with DuckDB's reason.
+    A quarantine table is `quarantine."silver.watches"`. It reads the tables and nothing else, and it writes
+    nothing. Raises BadQuery with DuckDB's reason.
     """
     import duckdb
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     names = [_register(connection, name, table) for name, table in _delta_tables(settings)]
+    for setting in READ_ONLY:
+        connection.execute(setting)
     try:
-        result = connection.execute(sql)
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise BadQuery(f"A query is one SQL statement, and this has {len(statements)}: SELECT * FROM a table.")
+        result = connection.execute(statements[0])
         return [column[0] for column in result.description or []], result.fetchall()
     except duckdb.Error as error:
         there = ", ".join(names) or f"none yet in {settings.lake}"

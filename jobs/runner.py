@@ -6,6 +6,7 @@ are and in what order: pipeline.py.
 
 from __future__ import annotations
 
+import subprocess
 import time
 import uuid
 from dataclasses import asdict, dataclass
@@ -36,6 +37,10 @@ class NothingToCatchUp(ReelmillError):
     """A daily job has no input from which to take its first day."""
 
 
+class WrongWindow(ReelmillError):
+    """The job cannot work on the window that was asked for."""
+
+
 @dataclass(frozen=True)
 class JobRun:
     """What one run did: `rows` and `bytes` are what it committed, over all its tables."""
@@ -64,8 +69,9 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
     """Run one job for one window and record the run.
 
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
-    JobFailed from the job's own error, after recording it.
+    JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
     """
+    _check(job, window)
     with alone(settings, job.name):
         lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job.name)
         started, clock = datetime.now(UTC), time.monotonic()
@@ -78,8 +84,39 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
         _record(run, lake, started, error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
+        if _has_ended(spark):
+            reason = (
+                f"Spark's driver ended while it ran, most likely out of memory: it may use {settings.spark_memory}. "
+                "Give it more with REELMILL_SPARK_MEMORY, such as 6g, and run the job again."
+            )
         raise JobFailed(f"{job.name} failed for {window}. {reason}") from error
     return run
+
+
+def _check(job: Job, window: Window) -> None:
+    today = datetime.now(UTC).date()
+    if window.day > today:
+        # Its success would say that the days until then are done.
+        raise WrongWindow(f"{job.name} cannot run for {window.day}: that day is not here yet. Today is {today} (UTC).")
+    if job.every == "night" and window != Window.of_day(window.day):
+        # Such a job writes the rows of its last day; replacing a longer window would delete the nights before it.
+        raise WrongWindow(
+            f"{job.name} works on one night and was asked for {window}. Run it for each day: "
+            f"reelmill run {job.name} --date {window.day}"
+        )
+
+
+def _has_ended(spark: SparkSession) -> bool:
+    """Whether the JVM that this process started is gone; a heap that is exhausted ends it (jobs/spark.py)."""
+    process = getattr(spark.sparkContext._gateway, "proc", None)
+    if process is None:
+        return False
+    try:
+        # It closes its socket a moment before it is gone.
+        process.wait(timeout=0.2)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def due(job: Job, day: date, spark: SparkSession, settings: Settings) -> Window:

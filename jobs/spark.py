@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # 4.4.1 is on PyPI without a jar on Maven Central; keep in step with delta-spark in pyproject.toml.
 PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
+# A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
+LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 LOG4J = REPOSITORY / "jobs" / "log4j2.properties"
 
 
@@ -65,12 +67,15 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC',
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC'
+        # A heap that is exhausted in a result thread would leave the command waiting for ever.
+        " -XX:+ExitOnOutOfMemoryError",
         # The embedded Hive metastore would drop its files into the working directory; nothing here uses one.
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
+        # More than this as one result belongs in a table; without a limit it ends as an exhausted heap.
+        "spark.driver.maxResultSize": "1g",
+        **(LOOPBACK if settings.spark_master.startswith("local") else {}),
     }
 
 
@@ -84,8 +89,9 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
             raise java.JavaMissing
         os.environ["JAVA_HOME"] = str(found.home)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if settings.spark_master.startswith("local"):
+        # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.appName(name)
     for key, value in configuration(settings).items():
         builder = builder.config(key, value)
@@ -108,8 +114,7 @@ def resolve_jars(settings: Settings) -> list[Path]:
             "spark.jars.ivy": scratch,
             "spark.ui.enabled": "false",
             "spark.master": "local[1]",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
+            **LOOPBACK,
         }
         # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
         submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items()), "pyspark-shell"])

@@ -62,7 +62,7 @@ def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
     of_creator = Over.partitionBy("user_id", "creator").orderBy("place")
     by_slot = Over.partitionBy("user_id").orderBy("slot", "place")
     return (
-        scores.join(F.broadcast(creators), on="video_id", how="inner")
+        scores.join(creators, on="video_id", how="inner")
         .withColumn("place", F.row_number().over(by_score))
         .withColumn("slot", F.col("place") + DEMOTION * F.least(F.row_number().over(of_creator) - 1, F.lit(DEMOTED)))
         .withColumn("position", F.row_number().over(by_slot) - 1)
@@ -85,7 +85,7 @@ def reasons(candidates: DataFrame, videos: DataFrame) -> DataFrame:
         .when(F.col(FRESH) != "", F.concat(F.lit("new in #"), F.col(FRESH)))
         .otherwise(F.lit("new here"))
     )
-    return one.join(F.broadcast(named), on=ITEM_ITEM, how="left").select("user_id", "video_id", reason.alias("reason"))
+    return one.join(named, on=ITEM_ITEM, how="left").select("user_id", "video_id", reason.alias("reason"))
 
 
 def feeds(slots: DataFrame, why: DataFrame, day: date, model_version: str) -> DataFrame:

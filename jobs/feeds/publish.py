@@ -57,7 +57,7 @@ def slots(feeds: DataFrame, videos: DataFrame) -> DataFrame:
     card = videos.select(
         "video_id", F.col("user_id").alias("creator"), "title", "duration", "playback_url", "poster_url"
     )
-    full = feeds.join(F.broadcast(card), on="video_id", how="inner")
+    full = feeds.join(card, on="video_id", how="inner")
     # The first field sorts.
     slot = F.struct(
         F.col("position").alias("order"),

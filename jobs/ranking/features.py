@@ -71,11 +71,7 @@ def with_age(rows: DataFrame, videos: DataFrame) -> DataFrame:
     """The rows (at least `at`, video_id) with days_since_published, counted at `at`."""
     published = videos.select(VIDEO, F.col("published_at").alias("_published"))
     days = F.round((F.unix_timestamp("at") - F.unix_timestamp("_published")) / 86_400, 3)
-    return (
-        rows.join(F.broadcast(published), on=VIDEO, how="left")
-        .withColumn("days_since_published", days)
-        .drop("_published")
-    )
+    return rows.join(published, on=VIDEO, how="left").withColumn("days_since_published", days).drop("_published")
 
 
 def prior(frame: pd.DataFrame) -> NDArray[np.float64]:

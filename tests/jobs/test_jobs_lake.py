@@ -188,3 +188,19 @@ def test_a_table_whose_creation_was_killed_is_none_yet_and_is_created_next_time(
     assert not lake.exists("gold.plays")
     lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 10)), Window.of_day(MONDAY))
     assert [(table.name, table.rows) for table in tables(lake.settings)] == [("gold.plays", 1)]
+
+
+def test_a_write_that_changed_nothing_is_not_credited_with_the_commit_before_it(lake: Lake) -> None:
+    first = lake.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, 2)))
+    later = Lake(lake.spark, lake.settings, run_id="later", job="later")
+    again = later.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    assert first is not None and first.rows == 2
+    assert again is not None and (again.rows, again.bytes) == (0, 0)
+    assert later.commits == []
+
+
+def test_a_commit_of_somebody_else_in_between_is_not_credited_to_this_run(lake: Lake) -> None:
+    lake.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    before = lake.version("gold.plays")
+    Lake(lake.spark, lake.settings, run_id="other").insert_new("gold.plays", plays(lake.spark, ("bob", MONDAY, 2)))
+    assert lake._record("gold.plays", before, quarantined=0).rows == 0

@@ -1,9 +1,11 @@
 """The runner records every run, lets nothing of a failed one show, and knows which window is due."""
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,8 +14,9 @@ from pyspark.sql import SparkSession
 
 from jobs.job import Job, Window
 from jobs.lake import Lake, TableMissing
-from jobs.runner import JOB_RUNS, JobFailed, NothingToCatchUp, due, run_job
-from jobs.settings import Settings
+from jobs.query import query
+from jobs.runner import JOB_RUNS, JobFailed, NothingToCatchUp, WrongWindow, due, run_job
+from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
 
@@ -87,3 +90,46 @@ def test_a_window_is_half_open_and_ends_with_its_day(first: date, days: int) -> 
 def test_a_window_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(ValueError, match="in order"):
         Window(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_a_night_job_refuses_more_than_its_night(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    nightly, days = replace(noop, every="night"), Window.of_days(MONDAY, date(2026, 1, 7))
+    with pytest.raises(WrongWindow, match=r"sim\.noop works on one night .*--date 2026-01-07"):
+        run_job(nightly, days, spark, settings)
+    assert not Lake(spark, settings).exists(JOB_RUNS)
+    run_job(noop, days, spark, settings)
+
+
+def test_a_day_that_is_not_here_yet_is_refused(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    with pytest.raises(WrongWindow, match=f"cannot run for {tomorrow}"):
+        run_job(noop, Window.of_day(tomorrow), spark, settings)
+    run_job(noop, Window.of_day(datetime.now(UTC).date()), spark, settings)
+
+
+OUT_OF_MEMORY = """
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from jobs.job import Window
+from jobs.pipeline import find
+from jobs.runner import run_job
+from jobs.settings import Settings
+from jobs.spark import session
+settings = Settings(home=Path(sys.argv[1]), spark_memory="512m", spark_master="local[1]")
+noop = replace(find("events.ingest"), name="sim.noop", function=lambda lake, window: None)
+spark = session(settings)
+run_job(noop, Window.of_day(date(2026, 1, 5)), spark, settings)
+exhaust = lambda lake, window: lake.spark._jvm.java.util.Collections.nCopies(2**30, 0).toArray()
+run_job(replace(noop, function=exhaust), Window.of_day(date(2026, 1, 6)), spark, settings)
+"""
+
+
+def test_an_exhausted_heap_ends_the_job_with_a_sentence_and_a_record(settings: Settings) -> None:
+    command = [sys.executable, "-c", OUT_OF_MEMORY, str(settings.home)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
+    assert ended.returncode == 1
+    assert "most likely out of memory: it may use 512m" in ended.stderr
+    _, rows = query("SELECT status FROM ops.job_runs ORDER BY window_start", settings)
+    assert rows == [("succeeded",), ("failed",)]
