@@ -29,6 +29,7 @@ import click
 from rich.console import Console
 
 from jobs.errors import ReelmillError
+from jobs.files import appearing
 from jobs.redis_server import redis_url
 from jobs.settings import REPOSITORY, Settings
 
@@ -151,9 +152,9 @@ def password(settings: Settings) -> str:
     """The password of `admin`: made once per home, in a file that only its owner can read."""
     path = _password_file(settings)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({ADMIN: secrets.token_urlsafe(12)}))
+        with appearing(path) as unfinished:
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(json.dumps({ADMIN: secrets.token_urlsafe(12)}))
     return str(json.loads(path.read_text())[ADMIN])
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from jobs.files import sync
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -59,7 +61,9 @@ class Settings(BaseSettings):
             mine = self.home / f".secret.{os.getpid()}"
             mine.touch(mode=0o600)
             mine.write_text(secrets.token_urlsafe(32))
+            sync(mine)
             with contextlib.suppress(FileExistsError):
                 os.link(mine, path)
             mine.unlink()
+            sync(self.home)
         return path.read_text()

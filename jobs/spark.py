@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from jobs import java
 from jobs.errors import ReelmillError
+from jobs.files import sync
 from jobs.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -133,6 +134,9 @@ def resolve_jars(settings: Settings) -> list[Path]:
         for jar in resolved:
             if _artifact(jar.name.split("_", 1)[1]) in own:
                 jar.unlink()
+        # Their names alone say later that all is there (jars_are_current).
+        for jar in Path(scratch, "jars").glob("*.jar"):
+            sync(jar)
         shutil.rmtree(settings.jars, ignore_errors=True)
         Path(scratch, "jars").rename(settings.jars)
     return jars(settings)

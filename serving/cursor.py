@@ -35,7 +35,10 @@ class CursorSigner:
 
     def __init__(self, secret: str) -> None:
         if not secret:
-            raise ValueError("cursors need a secret: set REELMILL_SECRET")
+            raise ValueError(
+                "The secret that signs cursors is empty. Delete the file `secret` in REELMILL_HOME: the next start "
+                "makes a new one, and cursors given out before become invalid."
+            )
         # A key of its own, so that nothing else signed with the same secret passes for a cursor.
         self._key = hmac.digest(secret.encode(), b"reelmill feed cursor", "sha256")
 

@@ -7,7 +7,6 @@ then one line per upload in manifests/*.jsonl. No judgement on content: a bad fi
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.errors import ReelmillError
-from jobs.media.store import sync
+from jobs.files import appearing
 from jobs.ops.handover import hand_over, json_line
 
 
@@ -132,12 +131,5 @@ def copy(source: Path, target: Path) -> None:
     """Copy under a temporary name, flush, rename; a file that is already there has the same content and stays."""
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
+    with appearing(target) as unfinished:
         shutil.copyfile(source, unfinished)
-        sync(unfinished)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    sync(target.parent)

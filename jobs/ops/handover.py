@@ -5,7 +5,6 @@ which may not import jobs and gets its events one by one, has a spool of its own
 files: media.ingest, events.ingest.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TypeAlias
 import orjson
 
 from jobs.errors import ReelmillError
+from jobs.files import appearing
 from jobs.settings import Settings
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -58,14 +58,6 @@ def hand_over(path: Path, lines: Iterable[bytes]) -> Path:
     Ingest tracks a file by its name and never reads it twice, so the name must change when the content does: callers
     put a fingerprint into it. An existing file is therefore the same file, and is replaced by its equal.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut can leave the name with no content, which ingest takes as read
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with appearing(path) as unfinished, unfinished.open("wb") as file:
+        file.writelines(lines)
     return path

@@ -3,13 +3,14 @@
 Belongs here: which rows are held out, and the file they go to. Judging with them: bench/holdout_ndcg.py.
 """
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jobs.files import appearing
 
 FILE = Path("held_out") / "movielens.parquet"  # below REELMILL_HOME, beside the lake: no job reads it
 
@@ -36,10 +37,5 @@ def write_held_out(path: Path, columns: dict[str, Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with appearing(path) as unfinished:
         pq.write_table(pa.table(columns), unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ in_service. Training: train.py.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from jobs.errors import ReelmillError
+from jobs.files import appearing
 from jobs.lake import Lake
 from jobs.ranking.features import prior
 from jobs.ranking.gate import PROMOTED
@@ -44,10 +44,8 @@ class InService:
 def save(models: Path, version: str, text: str) -> str:
     """Write the model file; returns its path relative to the store. The file is whole whenever it can be seen."""
     path = models / version / "model.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mine = path.with_name(f".model.{os.getpid()}")
-    mine.write_text(text)
-    mine.replace(path)
+    with appearing(path) as unfinished:
+        unfinished.write_text(text)
     return str(path.relative_to(models))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import ReelmillError
+from jobs.files import appearing
 
 SIZES = ((180, 320), (180, 320), (180, 320), (180, 320), (144, 256), (144, 256), (180, 180), (320, 180))
 FRAME_RATE = 15
@@ -98,19 +99,16 @@ def draw(clip: Clip, path: Path) -> None:
         tone = 220 * 2 ** (clip.sound / 12)  # a semitone apart; every sound beeps in its own rhythm too
         command += ["-f", "lavfi", "-i", f"sine=f={tone:.2f}:b={2 + clip.sound % 4}:r=22050"]
         command += ["-c:a", "aac", "-b:a", "32k", "-flags:a", "+bitexact"]
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
     command += ["-t", f"{clip.duration_ms / 1000:.3f}", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30"]
     command += ["-threads", "1", "-filter_threads", "1", "-pix_fmt", "yuv420p", "-flags:v", "+bitexact"]
-    command += ["-fflags", "+bitexact", "-map_metadata", "-1", str(unfinished)]
+    command += ["-fflags", "+bitexact", "-map_metadata", "-1"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise ClipNotDrawn(f"ffmpeg could not draw {path.name}: {done.stderr.strip()[-500:]}")
-        unfinished.replace(path)
+        with appearing(path) as unfinished:
+            done = subprocess.run([*command, unfinished], capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode:
+                raise ClipNotDrawn(f"ffmpeg could not draw {path.name}: {done.stderr.strip()[-500:]}")
     except subprocess.TimeoutExpired:
         raise ClipNotDrawn(f"ffmpeg took more than a minute for {path.name}; is the machine overloaded?") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def draw_all(clips: Iterable[tuple[Clip, Path]], done: Callable[[int], None]) -> int:

@@ -53,5 +53,5 @@ def test_a_cursor_does_not_show_whose_it_is() -> None:
 
 
 def test_signing_without_a_secret_is_refused() -> None:
-    with pytest.raises(ValueError, match="REELMILL_SECRET"):
+    with pytest.raises(ValueError, match="Delete the file `secret` in REELMILL_HOME"):
         CursorSigner("")
