@@ -238,7 +238,7 @@ def tables(as_json: bool) -> None:
 @cli.command(
     epilog=examples(
         'reelmill query "SELECT status, count(*) FROM silver.videos GROUP BY ALL"',
-        "reelmill query \"SELECT * FROM gold.feeds WHERE user_id = '1' ORDER BY position LIMIT 10\" --json",
+        "reelmill query \"SELECT * FROM gold.feeds WHERE user_id = 'viewer-0000' ORDER BY position LIMIT 10\" --json",
         "reelmill query 'SELECT * FROM quarantine.\"bronze.events\"'",
     )
 )
@@ -254,7 +254,7 @@ def query(sql: str, as_json: bool) -> None:
 
 
 @cli.command(
-    epilog=examples("reelmill serve", "reelmill serve --port 9000", "curl localhost:8000/v1/feed/u0001?limit=5")
+    epilog=examples("reelmill serve", "reelmill serve --port 9000", "curl localhost:8000/v1/feed/viewer-0000?limit=5")
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
