@@ -67,6 +67,7 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
     assert {f["what"]: f["found"] for f in json.loads(result.output)} == {
         "Python 3.11": True,
         "Java 17 or 21": True,
+        "Native libraries": True,
         "Spark's jars": True,
         "FFmpeg": True,
         "Redis": True,
