@@ -21,8 +21,6 @@ from jobs.stream import each_batch, new_lines
 TABLE = "bronze.uploads"
 # A time without a zone is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
-# In Python, since Spark's SQL has no NFKC.
-_hashtags = F.udf(normal_hashtags, ArrayType(StringType()), useArrow=True)
 
 
 def parsed(lines: DataFrame) -> DataFrame:
@@ -41,7 +39,9 @@ def parsed(lines: DataFrame) -> DataFrame:
     is_bad = F.col("_read.bad").isNotNull() | F.col("_read.is_whole").isNull() | F.col("_read.upload").isNull()
     rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.upload.*")
     uploaded_at = F.when(F.col("uploaded_at").rlike(INSTANT), F.col("uploaded_at").try_cast("timestamp"))
-    values = {"hashtags": _hashtags(F.coalesce("hashtags", F.array())), "uploaded_at": uploaded_at}
+    # In Python, since Spark's SQL has no NFKC. Made here: it loads pandas, which no DAG file may wait for.
+    spelled = F.udf(normal_hashtags, ArrayType(StringType()), useArrow=True)
+    values = {"hashtags": spelled(F.coalesce("hashtags", F.array())), "uploaded_at": uploaded_at}
     problem = (
         F.when(F.col("is_bad"), "not one JSON object with the manifest's columns")
         .when(F.col("upload_id").isNull(), "upload_id is missing")
