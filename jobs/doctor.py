@@ -89,7 +89,7 @@ def _ffmpeg(settings: Settings) -> tuple[bool, str]:
 def _redis(settings: Settings) -> tuple[bool, str]:
     if settings.redis_url:
         return True, f"{settings.redis_url} (REELMILL_REDIS_URL)"
-    from jobs.redis_server import executable
+    from jobs.redis_process import executable
 
     try:
         return True, f"embedded, {executable()}"

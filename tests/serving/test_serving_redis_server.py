@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 
-from jobs import redis_server
-from jobs.redis_server import RedisServerMissing, redis_url
+from jobs import redis_process
+from jobs.redis_process import RedisServerMissing
+from jobs.redis_server import redis_url
 from jobs.settings import Settings
 
 USE_UNTIL_KILLED = (
@@ -119,12 +121,81 @@ def test_the_server_of_a_killed_command_is_adopted_with_its_data_and_stopped(hom
     assert not answers(url)
 
 
-def test_a_server_that_was_killed_itself_is_started_again_with_its_data(home: Settings) -> None:
+def kill_the_server(settings: Settings) -> None:
+    os.kill(int((settings.home / "redis" / "redis.pid").read_text()), signal.SIGKILL)
+
+
+def until_it_answers(url: str) -> float:
+    """Seconds until the server answers, which it must do soon."""
+    started = time.monotonic()
+    while not answers(url):
+        assert time.monotonic() < started + 10, "nobody has started it again"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def test_a_server_that_dies_is_back_at_the_same_address_with_its_data_and_ends_with_its_last_user(
+    home: Settings,
+) -> None:
+    other, url = command(home)
+    set_and_get(url, "feed", "kept")
+    kill_the_server(home)
+    with redis_url(home) as again:  # the next command, whoever of the two starts the server
+        assert again == url
+        assert set_and_get(url, "feed") == b"kept"
+        kill_the_server(home)
+        until_it_answers(url)
+    other.communicate("done\n")
+    assert other.returncode == 0
+    assert not answers(url)
+
+
+def test_a_home_keeps_its_port(home: Settings) -> None:
+    with redis_url(home) as first:
+        pass
+    with redis_url(home) as second:
+        assert second == first
+
+
+def test_a_damaged_note_of_the_port_costs_the_port_and_not_the_data(home: Settings) -> None:
+    killed, url = command(home)
+    set_and_get(url, "feed", "kept")
+    killed.kill()
+    killed.communicate()
+    (home.home / "redis" / "server.json").write_text('{"por')
+    with redis_url(home) as again:
+        assert set_and_get(again, "feed") == b"kept"
+    assert not answers(url) and not answers(again)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_leaves_no_server(home: Settings, number: signal.Signals) -> None:
+    process, url = command(home)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 128 + number
+    assert not answers(url)
+
+
+def test_serve_that_is_told_to_end_leaves_no_server(
+    start: Callable[..., "subprocess.Popen[str]"], home: Settings
+) -> None:
+    with start(home.home, "serve", "--port", "0") as serving:
+        assert serving.stdout is not None
+        assert "serves" in serving.stdout.readline()
+        with redis_url(home) as url:
+            assert answers(url)
+        serving.terminate()
+        serving.communicate()
+    assert serving.returncode == 128 + signal.SIGTERM
+    assert not answers(url)
+
+
+def test_a_server_that_hangs_is_ended_all_the_same(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_process, "_STOP_S", 0.5)
     with redis_url(home) as url:
         set_and_get(url, "feed", "kept")
-        os.kill(int((home.home / "redis" / "redis.pid").read_text()), signal.SIGKILL)
-        while answers(url):
-            time.sleep(0.01)
+        os.kill(int((home.home / "redis" / "redis.pid").read_text()), signal.SIGSTOP)
     with redis_url(home) as url:
         assert set_and_get(url, "feed") == b"kept"
 
@@ -133,8 +204,8 @@ def test_a_port_that_somebody_else_took_meanwhile_is_not_mistaken_for_ours(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_url(Settings(home=tmp_path / "other")) as taken:
-        ports = iter([int(taken.split(":")[2].split("/")[0]), redis_server._free_port()])
-        monkeypatch.setattr(redis_server, "_free_port", lambda: next(ports))
+        ports = iter([int(taken.split(":")[2].split("/")[0]), redis_process._free_port()])
+        monkeypatch.setattr(redis_process, "_free_port", lambda: next(ports))
         with redis_url(home) as url:
             assert url != taken
             assert answers(url)
@@ -150,6 +221,6 @@ def test_without_any_redis_server_the_error_says_how_to_get_one(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(redis_server.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(redis_process.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RedisServerMissing, match="apt-get install redis-server"), redis_url(home):
         pass

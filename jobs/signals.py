@@ -1,0 +1,39 @@
+"""A polite end: SIGTERM and SIGHUP unwind the program, so that what it started is stopped.
+
+Belongs here: turning these signals into an exception. What is stopped, and how: whoever started it, in a `finally`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+POLITE = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise SystemExit with the code that a shell would show.
+
+    By default they end Python at once and no `finally` runs. A handler that is there already stays: `nohup` ignores
+    SIGHUP on purpose. In another thread than the main one Python hands out no signals, so nothing changes there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _: object) -> None:
+        for other in POLITE:
+            signal.signal(other, signal.SIG_IGN)  # an impatient second one would cut the clean-up short
+        raise SystemExit(128 + number)
+
+    ours = [number for number in POLITE if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
