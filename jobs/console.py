@@ -172,6 +172,8 @@ def ranker(settings: Settings) -> None:
     from jobs.query import query
 
     columns, rows = query("SELECT * FROM gold.models ORDER BY event_date DESC LIMIT 1", settings)
+    if not rows:
+        return say("no ranker yet: nobody was shown or watched enough to learn from")
     model = dict(zip(columns, rows[0], strict=True))
     names = {"ndcg_at_10": "ranker", "popularity_ndcg_at_10": "popularity", "item_item_ndcg_at_10": "item-item order"}
     _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))

@@ -94,13 +94,13 @@ class Lake:
     ) -> DataFrame:
         """The table, optionally its rows with `since <= window column < until`.
 
-        Raises TableMissing when nothing was ever written to it.
+        An empty table is read like any other: its job has run and found nothing. Raises TableMissing without a table.
         """
         if table not in self.read_versions:
             version = self.version(table)
-            if version <= 0:
+            if version < 0:
                 raise TableMissing(
-                    f"The job {self.job} reads {table}, which has no data yet in {self.settings.lake}. "
+                    f"The job {self.job} reads {table}, which is not there yet in {self.settings.lake}. "
                     f"Run the job that writes it first (`reelmill jobs` names it)."
                 )
             self.read_versions[table] = version
@@ -111,8 +111,11 @@ class Lake:
             return frame
         return frame.where(_between(data_contracts.load(table), since, until))
 
-    def replace(self, table: str, frame: DataFrame, window: Window) -> Commit:
-        """Replace the rows of the window by these, in one commit. Raises EmptyOutput rather than delete."""
+    def replace(self, table: str, frame: DataFrame, window: Window, *, empty_is_a_fact: bool = False) -> Commit:
+        """Replace the rows of the window by these, in one commit.
+
+        No row at all raises EmptyOutput, unless the job knows from an input with rows that there is none.
+        """
         contract = data_contracts.load(table)
         condition = _predicate(contract, window.start, window.end)
 
@@ -120,7 +123,7 @@ class Lake:
             target = str(self.path(table))
             good.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(target)
 
-        commit = self._commit(contract, frame, write)
+        commit = self._commit(contract, frame, write, empty_is_a_fact=empty_is_a_fact)
         if commit is None:
             raise EmptyOutput(f"The job {self.job} made no row of {table} for {window}; what was there is untouched.")
         return commit
@@ -162,8 +165,15 @@ class Lake:
 
         return self._commit(contract, frame, write)
 
-    def _commit(self, contract: Contract, frame: DataFrame, write: Callable[[DataFrame], None]) -> Commit | None:
-        """Check, set aside, write; None when no good row is left to write."""
+    def _commit(
+        self,
+        contract: Contract,
+        frame: DataFrame,
+        write: Callable[[DataFrame], None],
+        *,
+        empty_is_a_fact: bool = False,
+    ) -> Commit | None:
+        """Check, set aside, write; None when no good row is left to write, or none came that was no fact."""
         frame = _conform(contract, frame)
         self.create(contract.table)
         before = self.version(contract.table)
@@ -175,12 +185,13 @@ class Lake:
             rows, broken, keys = _measure(contract, marked)
             good = marked.where(F.size("_broken") == 0).drop("_broken")
             quarantined = self._quarantine(contract.table, marked.where(F.size("_broken") > 0)) if broken else 0
-            if rows == broken:
+            if rows == broken and not (empty_is_a_fact and rows == 0):
                 self.set_aside += quarantined
                 return None
             if keys != rows - broken:
                 _check_key(contract, good)
-            _check_table_rules(contract, good)
+            if rows:
+                _check_table_rules(contract, good)
             write(good)
             return self._record(contract.table, before, quarantined)
         finally:
@@ -196,11 +207,12 @@ class Lake:
             return Commit(table, before, 0, quarantined, 0)
         newest = ours[0]
         metrics = newest["operationMetrics"]
-        # numOutputRows also counts the rows of other windows and keys that were merely copied to a new file.
+        # numOutputRows also counts the rows of other windows and keys that were merely copied to a new file; a window
+        # that was emptied has none.
         rows = (
             int(metrics["numTargetRowsInserted"]) + int(metrics["numTargetRowsUpdated"])
             if "numTargetRowsInserted" in metrics
-            else int(metrics["numOutputRows"]) - int(metrics.get("numCopiedRows", 0))
+            else int(metrics.get("numOutputRows", 0)) - int(metrics.get("numCopiedRows", 0))
         )
         size = int(metrics.get("numOutputBytes", metrics.get("numTargetBytesAdded", 0)))
         commit = Commit(table, newest["version"], rows, quarantined, size)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.errors import ReelmillError
 from jobs.job import Job, Window
-from jobs.lake import Commit, Lake, TableMissing, alone
+from jobs.lake import Commit, Lake, alone
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ JOB_RUNS = "ops.job_runs"
 
 class JobFailed(ReelmillError):
     """A job raised; its run is recorded and nothing of what it did not commit is visible."""
-
-
-class NothingToCatchUp(ReelmillError):
-    """A daily job has no input from which to take its first day."""
 
 
 class WrongWindow(ReelmillError):
@@ -78,6 +74,9 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
         error: Exception | None = None
         try:
             job(lake, window)
+            # A job that found nothing leaves an empty table: whoever reads it knows that it has run.
+            for table in job.writes:
+                lake.create(table)
         except Exception as raised:
             error = raised
         run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits), lake.set_aside)
@@ -147,17 +146,23 @@ def _first_day(job: Job, lake: Lake, window: Window) -> date:
         first = lake.read(table, until=window.end).agg(F.date_format(F.min(column), "yyyy-MM-dd").alias("day")).first()
         if first is not None and first["day"] is not None:
             return date.fromisoformat(first["day"])
-    raise NothingToCatchUp(
-        f"{job.name} has nothing to work on: {', '.join(job.reads)} hold no row before {window.end:%Y-%m-%d %H:%M}."
-    )
+    return window.day
+
+
+def has_run(lake: Lake, job: str, window: Window) -> bool:
+    """Whether the job succeeded for a window with this end, so that a table without its rows tells a fact."""
+    if lake.version(JOB_RUNS) < 0:
+        return False
+    succeeded = (F.col("job") == job) & (F.col("status") == "succeeded") & (F.col("window_end") == F.lit(window.end))
+    return not lake.read(JOB_RUNS).where(succeeded).isEmpty()
 
 
 def newest_day(table: str, lake: Lake) -> date:
-    """The day of the newest row of a table that has a window column. Raises TableMissing when it is empty."""
+    """The day of the newest row of a table that has a window column; today while it has none."""
     column = data_contracts.load(table).window_column
     newest = lake.read(table).agg(F.date_format(F.max(F.col(column or "")), "yyyy-MM-dd").alias("day")).first()
     if newest is None or newest["day"] is None:
-        raise TableMissing(f"{table} is empty, so there is no newest day; say one with --date.")
+        return datetime.now(UTC).date()
     return date.fromisoformat(newest["day"])
 
 

@@ -146,14 +146,12 @@ class FeedStore:
         return written
 
     def commit(self, version: str, expected_users: int) -> None:
-        """Make the staged `version` current if it holds exactly `expected_users` feeds and a fallback.
+        """Make the staged `version` current if it holds exactly `expected_users` feeds, or none, and a fallback.
 
         The pointer moves in one transaction; the version before it lives on for RETIRED_TTL_S, so that open pages go
         on and `rollback` has somewhere to go. On any error the pointer stays where it was.
         """
         generation = self._staged(version)
-        if expected_users < 1:
-            raise EmptyPublish(f"feed version {version} has no users: nothing is published, the feeds before it stay")
         if not self._redis.exists(_fallback_key(generation)):
             raise EmptyPublish(f"feed version {version} has no fallback feed: call write_fallback before commit")
         users = self._keep(generation, CURRENT_TTL_S)

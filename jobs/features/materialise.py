@@ -20,7 +20,7 @@ from feature_repo.definitions import VIEWS, entity_key
 from jobs.errors import ReelmillError
 from jobs.features.store import REDIS_DATABASE, feature_store, quiet
 from jobs.job import Window, job
-from jobs.lake import Lake, TableMissing
+from jobs.lake import Lake
 from jobs.redis_server import redis_url
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,15 +33,15 @@ class NotAllOnline(ReelmillError):
 def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     """Write the features of every entity, as known at `until` or later, to the Redis at `url`.
 
-    Returns how many entities each view has. Raises TableMissing when there are no features at all, and
-    NotAllOnline when Redis does not hold as many afterwards.
+    Returns how many entities each view has, without the views that have none at all. Raises TableMissing when a daily
+    table is not there, and NotAllOnline when Redis does not hold as many afterwards.
     """
     import redis
 
-    # A world without hashtags has no hashtag_daily, and that is no reason to keep its users' features back.
-    views = [view for view, table in VIEWS.items() if lake.exists(table)]
+    # A world without hashtags, or one in which nobody watched anything yet, has nothing of that kind to push.
+    views = [view for view, table in VIEWS.items() if not lake.read(table).isEmpty()]
     if not views:
-        raise TableMissing(f"None of {', '.join(VIEWS.values())} has data yet: run the jobs that write them first.")
+        return {}
     store = feature_store(lake, url)
     with quiet():
         reached = [store.get_feature_view(view).most_recent_end_time for view in views]

@@ -126,9 +126,13 @@ def _title() -> Column:
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:
+    from jobs.runner import has_run
+
     candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
     served = model.in_service(lake, before=window.day + timedelta(days=1))
     slots = spaced(scored(features(lake, candidates, window.end), served), videos)
     version = served.version if served else NO_MODEL
-    lake.replace("gold.feeds", feeds(slots, reasons(candidates, videos), window.day, version), window)
+    built = feeds(slots, reasons(candidates, videos), window.day, version)
+    # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
+    lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run(lake, "ranking.candidates", window))

@@ -15,7 +15,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.errors import ReelmillError
-from jobs.feeds.build import SLOTS
+from jobs.feeds.build import SLOTS, feed_version
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.redis_server import redis_url
@@ -23,6 +23,9 @@ from jobs.redis_server import redis_url
 # The order for strangers: most viewers in the last 28 days, then ever.
 POPULARITY = ("viewers_28d", "viewers_total")
 SLOT = ("video_id", "position", "score", "reason", "title", "user_id", "duration", "playback_url", "poster_url")
+
+
+FALLBACK = "fallback"
 
 
 class NoFeeds(ReelmillError):
@@ -97,20 +100,39 @@ def _media_url(path: str) -> Column:
     return F.when(F.col(path).isNotNull(), F.concat(F.lit("/media/"), F.col(path)))
 
 
-@job(every="night", reads=["gold.feeds", "silver.videos", "gold.video_daily"], writes=[])
-def run(lake: Lake, window: Window) -> None:
-    from serving.feed_store import FeedStore
+def nobodys(lake: Lake, window: Window) -> str:
+    """The version of a night in which nobody has a feed of their own: nobody watched yet, or all watched everything.
 
-    feeds = lake.read("gold.feeds", since=window.end - timedelta(days=1), until=window.end)
-    found = feeds.agg(F.max("feed_version").alias("version"), F.count_distinct("user_id").alias("viewers")).first()
-    if found is None or found["version"] is None:
+    Then everybody gets the fallback. Raises NoFeeds unless that is what feeds.build found that night.
+    """
+    from jobs.runner import has_run
+
+    if not has_run(lake, "feeds.build", window):
         raise NoFeeds(
             f"gold.feeds has no row for {window.day}, so nothing is published and readers keep the feeds they have. "
             f"Run it first: reelmill run feeds.build --date {window.day}"
         )
-    version = found["version"]
+    if not lake.read("gold.feeds").isEmpty() and lake.read("silver.watches", until=window.end).isEmpty():
+        raise NoFeeds(
+            f"silver.watches has no row before {window.end:%Y-%m-%d %H:%M}, but there were feeds before: the watches "
+            "are lost, so nothing is published and readers keep the feeds they have."
+        )
+    return feed_version(window.day, FALLBACK)
+
+
+@job(every="night", reads=["gold.feeds", "silver.videos", "silver.watches", "gold.video_daily"], writes=[])
+def run(lake: Lake, window: Window) -> None:
+    """On a platform without a published video there is nothing to show to anybody, and nothing is published."""
+    from serving.feed_store import FeedStore
+
+    feeds = lake.read("gold.feeds", since=window.end - timedelta(days=1), until=window.end)
+    found = feeds.agg(F.max("feed_version").alias("version"), F.count_distinct("user_id").alias("viewers")).first()
+    assert found is not None
+    version = found["version"] or nobodys(lake, window)
     counts = newest_counts(lake.read("gold.video_daily", until=window.end))
     videos = cards(lake.read("silver.videos", until=window.end), counts).persist()
+    if videos.isEmpty():
+        return
     with redis_url(lake.settings) as url:
         # By their own connection from each task: a night's feeds never pass through one process.
         def write_feeds(rows: Iterator[Row]) -> None:

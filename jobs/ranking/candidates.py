@@ -33,5 +33,9 @@ def candidates(watches: DataFrame, videos: DataFrame, day: date, at: datetime) -
 @job(every="night", reads=["silver.watches", "silver.videos"], writes=["gold.candidates"])
 def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
+    if watches.isEmpty():
+        return
     videos = lake.read("silver.videos", until=window.end)
-    lake.replace("gold.candidates", candidates(watches, videos, window.day, window.end), window)
+    # Whoever has watched every video there is gets no candidate, and that may be everybody.
+    found = candidates(watches, videos, window.day, window.end)
+    lake.replace("gold.candidates", found, window, empty_is_a_fact=True)

@@ -123,6 +123,18 @@ def test_nothing_never_replaces_something(lake: Lake) -> None:
     assert contents(lake) == [("ann", MONDAY, 1)]
 
 
+def test_nothing_replaces_something_when_the_job_knows_it_for_a_fact(lake: Lake) -> None:
+    lake.replace(
+        "gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", TUESDAY, 2)), Window.of_days(MONDAY, TUESDAY)
+    )
+    nothing = plays(lake.spark, ("ann", MONDAY, 1)).where("false")
+    lake.replace("gold.plays", nothing, Window.of_day(MONDAY), empty_is_a_fact=True)
+    assert contents(lake) == [("bob", TUESDAY, 2)]
+    broken = plays(lake.spark, ("ann", TUESDAY, -1))
+    with pytest.raises(EmptyOutput):
+        lake.replace("gold.plays", broken, Window.of_day(TUESDAY), empty_is_a_fact=True)
+
+
 def test_a_merge_updates_by_key_and_an_insert_counts_each_key_once(lake: Lake) -> None:
     lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
     lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 2), ("bob", MONDAY, 3)))

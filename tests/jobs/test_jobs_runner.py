@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from jobs.job import Job, Window
 from jobs.lake import Lake, TableMissing
 from jobs.query import query
-from jobs.runner import JOB_RUNS, JobFailed, NothingToCatchUp, WrongWindow, due, run_job
+from jobs.runner import JOB_RUNS, JobFailed, WrongWindow, due, run_job
 from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
@@ -31,7 +31,7 @@ def test_a_failed_run_is_recorded_and_names_its_reason(spark: SparkSession, sett
     def fails(lake: Lake, window: Window) -> None:
         lake.read("silver.watches")
 
-    with pytest.raises(JobFailed, match=r"sim\.noop failed for \[2026-01-05.*silver\.watches, which has no data"):
+    with pytest.raises(JobFailed, match=r"sim\.noop failed for \[2026-01-05.*silver\.watches, which is not there"):
         run_job(replace(noop, function=fails), Window.of_day(MONDAY), spark, settings)
     (row,) = Lake(spark, settings).read(JOB_RUNS).collect()
     assert row["status"] == "failed" and row["error"].startswith("TableMissing: ")
@@ -71,11 +71,19 @@ def test_a_nightly_job_never_catches_up(spark: SparkSession, settings: Settings,
     assert due(replace(noop, every="night"), MONDAY, spark, settings) == Window.of_day(MONDAY)
 
 
-def test_a_daily_job_without_any_input_says_so(spark: SparkSession, settings: Settings, noop: Job) -> None:
-    with pytest.raises(NothingToCatchUp):
-        due(noop, MONDAY, spark, settings)
+def test_a_daily_job_whose_input_has_no_row_yet_is_due_for_the_day_itself(
+    spark: SparkSession, settings: Settings, noop: Job
+) -> None:
+    reading = replace(noop, reads=("silver.watches",))
     with pytest.raises(TableMissing):
-        due(replace(noop, reads=("silver.watches",)), MONDAY, spark, settings)
+        due(reading, MONDAY, spark, settings)
+    Lake(spark, settings).create("silver.watches")
+    assert due(reading, MONDAY, spark, settings) == Window.of_day(MONDAY)
+
+
+def test_a_job_that_found_nothing_leaves_an_empty_table(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    run_job(replace(noop, writes=("silver.watches",)), Window.of_day(MONDAY), spark, settings)
+    assert Lake(spark, settings).read("silver.watches").count() == 0
 
 
 @given(first=st.dates(date(1970, 1, 1), date(2200, 1, 1)), days=st.integers(0, 4000))
