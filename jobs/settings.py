@@ -6,6 +6,7 @@ Belongs here: what a person may want to change without changing code. Constants 
 
 import contextlib
 import os
+import re
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from jobs.errors import ReelmillError
 from jobs.files import sync
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -22,6 +24,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def under_home(*parts: str) -> Any:
     """A default path below `home`, so that one setting moves everything and two homes never share a file."""
     return Field(default_factory=lambda data: data["home"].joinpath(*parts))
+
+
+# Spark takes the first of these for patterns and reads other homes' files by them; the others end or change an address.
+UNSAFE = re.compile(r"[*?\[\]{}\\%#`\x00-\x1f]")
+
+
+class UnsafePath(ReelmillError):
+    """A folder has a name that the engines do not all read alike."""
 
 
 class Settings(BaseSettings):
@@ -46,8 +56,23 @@ class Settings(BaseSettings):
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
     @classmethod
     def absolute(cls, path: Path) -> Path:
-        """Spark's JVM and the Airflow tasks have other working directories than the caller."""
-        return path.expanduser().absolute()
+        """Spark's JVM and the Airflow tasks have other working directories than the caller. Raises UnsafePath."""
+        path = path.expanduser().absolute()
+        if unsafe := UNSAFE.search(str(path)):
+            raise UnsafePath(
+                f"The folder {str(path)!r} has {unsafe.group()!r} in its name, which Spark and Delta Lake take for "
+                "something else than a name. Set REELMILL_HOME to a folder without it."
+            )
+        return path
+
+    @field_validator("home")
+    @classmethod
+    def private(cls, home: Path) -> Path:
+        """It holds what people watch and the keys that sign: nobody but its owner looks into it."""
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid == os.getuid() and home.stat().st_mode & 0o077:
+            home.chmod(0o700)
+        return home
 
     @cached_property
     def secret(self) -> str:
@@ -57,7 +82,6 @@ class Settings(BaseSettings):
         """
         path = self.home / "secret"
         if not path.exists():
-            self.home.mkdir(parents=True, exist_ok=True)
             mine = self.home / f".secret.{os.getpid()}"
             mine.touch(mode=0o600)
             mine.write_text(secrets.token_urlsafe(32))

@@ -1,8 +1,11 @@
 """Settings: what messages and documents tell people to set is there to be set."""
 
 import re
+from pathlib import Path
 
-from jobs.settings import REPOSITORY, Settings
+import pytest
+
+from jobs.settings import REPOSITORY, Settings, UnsafePath
 
 ROOMS = ("bench", "dags", "data_contracts", "docs", "feature_repo", "jobs", "serving")
 
@@ -13,3 +16,19 @@ def test_every_setting_that_a_message_or_a_page_names_exists() -> None:
     there = {f"REELMILL_{name.upper()}" for name in Settings.model_fields}
     named = {(word, path.name) for path in pages for word in re.findall(r"REELMILL_[A-Z_]*[A-Z]", path.read_text())}
     assert {(word, page) for word, page in named if word not in there} == set()
+
+
+@pytest.mark.parametrize("name", ["a[b", "a{b", "a*", "a?", "50%", "a#b", "a\\b", "a`b", "a\nb"])
+def test_a_folder_whose_name_the_engines_would_misread_is_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnsafePath, match="Set REELMILL_HOME to a folder without it"):
+        Settings(home=tmp_path / name)
+    with pytest.raises(UnsafePath):
+        Settings(home=tmp_path / "good", lake=tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_home_is_readable_by_its_owner_only_from_the_first_moment_on(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path / "new" / "my home, o'hara's").home
+    assert home.stat().st_mode & 0o777 == 0o700
+    home.chmod(0o755)
+    assert Settings(home=home).home.stat().st_mode & 0o777 == 0o700
