@@ -1,9 +1,10 @@
 """The program that opens a stranger's file with libav and prints what it saw, as one JSON object.
 
 Belongs here: only what must run in a process of its own, because a crafted file can crash or stall libav. It imports
-nothing of ours, so that it starts in 0.2 s: probe.py runs it by path and judges what it says.
+nothing of ours, so that it starts in 0.1 s: probe.py runs it by path, and judges what it says.
 
-Usage: probe_child.py FILE CONTAINERS MAX_PIXELS
+Usage: probe_child.py look FILE CONTAINERS CPU_SECONDS JUMP_SECONDS BACK_SECONDS     reads every packet, decodes none
+       probe_child.py play FILE CONTAINERS CPU_SECONDS MAX_PIXELS VIDEO [AUDIO...]  decodes one picture and one sound
 """
 
 from __future__ import annotations
@@ -11,126 +12,222 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from fractions import Fraction
+from math import inf
 from typing import Any
 
 import av
+from av.format import Flags
 from av.stream import Disposition
 
 MEMORY_BYTES = 4 * 1024**3
-CPU_SECONDS = 60
-PACKETS_TO_FIRST_FRAME = 300
-"""Ten seconds of video without one frame that decodes is no video."""
+MAX_GAPS = 1000
 
 
-class Unreadable(Exception):
-    """The first argument is the reason's name, the second the detail."""
+class Unopened(Exception):
+    """libav knows no container like it; the text is libav's."""
 
 
-def first_frames(container: Any, video: Any, audio: list[Any]) -> dict[str, Any]:
-    """Read every packet, decode until the first picture and the first sound, and measure what is really there.
-
-    Durations come from packets, since the header's is only a claim. Seconds; None where a stream has no packet.
-    """
-    spans: dict[int, tuple[Fraction, Fraction]] = {}
-    picture: Any = None
-    heard: int | None = None
-    tried = 0
-    damage = ""
-    packets = container.demux([video, *audio])
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, EOFError):
-            break
-        except (av.error.FFmpegError, ValueError) as error:
-            damage = str(error)
-            break
-        if packet.pts is not None and not packet.is_discard and packet.size:
-            start = packet.pts * packet.time_base
-            end = start + (packet.duration or 0) * packet.time_base
-            low, high = spans.get(packet.stream_index, (start, end))
-            spans[packet.stream_index] = (min(low, start), max(high, end))
-        is_video = packet.stream_index == video.index
-        if (picture is None and tried < PACKETS_TO_FIRST_FRAME) if is_video else heard is None:
-            tried += is_video
-            try:
-                frames = packet.decode()
-            except (av.error.FFmpegError, ValueError, MemoryError) as error:
-                damage = damage or str(error)
-                continue
-            if frames and is_video:
-                picture = frames[0]
-            elif frames:
-                heard = packet.stream_index
-    if picture is None:
-        raise Unreadable("undecodable", f"no frame of its {video.codec_context.name} video decodes {damage}".strip())
-
-    def span(index: int | None) -> float | None:
-        return float(spans[index][1] - spans[index][0]) if index in spans else None
-
-    return {"picture": picture, "audio": heard, "seconds": span(video.index), "audio_seconds": span(heard)}
-
-
-def describe(path: str, containers: str, max_pixels: int) -> dict[str, Any]:
-    """Everything that the judgement and the ladder need to know; raises Unreadable."""
+def opened(path: str, containers: str) -> Any:
     try:
         # The lists close the door on playlists and scripts that make libav open other files or the network.
         options = {"format_whitelist": containers, "protocol_whitelist": "file"}
-        container = av.open(path, options=options, metadata_errors="ignore")
+        return av.open(path, options=options, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError) as error:
-        raise Unreadable("not_media", f"no known video container ({getattr(error, 'strerror', error)})") from None
-    with container:
-        moving = [s for s in container.streams if s.type == "video" and not s.disposition & Disposition.attached_pic]
-        sounds = [s for s in container.streams if s.type == "audio"]
-        if not moving:
-            kinds = sorted({stream.type for stream in container.streams})
-            raise Unreadable("no_video", f"{container.format.name} with {', '.join(kinds) or 'no streams'}")
-        # A stream in a format unknown to libav has no codec context.
-        videos: list[Any] = [s for s in moving if s.codec_context is not None]
-        audio: list[Any] = [s for s in sounds if s.codec_context is not None]
-        if not videos:
-            raise Unreadable("undecodable", "its video is in no format that we can decode")
-        video = videos[0]
-        size = (video.codec_context.width, video.codec_context.height)
-        if size[0] * size[1] > max_pixels:
-            return {"width": size[0], "height": size[1]}
-        # Matroska states a length for the file only; MP4 for each stream, where the file's includes subtitles and such.
-        claims = [s.duration * s.time_base for s in (video, *audio) if s.duration]
-        claims = claims or [Fraction(container.duration or 0, av.time_base)]
-        seen = first_frames(container, video, audio)
-        picture = seen.pop("picture")
-        aspect = video.sample_aspect_ratio or Fraction(1)
-        rate = video.guessed_rate or video.average_rate or Fraction(30)
-        return seen | {
+        raise Unopened(told(error)) from None
+
+
+def told(error: Exception) -> str:
+    """An error of libav without its number and our path."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+class Walk:
+    """What the packets of one stream add up to. Seconds; `low` and `high` are on a clock without its jumps."""
+
+    def __init__(self, time_base: Any, jump: float, back: float) -> None:
+        self.unit = float(time_base or 0)
+        self.jump, self.back = jump, back
+        self.shift = 0.0
+        self.expected: float | None = None
+        self.low = self.high = self.end = None
+        self.packets = self.bytes = self.encrypted = 0
+        self.place: tuple[int, int] | None = None
+        self.gaps: list[tuple[float, int]] = []
+
+    def add(self, packet: Any, covered: int) -> None:
+        """Take in one packet; `covered` is how many bytes the packets of all streams before it hold."""
+        self.encrypted += packet.has_sidedata("encryption_info")
+        clock = packet.dts if packet.dts is not None else packet.pts
+        if clock is None or packet.is_discard:
+            return
+        length = (packet.duration or 0) * self.unit
+        step = 0.0 if self.expected is None else clock * self.unit - self.expected
+        place = None if packet.pos is None or packet.pos < 0 else (packet.pos, covered)
+        if step > self.jump or step < -self.back:
+            self.shift -= step
+        elif step > length and place and self.place and len(self.gaps) < MAX_GAPS:
+            self.gaps.append((step, place[0] - self.place[0] - (place[1] - self.place[1])))
+        self.place = place
+        self.expected = clock * self.unit + length
+        shown = (packet.pts if packet.pts is not None else clock) * self.unit
+        self.packets += 1
+        self.bytes += packet.size
+        self.end = max(shown + length, shown if self.end is None else self.end)
+        start = shown + self.shift
+        self.low = start if self.low is None else min(self.low, start)
+        self.high = start + length if self.high is None else max(self.high, start + length)
+
+    def report(self) -> dict[str, Any]:
+        names = ("low", "high", "end", "packets", "bytes", "encrypted", "gaps")
+        return {name: getattr(self, name) for name in names}
+
+
+def look(path: str, containers: str, jump: str, back: str) -> dict[str, Any]:
+    """The streams as their headers state them, and what their packets add up to; raises Unopened.
+
+    Lengths come from packets, since the header's is only a claim. What decodes is another question: see `play`. Where
+    the format's clock may jump, a step of more than `jump` seconds, or of more than `back` to the past, is a jump.
+    """
+    with opened(path, containers) as container:
+        jumps = bool(Flags(container.format.flags) & Flags.ts_discont)
+        streams = [stated(stream) for stream in container.streams]
+        steps = (float(jump), float(back)) if jumps else (inf, inf)
+        walks = {s.index: Walk(s.time_base, *steps) for s in container.streams}
+        covered, damage = 0, None
+        packets = container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, EOFError):
+                break
+            except (av.error.FFmpegError, ValueError) as error:
+                damage = told(error)
+                break
+            # A stream may appear in the middle; the chosen ones were there at the start.
+            if packet.stream_index in walks:
+                walks[packet.stream_index].add(packet, covered)
+            covered += packet.size
+        for stream in streams:
+            stream |= walks[stream["index"]].report()
+        return {
             "container": container.format.name,
-            "codec": video.codec_context.name,
-            "video": video.index,
-            "claimed_seconds": float(max(claims)),
-            "width": picture.width,
-            "height": picture.height,
-            "pixel_aspect": [aspect.numerator, aspect.denominator],
-            "rotation": picture.rotation,
-            "rate": [rate.numerator, rate.denominator],
-            "transfer": int(picture.color_trc),
-            "matrix": int(picture.colorspace),
-            "primaries": int(picture.color_primaries),
-            "is_full_range": int(picture.color_range) == 2,
-            "is_interlaced": bool(picture.interlaced_frame),
-            "has_dead_audio": seen["audio"] is None and bool(sounds),
+            "brand": container.metadata.get("major_brand", "").strip(),
+            "jumps": jumps,
+            "start": (container.start_time or 0) / av.time_base,
+            "claimed": (container.duration or 0) / av.time_base,
+            "damage": damage,
+            "streams": streams,
         }
+
+
+def stated(stream: Any) -> dict[str, Any]:
+    """What the header says of one stream; a format unknown to libav has no codec context."""
+    context = stream.codec_context
+    rates = (stream.average_rate, stream.guessed_rate) if stream.type == "video" else ()
+    return {
+        "index": stream.index,
+        "type": stream.type,
+        "codec": context.name if context else None,
+        "tag": context.codec_tag if context else "",
+        "width": context.width if context and stream.type == "video" else 0,
+        "height": context.height if context and stream.type == "video" else 0,
+        "is_default": bool(stream.disposition & Disposition.default),
+        "is_extra": bool(stream.disposition & (Disposition.comment | Disposition.visual_impaired)),
+        "is_cover": bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)),
+        "is_locked": "enc_key_id" in stream.metadata,
+        "claimed": float((stream.duration or 0) * (stream.time_base or 0)),
+        "rates": [[rate.numerator, rate.denominator] for rate in rates if rate],
+    }
+
+
+def play(path: str, containers: str, max_pixels: str, video: str, *sounds: str) -> dict[str, Any]:
+    """Decode a picture and the first of the sounds of which anything decodes, and say what came of each packet."""
+    wanted = [int(index) for index in sounds]
+    played = decoded(path, containers, max_pixels, [int(video), *wanted[:1]])
+    result: dict[str, Any] = {"video": played[int(video)], "sound": None}
+    for index in wanted:
+        heard = played[index] if index in played else decoded(path, containers, max_pixels, [index])[index]
+        if heard["frames"]:
+            result["sound"] = heard | {"index": index}
+            break
+    return result
+
+
+def decoded(path: str, containers: str, max_pixels: str, indexes: list[int]) -> dict[int, dict[str, Any]]:
+    """Per stream: its packets as [pts, is good, is key], its frames as [pts, duration, is whole], and how they look."""
+    with opened(path, containers) as container:
+        streams = [container.streams[index] for index in indexes]
+        seen: dict[int, dict[str, Any]] = {}
+        for stream in streams:
+            seen[stream.index] = {
+                "unit": float(stream.time_base),
+                "packets": [],
+                "frames": [],
+                "looks": [],
+                "error": "",
+            }
+            stream.codec_context.options = {"max_pixels": max_pixels}
+            stream.thread_count = 2
+            stream.thread_type = "AUTO"
+        aspects = {s.index: s.sample_aspect_ratio for s in streams if s.type == "video"}
+        packets = container.demux(streams)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, EOFError):
+                return seen
+            except (av.error.FFmpegError, ValueError) as error:
+                for one in seen.values():
+                    one["error"] = one["error"] or told(error)
+                return seen
+            if packet.stream_index not in seen or (not packet.size and packet.pts is not None):
+                # AVI holds a picture by an empty packet; to the decoder it would be the end.
+                continue
+            one, is_good, frames = seen[packet.stream_index], True, []
+            try:
+                frames = packet.decode()
+            except (av.error.FFmpegError, ValueError, MemoryError) as error:
+                is_good = False
+                one["error"] = one["error"] or told(error)
+            if packet.size and not packet.is_discard:
+                one["packets"].append([packet.pts, is_good, packet.is_keyframe])
+            for frame in frames:
+                is_video = packet.stream_index in aspects
+                length = frame.duration if is_video else round(frame.samples / frame.sample_rate / one["unit"])
+                one["frames"].append([frame.pts, length, not frame.is_corrupt])
+                look = picture(frame, aspects[packet.stream_index]) if is_video else heard(frame)
+                if look not in one["looks"]:
+                    one["looks"].append(look)
+
+
+def picture(frame: Any, aspect: Any) -> dict[str, Any]:
+    return {
+        "width": frame.width,
+        "height": frame.height,
+        "pixel_aspect": [aspect.numerator, aspect.denominator] if aspect else [1, 1],
+        "rotation": frame.rotation,
+        "transfer": int(frame.color_trc),
+        "matrix": int(frame.colorspace),
+        "primaries": int(frame.color_primaries),
+        "is_full_range": int(frame.color_range) == 2,
+        "is_interlaced": bool(frame.interlaced_frame),
+    }
+
+
+def heard(frame: Any) -> dict[str, Any]:
+    return {"layout": frame.layout.name, "rate": frame.sample_rate}
 
 
 def main() -> None:
     """Limits first: a child orphaned by a killed worker must end by itself."""
+    task, path, containers, seconds, *rest = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     av.logging.set_level(av.logging.PANIC)
-    path, containers, max_pixels = sys.argv[1:]
     try:
-        seen = describe(path, containers, int(max_pixels))
-    except Unreadable as error:
-        seen = {"refused": list(error.args)}
+        seen = look(path, containers, *rest) if task == "look" else play(path, containers, *rest)
+    except Unopened as error:
+        seen = {"unopened": str(error)}
     sys.stdout.write(json.dumps(seen))
 
 

@@ -18,7 +18,11 @@ TAIL_BYTES = 4096
 
 
 class OutOfTime(Exception):
-    """The program was still running after its wall or processor time; it and its children were killed."""
+    """The program was still running after its wall time; it and its children were killed. The machine may be busy."""
+
+
+class OutOfProcessorTime(Exception):
+    """The program used up the processor time that it may have, which a busy machine does not change."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Finished:
 def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = None) -> Finished:
     """Run to the end, or kill the whole process group after `seconds` of wall time and raise OutOfTime.
 
-    OutOfTime too for a program that ran into a limit of its own on processor time.
+    OutOfProcessorTime for a program that ran into a limit of its own.
 
     Standard error goes to an unnamed file and only its end is read: a damaged clip can make a decoder write gigabytes.
     """
@@ -64,7 +68,7 @@ def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = No
                     raise OutOfTime(f"killed after {seconds:.0f} s") from None
                 raise
         if process.returncode == -signal.SIGXCPU:
-            raise OutOfTime("killed after its processor time")
+            raise OutOfProcessorTime("killed after its processor time")
         errors.seek(0, os.SEEK_END)
         errors.seek(max(0, errors.tell() - TAIL_BYTES))
         return Finished(process.returncode, output, errors.read().decode(errors="replace"))

@@ -29,11 +29,18 @@ MAX_ASPECT = 5.0
 """Longest long side per short side; a rung of 720 pixels then stays inside H.264 level 5.1."""
 
 
+MIN_WHOLE = 0.95
+"""Least share of a track's packets that decode to whole frames; below it holes and smears are what one sees."""
+
+
 class Reason(StrEnum):
     """The first word of silver.videos.reason for a rejected video; analysts group by it."""
 
     MISSING_FILE = "missing_file"
     NOT_MEDIA = "not_media"
+    STILL_IMAGE = "still_image"
+    DAMAGED_INDEX = "damaged_index"
+    ENCRYPTED = "encrypted"
     NO_VIDEO = "no_video"
     UNDECODABLE = "undecodable"
     TRUNCATED = "truncated"

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.media import probe as probe_module
-from jobs.media.probe import Probe, judge, probe
+from jobs.media.probe import Probe, ProbeTooSlow, check_claims, probe
 from jobs.media.refusals import MAX_SECONDS, Reason, Refused
+from jobs.media.tracks import Track, track
 
 Draw = Callable[..., Path]
 Run = Callable[..., None]
@@ -22,6 +23,14 @@ def refusal(path: Path) -> Refused:
     with pytest.raises(Refused) as caught:
         probe(path)
     return caught.value
+
+
+def stream(kind: str, seconds: float) -> Track:
+    """A track whose header says what its packets say."""
+    stated = {"index": 0, "type": kind, "codec": "any", "tag": "", "width": 640, "height": 360, "claimed": seconds}
+    flags = {"is_default": True, "is_extra": False, "is_cover": False, "is_locked": False, "rates": []}
+    packets = {"low": 0.0, "high": seconds, "end": seconds, "packets": 30, "bytes": 1, "encrypted": 0, "gaps": []}
+    return track({**stated, **flags, **packets})
 
 
 def test_a_clip_is_measured_by_its_packets(draw: Draw) -> None:
@@ -68,9 +77,20 @@ def test_cover_art_is_no_video(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
     assert refusal(tmp_path / "covered.mp3").reason == Reason.NO_VIDEO
 
 
-def test_a_picture_is_not_media(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
-    ffmpeg("-i", draw("for_picture.mp4"), "-frames:v", "1", tmp_path / "still.png")
-    assert refusal(tmp_path / "still.png").reason == Reason.NOT_MEDIA
+@pytest.mark.parametrize(
+    ("name", "coding"),
+    [
+        ("still.png", ()),
+        ("still.jpg", ()),
+        ("still.webp", ("-c:v", "libwebp")),
+        ("still.avif", ("-c:v", "libaom-av1", "-cpu-used", "8", "-still-picture", "1")),
+    ],
+)
+def test_a_photograph_is_a_still_image(
+    draw: Draw, ffmpeg: Run, tmp_path: Path, name: str, coding: tuple[str, ...]
+) -> None:
+    ffmpeg("-i", draw("for_picture.mp4"), "-map", "0:v", "-frames:v", "1", *coding, tmp_path / name)
+    assert refusal(tmp_path / name).reason == Reason.STILL_IMAGE
 
 
 @pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile {}\n"])
@@ -87,10 +107,10 @@ def test_a_clip_cut_off_in_transfer_is_truncated(draw: Draw, tmp_path: Path) -> 
     assert refusal(tmp_path / "half.mp4").reason == Reason.TRUNCATED
 
 
-def test_a_clip_cut_off_before_its_index_is_not_media(draw: Draw, tmp_path: Path) -> None:
+def test_a_clip_cut_off_before_its_index_has_a_damaged_index(draw: Draw, tmp_path: Path) -> None:
     whole = draw("index_last.mp4", seconds=2).read_bytes()
     (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])
-    assert refusal(tmp_path / "half.mp4").reason == Reason.NOT_MEDIA
+    assert refusal(tmp_path / "half.mp4").reason == Reason.DAMAGED_INDEX
 
 
 def test_a_clip_whose_pictures_are_noise_is_undecodable(draw: Draw, tmp_path: Path) -> None:
@@ -128,9 +148,12 @@ def test_a_heavy_file_is_refused_before_it_is_opened(tmp_path: Path) -> None:
     assert str(refusal(tmp_path / "heavy.mp4")) == "too_large: 501 MiB, limit 500 MiB"
 
 
-def test_a_file_that_keeps_the_probe_busy_is_given_up(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "PROBE_SECONDS", 0.01)
-    assert refusal(draw("plain.mp4", seconds=1.5)).reason == Reason.TIMED_OUT
+def test_a_machine_too_busy_to_read_a_file_says_nothing_of_the_file(
+    draw: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe_module, "LOOK_WALL_SECONDS", 0.01)
+    with pytest.raises(ProbeTooSlow, match=r"plain\.mp4: killed after .*the next run tries again"):
+        probe(draw("plain.mp4", seconds=1.5))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -149,6 +172,6 @@ def test_any_damaged_file_is_described_or_gets_a_typed_reason(
 
 
 def test_an_hour_of_sound_under_a_second_of_pictures_is_too_long() -> None:
-    seen = {"width": 640, "height": 360, "pixel_aspect": [1, 1], "rotation": 0}
+    picture, sound = stream("video", seconds=1.0), stream("audio", seconds=3600.0)
     with pytest.raises(Refused, match="too_long: 3600 s"):
-        judge(seen | {"seconds": 1.0, "audio_seconds": 3600.0, "claimed_seconds": 1.0})
+        check_claims({"jumps": False}, picture, [sound])

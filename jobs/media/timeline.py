@@ -1,0 +1,104 @@
+"""What plays of a track: from when to when, at which frame rate, and how much of it is lost.
+
+Belongs here: arithmetic on the times of packets and frames, in seconds; no libav. Reading them: probe_child.py. What
+follows from them: probe.py.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+
+JUMP_SECONDS = 10.0
+"""A step beyond it is a jump of the clock where a clock may jump: ffmpeg's dts_delta_threshold."""
+
+BACK_SECONDS = 0.1
+"""So is a step back by more than this."""
+
+STILL_RATE = Fraction(30)
+"""Frame rate of a picture that does not move; players stall on tracks of a frame or two a second."""
+
+USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)) + tuple(
+    Fraction(rate * 1000, 1001) for rate in (24, 30, 60, 120)
+)
+
+HOLE = 3.0
+"""A step of more than so many usual ones is a hole, in which the picture is held."""
+
+NEAR = 0.01
+"""Times in whole milliseconds say a rate to within a percent; 30 and 29.97 a second differ by a thousandth."""
+
+
+def straight(starts: Sequence[float], may_jump: bool) -> list[float]:
+    """The starts in order on a clock that does not jump: after a jump the track goes on at its usual step."""
+    usual = step(starts)
+    shift, made = 0.0, list(starts[:1])
+    for before, start in pairwise(starts):
+        gone = start - before
+        if may_jump and (gone > JUMP_SECONDS or gone < -BACK_SECONDS):
+            shift += usual - gone
+        made.append(start + shift)
+    return made
+
+
+def step(starts: Sequence[float]) -> float:
+    """The median distance from one start to the next; 0 for fewer than two."""
+    steps = [after - before for before, after in pairwise(starts) if after > before]
+    return median(steps) if steps else 0.0
+
+
+def span(starts: Sequence[float], lengths: Sequence[float]) -> tuple[float, float]:
+    """From the first start to the end of the last frame, which has the usual length where none is stated."""
+    last = max(range(len(starts)), key=lambda place: starts[place])
+    return min(starts), starts[last] + (lengths[last] if lengths[last] > 0 else step(starts))
+
+
+def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
+    """Frames per second as the times say, spelled as the header (`stated`) or the usual rates do where that fits.
+
+    As many frames as there are, where the picture moves: a header's guess is the rate of the finest clock, and doubles
+    the frames of a phone's variable rate. Holes do not count, and a fast quarter of the steps outweighs slow ones.
+    """
+    ordered = sorted(starts)
+    steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
+    if not steps:
+        return STILL_RATE
+    quick, usual = steps[len(steps) // 4], steps[len(steps) // 2]
+    base = quick if HOLE * quick < usual else usual
+    moving = [one for one in steps if one <= HOLE * base]
+    measured = len(moving) / sum(moving)
+    for known in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
+        near = [rate for rate in known if abs(float(rate) / measured - 1) < NEAR]
+        if near:
+            return min(near, key=lambda rate: abs(float(rate) - measured))
+    return Fraction(measured).limit_denominator(1000)
+
+
+def lost(packets: Sequence[tuple[float, bool]], frames: Sequence[tuple[float, bool]]) -> int:
+    """How many packets (start, is good) came to no whole frame (start, is whole).
+
+    A packet is lost when the decoder refused it, when its frame is damaged, and when no frame starts at it or just
+    before it. Just before, because the second field of a picture is a packet of its own.
+    """
+    near = 1.25 * step(sorted({start for start, _ in packets}))
+    made = sorted(start for start, _ in frames)
+    broken = {start for start, is_whole in frames if not is_whole}
+    count = 0
+    for start, is_good in packets:
+        place = bisect_right(made, start + near / 10)
+        is_there = place > 0 and start - made[place - 1] <= near
+        count += not (is_good and is_there and start not in broken)
+    return count
+
+
+def hole(gaps: Sequence[tuple[float, int]], seconds: float, weight: int) -> float:
+    """Seconds of gaps (seconds, bytes of the file that belong to no packet) that are damage, not a picture held.
+
+    Where packets were overwritten, the file goes on while the packets stop: at least half of what the track, of
+    `weight` bytes in `seconds`, would have held.
+    """
+    rate = weight / max(seconds - sum(gap for gap, _ in gaps), 0.1)
+    return sum(gap for gap, skipped in gaps if skipped > 0.5 * gap * rate)
