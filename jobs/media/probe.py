@@ -107,6 +107,8 @@ def probe(path: Path) -> Probe:
     seen = ask("look", path, str(LOOK_SECONDS), str(JUMP_SECONDS), str(BACK_SECONDS), seconds=LOOK_WALL_SECONDS)
     picture, sounds = choose(seen["container"], seen["brand"], [track(stated) for stated in seen["streams"]])
     check_claims(seen, picture, sounds[:1])
+    if seen["unread"] > (1 - MIN_WHOLE) * size:
+        raise Refused(Reason.UNDECODABLE, f"damaged: the last {100 * seen['unread'] / size:.0f} % of it cannot be read")
     limit = decode_seconds(picture.seconds)
     indexes = [str(one.index) for one in (picture, *sounds)]
     played = ask("play", path, str(limit), str(MAX_PIXELS), *indexes, seconds=2 * limit)
@@ -153,7 +155,7 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
         ends = [track["end"] for track in seen["streams"] if track["end"] is not None]
         claims = [(seen["claimed"], max(ends))]
     for claimed, found in claims:
-        if found < 0.9 * claimed:
+        if found < MIN_WHOLE * claimed - 0.1:
             raise Refused(Reason.TRUNCATED, f"{found:.1f} s of the stated {claimed:.1f} s are there")
 
 
@@ -229,7 +231,7 @@ def check_damage(what: str, played: dict[str, Any], track: Track) -> None:
     first = next((start for start, _, is_key in packets if is_key), float("-inf"))
     counted = [(start, is_good) for start, is_good, _ in packets if start >= first]
     frames = [(pts * unit, is_whole) for pts, _, is_whole in played["frames"] if pts is not None]
-    missing = hole(track.gaps, track.seconds, track.bytes) / (step([start for start, _ in counted]) or 1.0)
+    missing = hole(track.gaps, track.seconds, track.bytes) / (step(sorted(start for start, _ in counted)) or 1.0)
     total = len(counted) + missing
     whole = len(counted) - lost(counted, frames)
     if whole < MIN_WHOLE * total:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from collections.abc import Iterator
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import av
@@ -21,6 +23,8 @@ from av.stream import Disposition
 
 MEMORY_BYTES = 4 * 1024**3
 MAX_GAPS = 1000
+REORDER_SECONDS = 0.3
+MAX_SKIPS = 100_000
 
 
 class Unopened(Exception):
@@ -39,6 +43,24 @@ def opened(path: str, containers: str) -> Any:
 def told(error: Exception) -> str:
     """An error of libav without its number and our path."""
     return str(getattr(error, "strerror", None) or error)
+
+
+def packets_of(container: Any, streams: list[Any], troubles: list[str]) -> Iterator[Any]:
+    """Every packet of the streams, and an empty one for each at the end; what stopped the reading early, if anything.
+
+    Where a transport stream was overwritten libav asks to try again, once for each stretch that it skipped.
+    """
+    for _ in range(MAX_SKIPS):
+        try:
+            yield from container.demux(streams)
+        except av.error.BlockingIOError:
+            continue
+        except IndexError:
+            # PyAV's own, at the end of a file in the middle of which a stream appeared.
+            return
+        except (av.error.FFmpegError, ValueError) as error:
+            troubles.append(told(error))
+        return
 
 
 class Walk:
@@ -63,9 +85,11 @@ class Walk:
         length = (packet.duration or 0) * self.unit
         step = 0.0 if self.expected is None else clock * self.unit - self.expected
         place = None if packet.pos is None or packet.pos < 0 else (packet.pos, covered)
+        # Without a decoding time, pictures that depend on later ones go back and forth.
+        least = length if packet.dts is not None else max(length, REORDER_SECONDS)
         if step > self.jump or step < -self.back:
             self.shift -= step
-        elif step > length and place and self.place and len(self.gaps) < MAX_GAPS:
+        elif step > least and place and self.place and len(self.gaps) < MAX_GAPS:
             self.gaps.append((step, place[0] - self.place[0] - (place[1] - self.place[1])))
         self.place = place
         self.expected = clock * self.unit + length
@@ -93,20 +117,12 @@ def look(path: str, containers: str, jump: str, back: str) -> dict[str, Any]:
         streams = [stated(stream) for stream in container.streams]
         steps = (float(jump), float(back)) if jumps else (inf, inf)
         walks = {s.index: Walk(s.time_base, *steps) for s in container.streams}
-        covered, damage = 0, None
-        packets = container.demux()
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, EOFError):
-                break
-            except (av.error.FFmpegError, ValueError) as error:
-                damage = told(error)
-                break
-            # A stream may appear in the middle; the chosen ones were there at the start.
-            if packet.stream_index in walks:
-                walks[packet.stream_index].add(packet, covered)
+        troubles: list[str] = []
+        covered = edge = 0
+        for packet in packets_of(container, list(container.streams), troubles):
+            walks[packet.stream.index].add(packet, covered)
             covered += packet.size
+            edge = max(edge, (packet.pos or 0) + packet.size)
         for stream in streams:
             stream |= walks[stream["index"]].report()
         return {
@@ -115,7 +131,7 @@ def look(path: str, containers: str, jump: str, back: str) -> dict[str, Any]:
             "jumps": jumps,
             "start": (container.start_time or 0) / av.time_base,
             "claimed": (container.duration or 0) / av.time_base,
-            "damage": damage,
+            "unread": max(0, Path(path).stat().st_size - edge) if troubles else 0,
             "streams": streams,
         }
 
@@ -170,20 +186,14 @@ def decoded(path: str, containers: str, max_pixels: str, indexes: list[int]) -> 
             stream.thread_count = 2
             stream.thread_type = "AUTO"
         aspects = {s.index: s.sample_aspect_ratio for s in streams if s.type == "video"}
-        packets = container.demux(streams)
-        while True:
-            try:
-                packet = next(packets)
-            except (StopIteration, EOFError):
-                return seen
-            except (av.error.FFmpegError, ValueError) as error:
-                for one in seen.values():
-                    one["error"] = one["error"] or told(error)
-                return seen
-            if packet.stream_index not in seen or (not packet.size and packet.pts is not None):
+        troubles: list[str] = []
+        for packet in packets_of(container, streams, troubles):
+            if not packet.size and packet.pts is not None:
                 # AVI holds a picture by an empty packet; to the decoder it would be the end.
                 continue
-            one, is_good, frames = seen[packet.stream_index], True, []
+            # Not packet.stream_index: the empty packet at the end has none.
+            index, is_good, frames = packet.stream.index, True, []
+            one = seen[index]
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, ValueError, MemoryError) as error:
@@ -192,12 +202,13 @@ def decoded(path: str, containers: str, max_pixels: str, indexes: list[int]) -> 
             if packet.size and not packet.is_discard:
                 one["packets"].append([packet.pts, is_good, packet.is_keyframe])
             for frame in frames:
-                is_video = packet.stream_index in aspects
+                is_video = index in aspects
                 length = frame.duration if is_video else round(frame.samples / frame.sample_rate / one["unit"])
                 one["frames"].append([frame.pts, length, not frame.is_corrupt])
-                look = picture(frame, aspects[packet.stream_index]) if is_video else heard(frame)
+                look = picture(frame, aspects[index]) if is_video else heard(frame)
                 if look not in one["looks"]:
                     one["looks"].append(look)
+        return seen
 
 
 def picture(frame: Any, aspect: Any) -> dict[str, Any]:
@@ -223,7 +234,9 @@ def main() -> None:
     task, path, containers, seconds, *rest = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
-    av.logging.set_level(av.logging.PANIC)
+    # Not PyAV's own callback: it wants Python's lock in the decoder's threads, which then wait for ever at the end.
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.PANIC)
     try:
         seen = look(path, containers, *rest) if task == "look" else play(path, containers, *rest)
     except Unopened as error:

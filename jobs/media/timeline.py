@@ -60,7 +60,8 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
     """Frames per second as the times say, spelled as the header (`stated`) or the usual rates do where that fits.
 
     As many frames as there are, where the picture moves: a header's guess is the rate of the finest clock, and doubles
-    the frames of a phone's variable rate. Holes do not count, and a fast quarter of the steps outweighs slow ones.
+    the frames of a phone's variable rate. Holes do not count; a fast quarter of the steps outweighs slow ones. Where
+    nearly all steps are even, give or take the rounding to milliseconds, the others are frames that were left out.
     """
     ordered = sorted(starts)
     steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
@@ -68,7 +69,8 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
         return STILL_RATE
     quick, usual = steps[len(steps) // 4], steps[len(steps) // 2]
     base = quick if HOLE * quick < usual else usual
-    moving = [one for one in steps if one <= HOLE * base]
+    even = [one for one in steps if abs(one - base) <= max(0.1 * base, 0.0015)]
+    moving = even if len(even) > 0.8 * len(steps) else [one for one in steps if one <= HOLE * base]
     measured = len(moving) / sum(moving)
     for known in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
         near = [rate for rate in known if abs(float(rate) / measured - 1) < NEAR]
@@ -81,7 +83,8 @@ def lost(packets: Sequence[tuple[float, bool]], frames: Sequence[tuple[float, bo
     """How many packets (start, is good) came to no whole frame (start, is whole).
 
     A packet is lost when the decoder refused it, when its frame is damaged, and when no frame starts at it or just
-    before it. Just before, because the second field of a picture is a packet of its own.
+    before it. Just before, because the second field of a picture is a packet of its own. What precedes the first frame
+    and was not refused is a decoder's run-in.
     """
     near = 1.25 * step(sorted({start for start, _ in packets}))
     made = sorted(start for start, _ in frames)
@@ -89,7 +92,7 @@ def lost(packets: Sequence[tuple[float, bool]], frames: Sequence[tuple[float, bo
     count = 0
     for start, is_good in packets:
         place = bisect_right(made, start + near / 10)
-        is_there = place > 0 and start - made[place - 1] <= near
+        is_there = place == 0 or start - made[place - 1] <= near
         count += not (is_good and is_there and start not in broken)
     return count
 
@@ -100,5 +103,5 @@ def hole(gaps: Sequence[tuple[float, int]], seconds: float, weight: int) -> floa
     Where packets were overwritten, the file goes on while the packets stop: at least half of what the track, of
     `weight` bytes in `seconds`, would have held.
     """
-    rate = weight / max(seconds - sum(gap for gap, _ in gaps), 0.1)
+    rate = weight / max(seconds, 0.1)
     return sum(gap for gap, skipped in gaps if skipped > 0.5 * gap * rate)

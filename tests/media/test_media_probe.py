@@ -121,6 +121,53 @@ def test_a_clip_whose_pictures_are_noise_is_undecodable(draw: Draw, tmp_path: Pa
     assert refusal(tmp_path / "noise.mp4").reason == Reason.UNDECODABLE
 
 
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25")
+
+
+@pytest.mark.parametrize(
+    ("name", "coding"),
+    [
+        ("spoilt.mp4", X264),
+        ("spoilt.ts", X264),
+        ("spoilt.mkv", X264),
+        ("spoilt.webm", ("-c:v", "libvpx", "-b:v", "400k", "-g", "25", "-deadline", "realtime", "-cpu-used", "8")),
+        ("spoilt.avi", ("-c:v", "mpeg4", "-q:v", "5")),
+    ],
+)
+def test_a_clip_that_was_overwritten_with_zeros_is_damaged(
+    draw: Draw, tmp_path: Path, name: str, coding: tuple[str, ...]
+) -> None:
+    whole = bytearray(draw(name, seconds=4, size="160x120", extra=coding).read_bytes())
+    middle = slice(int(0.3 * len(whole)), int(0.7 * len(whole)))
+    whole[middle] = bytes(len(whole[middle]))
+    (tmp_path / name).write_bytes(whole)
+    assert refusal(tmp_path / name).reason in (Reason.UNDECODABLE, Reason.TRUNCATED)
+
+
+@pytest.mark.parametrize("coding", [X264, ("-c:v", "mpeg4", "-q:v", "5"), ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p")])
+def test_a_clip_with_noise_in_its_bits_is_damaged(
+    draw: Draw, ffmpeg: Run, tmp_path: Path, coding: tuple[str, ...]
+) -> None:
+    whole = draw("noisy.mkv", seconds=2, size="160x120", sound=False, extra=coding)
+    ffmpeg("-i", whole, "-c", "copy", "-bsf:v", "noise=amount=50", tmp_path / "noise.mkv")
+    refused = refusal(tmp_path / "noise.mkv")
+    assert refused.reason == Reason.UNDECODABLE
+    assert refused.detail.startswith("damaged: ")
+
+
+def test_a_scratch_does_not_refuse_a_clip(draw: Draw, tmp_path: Path) -> None:
+    whole = bytearray(draw("to_scratch.mkv", seconds=4, size="160x120", sound=False, extra=X264).read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 40] = bytes(40)
+    (tmp_path / "scratched.mkv").write_bytes(whole)
+    assert probe(tmp_path / "scratched.mkv").seconds == pytest.approx(4, abs=0.05)
+
+
+def test_an_encrypted_clip_is_refused_as_encrypted(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    locked = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", "0" * 32, "-encryption_kid", "1" * 32)
+    ffmpeg("-i", draw("to_lock.mp4"), "-c", "copy", *locked, tmp_path / "locked.mp4")
+    assert refusal(tmp_path / "locked.mp4").reason == Reason.ENCRYPTED
+
+
 def test_a_few_bytes_that_declare_a_huge_frame_are_too_large(draw: Draw) -> None:
     huge = ("-c:v", "ffv1", "-frames:v", "1")
     clip = draw("huge.mkv", size="16384x4096", picture="color", sound=False, seconds=0.1, extra=huge)
