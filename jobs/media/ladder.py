@@ -15,7 +15,7 @@ from jobs.errors import ReelmillError
 from jobs.media import geometry, hls
 from jobs.media.geometry import Rung, rungs
 from jobs.media.probe import CONTAINERS, HLG, Probe
-from jobs.media.process import Finished, OutOfProcessorTime, OutOfTime, run_bounded
+from jobs.media.process import Finished, OutOfProcessorTime, Unfinished, run_bounded
 from jobs.media.refusals import MAX_PIXELS, MAX_SECONDS, Reason, Refused
 
 RECIPE = 2
@@ -55,8 +55,8 @@ class EncoderMissing(ReelmillError):
     """The ffmpeg binary cannot run: the machine is at fault, not the clip."""
 
 
-class EncoderTooSlow(ReelmillError):
-    """The encoding had no end in its wall time: the machine is at fault, not the clip, which is tried again."""
+class EncoderUnfinished(ReelmillError):
+    """The encoding was ended from outside: the machine is at fault, not the clip, which is tried again."""
 
 
 class DiskTrouble(ReelmillError):
@@ -115,7 +115,7 @@ def command(source: Path, seen: Probe, ladder: list[Rung]) -> list[str]:
         format_whitelist=CONTAINERS,
         protocol_whitelist="file",
         max_pixels=MAX_PIXELS,
-        itsoffset=-seen.start,
+        itsoffset=f"{-seen.start:.6f}",
         threads=2,
     )
     parts = picture(clip, seen, ladder[-1]).filter_multi_output("split", len(ladder) + 1)
@@ -172,19 +172,19 @@ def limit_seconds(seen: Probe) -> float:
 def transcode(source: Path, seen: Probe, folder: Path) -> list[hls.Variant]:
     """Write the ladder, master.m3u8, poster.jpg and ladder.json into an empty folder.
 
-    Raises Refused when the clip is at fault, EncoderMissing, EncoderTooSlow or DiskTrouble when the machine is.
+    Raises Refused when the clip is at fault, EncoderMissing, EncoderUnfinished or DiskTrouble when the machine is.
     """
     ladder = rungs(seen.width, seen.height)
     try:
         finished = run_bounded(command(source, seen, ladder), seconds=limit_seconds(seen), cwd=folder)
     except OutOfProcessorTime as error:
         raise Refused(Reason.TIMED_OUT, f"encoding it: {error}") from None
-    except OutOfTime as error:
-        raise EncoderTooSlow(
-            f"encoding {source.name}: {error}; the machine is busy, and the next run tries again"
-        ) from None
+    except Unfinished as error:
+        raise EncoderUnfinished(f"encoding {source.name}: {error}; the next run tries again") from None
     except FileNotFoundError as error:
-        raise EncoderMissing(f"cannot run ffmpeg ({error}); reinstall the package imageio-ffmpeg") from None
+        raise EncoderMissing(
+            f"cannot run ffmpeg ({error.strerror}: {error.filename}); reinstall the package imageio-ffmpeg"
+        ) from None
     blame(finished, folder)
     try:
         variants = [

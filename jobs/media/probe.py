@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import ReelmillError
-from jobs.media.process import OutOfProcessorTime, OutOfTime, run_bounded
+from jobs.media.process import OutOfProcessorTime, Unfinished, run_bounded
 from jobs.media.refusals import (
     MAX_ASPECT,
     MAX_BYTES,
@@ -47,8 +47,8 @@ PQ, HLG = 16, 18
 """ITU-T H.273 transfer characteristics of HDR: SMPTE ST 2084 and ARIB STD-B67."""
 
 
-class ProbeTooSlow(ReelmillError):
-    """The machine did not read the file in its time; that says nothing of the clip, which is tried again."""
+class ProbeUnfinished(ReelmillError):
+    """The machine did not read the file to its end; that says nothing of the clip, which is tried again."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """What the file holds; raises Refused with the first reason that applies, ProbeTooSlow for want of wall time.
+    """What the file holds; raises Refused with the first reason that applies, ProbeUnfinished for the machine's.
 
     Opens the file in processes of their own: the first reads every packet, the second decodes the chosen tracks.
     """
@@ -121,17 +121,19 @@ def decode_seconds(seconds: float) -> int:
 
 
 def ask(task: str, path: Path, *arguments: str, seconds: float) -> dict[str, Any]:
-    """What probe_child.py says of the file; raises Refused and ProbeTooSlow."""
+    """What probe_child.py says of the file; raises Refused and ProbeUnfinished."""
     child = str(Path(__file__).with_name("probe_child.py"))
     try:
         finished = run_bounded([sys.executable, "-I", child, task, str(path), CONTAINERS, *arguments], seconds=seconds)
     except OutOfProcessorTime as error:
         raise Refused(Reason.TIMED_OUT, f"decoding it: {error}") from None
-    except OutOfTime as error:
-        raise ProbeTooSlow(f"reading {path.name}: {error}; the machine is busy, and the next run tries again") from None
+    except Unfinished as error:
+        raise ProbeUnfinished(f"reading {path.name}: {error}; the next run tries again") from None
     if finished.code != 0:
         raise Refused(Reason.UNDECODABLE, finished.ending)
     seen: dict[str, Any] = json.loads(finished.output)
+    if "failed" in seen:
+        raise Refused(Reason.UNDECODABLE, seen["failed"])
     if "unopened" in seen:
         with path.open("rb") as file:
             raise unopened(file.read(HEAD_BYTES), seen["unopened"])
@@ -142,8 +144,6 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
     """Refuse before anything is decoded what is too long, and what ends before its header says. Pure."""
     chosen = [picture, *sounds]
     there = max(one.seconds for one in chosen)
-    if picture.packets == 0:
-        raise Refused(Reason.TRUNCATED, f"no packet of its {picture.codec} video is there")
     if round(there, 1) > MAX_SECONDS + SLACK_SECONDS:
         raise Refused(Reason.TOO_LONG, f"{ceil(there)} s, limit {MAX_SECONDS:.0f} s")
     # MP4 states a length for each track. Other headers state one for all of them, subtitles too, and some count from
@@ -157,6 +157,8 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
     for claimed, found in claims:
         if found < MIN_WHOLE * claimed - 0.1:
             raise Refused(Reason.TRUNCATED, f"{found:.1f} s of the stated {claimed:.1f} s are there")
+    if picture.packets == 0:
+        raise Refused(Reason.NO_VIDEO, f"its {picture.codec} track is empty")
 
 
 def judge(seen: dict[str, Any], played: dict[str, Any], picture: Track, sounds: list[Track]) -> Probe:
@@ -193,7 +195,7 @@ def judge(seen: dict[str, Any], played: dict[str, Any], picture: Track, sounds: 
         audio_stream=audio["index"] if audio else None,
         seconds=seconds,
         # Where the clock may jump, ffmpeg itself counts from the first moment of the tracks that it uses.
-        start=0.0 if seen["jumps"] else begin - seen["start"],
+        start=0.0 if seen["jumps"] else round(begin - seen["start"], 6),
         picture=(shown[0] - begin, shown[1] - begin),
         sound=(heard[0] - begin, heard[1] - begin) if heard else None,
         width=sizes[0][0],

@@ -233,7 +233,7 @@ def main() -> None:
     """Limits first: a child orphaned by a killed worker must end by itself."""
     task, path, containers, seconds, *rest = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     # Not PyAV's own callback: it wants Python's lock in the decoder's threads, which then wait for ever at the end.
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.PANIC)
@@ -241,6 +241,10 @@ def main() -> None:
         seen = look(path, containers, *rest) if task == "look" else play(path, containers, *rest)
     except Unopened as error:
         seen = {"unopened": str(error)}
+    except av.error.FFmpegError as error:
+        seen = {"failed": told(error)}
+    except MemoryError:
+        seen = {"failed": f"it takes more than {MEMORY_BYTES // 1024**3} GiB of memory to decode"}
     sys.stdout.write(json.dumps(seen))
 
 

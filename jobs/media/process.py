@@ -17,8 +17,11 @@ from pathlib import Path
 TAIL_BYTES = 4096
 
 
-class OutOfTime(Exception):
-    """The program was still running after its wall time; it and its children were killed. The machine may be busy."""
+class Unfinished(Exception):
+    """The program was ended from outside: after its wall time, with its children, or by the kernel for want of memory.
+
+    That says nothing of what it read: the machine may be busy or small.
+    """
 
 
 class OutOfProcessorTime(Exception):
@@ -43,7 +46,7 @@ class Finished:
 
 
 def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = None) -> Finished:
-    """Run to the end, or kill the whole process group after `seconds` of wall time and raise OutOfTime.
+    """Run to the end, or kill the whole process group after `seconds` of wall time and raise Unfinished.
 
     OutOfProcessorTime for a program that ran into a limit of its own.
 
@@ -65,10 +68,12 @@ def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = No
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
                 if isinstance(error, subprocess.TimeoutExpired):
-                    raise OutOfTime(f"killed after {seconds:.0f} s") from None
+                    raise Unfinished(f"killed after {seconds:.0f} s") from None
                 raise
         if process.returncode == -signal.SIGXCPU:
             raise OutOfProcessorTime("killed after its processor time")
+        if process.returncode in (-signal.SIGKILL, -signal.SIGTERM):
+            raise Unfinished(f"ended from outside ({signal.Signals(-process.returncode).name}), perhaps out of memory")
         errors.seek(0, os.SEEK_END)
         errors.seek(max(0, errors.tell() - TAIL_BYTES))
         return Finished(process.returncode, output, errors.read().decode(errors="replace"))

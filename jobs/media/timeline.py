@@ -61,7 +61,7 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
 
     As many frames as there are, where the picture moves: a header's guess is the rate of the finest clock, and doubles
     the frames of a phone's variable rate. Holes do not count; a fast quarter of the steps outweighs slow ones. Where
-    nearly all steps are even, give or take the rounding to milliseconds, the others are frames that were left out.
+    most steps are even, give or take the rounding to milliseconds, the others are frames that were left out.
     """
     ordered = sorted(starts)
     steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
@@ -70,7 +70,7 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
     quick, usual = steps[len(steps) // 4], steps[len(steps) // 2]
     base = quick if HOLE * quick < usual else usual
     even = [one for one in steps if abs(one - base) <= max(0.1 * base, 0.0015)]
-    moving = even if len(even) > 0.8 * len(steps) else [one for one in steps if one <= HOLE * base]
+    moving = even if len(even) > 0.6 * len(steps) else [one for one in steps if one <= HOLE * base]
     measured = len(moving) / sum(moving)
     for known in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
         near = [rate for rate in known if abs(float(rate) / measured - 1) < NEAR]

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.media import hls, ladder
 from jobs.media.hls import Variant
-from jobs.media.ladder import EncoderMissing, EncoderTooSlow, read_ladder, transcode
+from jobs.media.ladder import EncoderMissing, EncoderUnfinished, read_ladder, transcode
 from jobs.media.probe import PQ, probe
 
 Draw = Callable[..., Path]
@@ -159,7 +159,7 @@ def test_an_encode_that_runs_out_of_wall_time_is_the_machines_trouble(
     draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ladder, "limit_seconds", lambda seen: 0.3)
-    with pytest.raises(EncoderTooSlow, match=r"five_seconds\.mp4: killed after .*the next run tries again"):
+    with pytest.raises(EncoderUnfinished, match=r"five_seconds\.mp4: killed after .*the next run tries again"):
         make(draw("five_seconds.mp4", seconds=5, size="720x1280"), tmp_path / "slow")
 
 

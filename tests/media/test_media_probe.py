@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.media import probe as probe_module
-from jobs.media.probe import Probe, ProbeTooSlow, check_claims, probe
+from jobs.media.probe import Probe, ProbeUnfinished, check_claims, probe
 from jobs.media.refusals import MAX_SECONDS, Reason, Refused
 from jobs.media.tracks import Track, track
 
@@ -122,6 +122,49 @@ def test_a_clip_whose_pictures_are_noise_is_undecodable(draw: Draw, tmp_path: Pa
 
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25")
+TONE = ("-f", "lavfi", "-i", "sine=440:d=4")
+
+
+def test_a_second_sound_that_lasts_longer_and_a_late_subtitle_make_no_clip_longer(
+    draw: Draw, ffmpeg: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "late.srt").write_text("1\n00:10:00,000 --> 00:10:01,000\nlate\n")
+    clip, longer = draw("two_seconds.mp4", seconds=2, size="64x64"), tmp_path / "longer.mkv"
+    maps = ("-map", "0", "-map", "1", "-map", "2", "-c:v", "copy", "-disposition:a:1", "0")
+    ffmpeg("-i", clip, *TONE, "-i", tmp_path / "late.srt", *maps, "-output_ts_offset", "5000", longer)
+    seen = probe(longer)
+    assert (seen.audio_stream, seen.seconds) == (1, pytest.approx(2, abs=0.05))
+
+
+def test_a_picture_held_under_eight_seconds_of_sound_is_as_long_as_the_sound(
+    draw: Draw, ffmpeg: Run, tmp_path: Path
+) -> None:
+    still = draw("one_frame.mp4", seconds=0.04, size="64x64", sound=False)
+    ffmpeg("-i", still, "-f", "lavfi", "-i", "sine=440:d=8", "-c:v", "copy", tmp_path / "song.mp4")
+    assert probe(tmp_path / "song.mp4").seconds == pytest.approx(8, abs=0.05)
+
+
+def test_a_clock_that_jumps_two_hours_makes_no_clip_longer(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    clip = draw("half.mp4", seconds=2, size="64x64")
+    for name, seconds in (("early.ts", "0"), ("late.ts", "7200")):
+        ffmpeg("-i", clip, "-c", "copy", "-output_ts_offset", seconds, tmp_path / name)
+    (tmp_path / "both.ts").write_bytes((tmp_path / "early.ts").read_bytes() + (tmp_path / "late.ts").read_bytes())
+    assert probe(tmp_path / "both.ts").seconds == pytest.approx(4, abs=0.15)
+
+
+@pytest.mark.parametrize("rate", [12, 30])
+def test_times_in_milliseconds_do_not_raise_the_frame_rate(draw: Draw, ffmpeg: Run, tmp_path: Path, rate: int) -> None:
+    uneven = ("-vf", f"fps={rate},select='mod(n,9)'", "-fps_mode", "vfr", "-c:v", "libvpx", "-deadline", "realtime")
+    ffmpeg("-i", draw("for_rate.mp4", seconds=4, size="64x64", sound=False), *uneven, tmp_path / "uneven.webm")
+    assert probe(tmp_path / "uneven.webm").frame_rate == rate
+
+
+def test_the_sound_flagged_default_and_the_largest_picture_are_taken(draw: Draw, ffmpeg: Run, tmp_path: Path) -> None:
+    small, large = draw("small.mp4", seconds=1, size="64x64"), draw("large.mp4", seconds=1, size="128x96")
+    maps = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "0", "-disposition:a:0", "0")
+    ffmpeg("-i", small, "-i", large, *maps, "-disposition:a:1", "default", tmp_path / "four.mkv")
+    seen = probe(tmp_path / "four.mkv")
+    assert (seen.width, seen.video_stream, seen.audio_stream) == (128, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +242,7 @@ def test_a_machine_too_busy_to_read_a_file_says_nothing_of_the_file(
     draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe_module, "LOOK_WALL_SECONDS", 0.01)
-    with pytest.raises(ProbeTooSlow, match=r"plain\.mp4: killed after .*the next run tries again"):
+    with pytest.raises(ProbeUnfinished, match=r"plain\.mp4: killed after .*the next run tries again"):
         probe(draw("plain.mp4", seconds=1.5))
 
 

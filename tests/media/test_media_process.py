@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.media.process import OutOfProcessorTime, OutOfTime, run_bounded
+from jobs.media.process import OutOfProcessorTime, Unfinished, run_bounded
 
 
 def test_a_program_that_never_ends_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_program_that_never_ends_is_killed_with_its_children(tmp_path: Path) -
     child = f"import time, pathlib\nwhile True: pathlib.Path({str(alive)!r}).touch(); time.sleep(0.05)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     started = time.monotonic()
-    with pytest.raises(OutOfTime, match="killed after 2 s"):
+    with pytest.raises(Unfinished, match="killed after 2 s"):
         run_bounded([sys.executable, "-c", parent], seconds=2)
     assert time.monotonic() - started < 10
     alive.unlink(missing_ok=True)
@@ -41,3 +41,9 @@ def test_a_program_that_used_up_its_processor_time_is_out_of_time() -> None:
     spin = "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass"
     with pytest.raises(OutOfProcessorTime):
         run_bounded([sys.executable, "-c", spin], seconds=60)
+
+
+def test_a_program_that_something_killed_says_nothing_of_what_it_read() -> None:
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(Unfinished, match="ended from outside"):
+        run_bounded([sys.executable, "-c", killed], seconds=20)
