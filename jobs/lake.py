@@ -142,6 +142,15 @@ class Lake:
         self.set_aside += count
         return count
 
+    def release(self, table: str, rows: DataFrame) -> None:
+        """Take these rows (rejected_id) out of quarantine again: what they were set aside for holds no longer."""
+        from delta.tables import DeltaTable
+
+        name = f"quarantine.{table}"
+        target = DeltaTable.forPath(self.spark, str(self.path(name))).alias("t")
+        target.merge(rows.alias("s"), "t.rejected_id = s.rejected_id").whenMatchedDelete().execute()
+        self.read_versions.pop(name, None)
+
     def create(self, table: str) -> None:
         """Create the empty table from its contract when it is not there."""
         if self.version(table) >= 0:
@@ -240,6 +249,7 @@ class Lake:
             self.create(name)
             target = DeltaTable.forPath(self.spark, str(self.path(name))).alias("t")
             target.merge(rows.alias("s"), "t.rejected_id = s.rejected_id").whenNotMatchedInsertAll().execute()
+            self.read_versions.pop(name, None)
             return rows.count()
         finally:
             rows.unpersist()

@@ -8,7 +8,8 @@ it, if that is at most a day old. An impression lends its slot and feed version 
 Impressions and reactions without a view are no watch; they stay in bronze.events.
 
 Watches are made again from all the events around whatever is new, so that the table does not depend on the order in
-which events arrive.
+which events arrive. Events of a video that is not published wait in quarantine and are looked at again when it is; a
+watch that was made stays when its video is withdrawn (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
 FINISHED, SKIPPED = 0.9, 0.2
 # How long after a view a reaction still belongs to it, and how long after an impression a view does.
 BELONGS = timedelta(days=1)
+# The rule under which events wait in quarantine until their video is published, and what is read of them there.
+WAITS = "video_is_published"
+WAITING = "user_id string, video_id string, event_at timestamp"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REACTIONS = {
     "like": "is_liked",
@@ -100,32 +104,35 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
 
 def rebuild(lake: Lake, new: DataFrame) -> None:
     """Make the watches again that these new events may have changed; the same events again change nothing."""
-    touched = new.groupBy("user_id", "video_id").agg(F.min("event_at").alias("first"), F.max("event_at").alias("last"))
-    touched = touched.persist()
+    _remake(lake, new)
+    published = lake.read(VIDEOS).where("status = 'published'")
+    # Of any type: a like that came while its video was withdrawn belongs to a view from before.
+    waiting = new.join(published, on="video_id", how="left_anti")
+    if not waiting.isEmpty():
+        lake.quarantine(WATCHES, waiting, WAITS)
+
+
+def take_up(lake: Lake) -> None:
+    """Make the watches whose events waited for a video that is published now, and let those events go.
+
+    Reads what waits and the names of the videos, then the events of the pairs concerned: never all events, unless
+    something has waited since the first. Killed in between, the next run does the same once more.
+    """
+    if not lake.exists(f"quarantine.{WATCHES}"):
+        return
+    refused = lake.read(f"quarantine.{WATCHES}").where(F.array_contains("rules", WAITS))
+    waiting = refused.select("rejected_id", F.from_json("row", WAITING).alias("event")).select("rejected_id", "event.*")
+    published = lake.read(VIDEOS).where("status = 'published'")
+    # Persisted, so that exactly those are let go whose watches were made.
+    found = waiting.join(published, on="video_id", how="left_semi").persist()
     try:
-        # As integers: Python would get them in the machine's zone, where an hour of each autumn happens twice.
-        span = touched.agg(
-            F.unix_micros(F.min("first")).alias("first"), F.unix_micros(F.max("last")).alias("last")
-        ).first()
-        if span is None or span["first"] is None:
-            return
-        first, last = (EPOCH + timedelta(microseconds=span[name]) for name in ("first", "last"))
-        # A new event changes watches that started up to a day before it; those need the impressions of one more day.
-        # A new view also takes reactions over that follow within a day.
-        around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))
-        pairs = touched.select("user_id", "video_id")
-        videos = lake.read(VIDEOS)
-        events = around.join(pairs, on=["user_id", "video_id"], how="left_semi")
-        # Watches outside this span were made from events that are not all here.
-        complete = F.col("started_at").between(F.lit(first - BELONGS), F.lit(last))
-        lake.merge(WATCHES, watches(events, videos).where(complete))
-        unknown = new.where("event_type = 'view'").join(
-            videos.where("status = 'published'"), on="video_id", how="left_anti"
-        )
-        if not unknown.isEmpty():
-            lake.quarantine(WATCHES, unknown, "video_is_published")
+        if not found.isEmpty():
+            # JSON has times in milliseconds, rounded down; the table has microseconds.
+            last = found.withColumn("event_at", F.col("event_at") + F.expr("INTERVAL '0.001' SECOND"))
+            _remake(lake, found.unionByName(last))
+            lake.release(WATCHES, found.select("rejected_id"))
     finally:
-        touched.unpersist()
+        found.unpersist()
 
 
 @job(every="5min", reads=[EVENTS, VIDEOS], writes=[WATCHES])
@@ -140,6 +147,30 @@ def run(lake: Lake, window: Window) -> None:
         .load(str(lake.path(EVENTS)))
     )
     each_batch(new, lake.settings.checkpoints / run.name, partial(rebuild, lake))
+    take_up(lake)
+
+
+def _remake(lake: Lake, near: DataFrame) -> None:
+    """Merge the watches of the viewers and videos of `near` (user_id, video_id, event_at), around its span of time."""
+    touched = near.groupBy("user_id", "video_id").agg(F.min("event_at").alias("first"), F.max("event_at").alias("last"))
+    touched = touched.persist()
+    try:
+        # As integers: Python would get them in the machine's zone, where an hour of each autumn happens twice.
+        span = touched.agg(
+            F.unix_micros(F.min("first")).alias("first"), F.unix_micros(F.max("last")).alias("last")
+        ).first()
+        if span is None or span["first"] is None:
+            return
+        first, last = (EPOCH + timedelta(microseconds=span[name]) for name in ("first", "last"))
+        # A new event changes watches that started up to a day before it; those need the impressions of one more day.
+        # A new view also takes reactions over that follow within a day.
+        around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))
+        events = around.join(touched.select("user_id", "video_id"), on=["user_id", "video_id"], how="left_semi")
+        # Watches outside this span were made from events that are not all here.
+        complete = F.col("started_at").between(F.lit(first - BELONGS), F.lit(last))
+        lake.merge(WATCHES, watches(events, lake.read(VIDEOS)).where(complete))
+    finally:
+        touched.unpersist()
 
 
 def _within(since: str, event_at: Column) -> Column:
