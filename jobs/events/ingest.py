@@ -1,13 +1,14 @@
 """Takes events in from the spool, each exactly once, and keeps every line that is no event with the reason.
 
-Belongs here: reading the spool's files, telling an event from a broken line, dropping repeated deliveries. Whether an
-event's values are plausible is said by the contract of bronze.events and checked by the lake. What the events mean:
-watches.py.
+Belongs here: reading the spool's files, telling an event from a broken line, dropping repeated deliveries, setting
+aside a second event that was given the key of another. Whether an event's values are plausible is said by the contract
+of bronze.events and checked by the lake. What the events mean: watches.py.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
+from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.lines import each_copy, is_one_object
 from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.events"
@@ -31,10 +33,8 @@ def parse(lines: DataFrame) -> DataFrame:
     """
     columns = data_contracts.load(TABLE).columns
     fields = ", ".join(f"{c.name}: string" for c in columns)
-    # Wrapped, because Spark's parser stops after the first value of a line and would never see that a second follows.
-    wrapped = F.concat(F.lit('{"event":'), F.col("line"), F.lit(',"is_whole":true}'))
-    read = F.from_json(wrapped, f"event struct<{fields}>, is_whole boolean", STRICT_JSON)
-    raw = lines.withColumn("_read", read).withColumn("_raw", F.when(F.col("_read.is_whole"), F.col("_read.event")))
+    read = F.from_json("line", f"struct<{fields}>", STRICT_JSON)
+    raw = lines.withColumn("_raw", F.when(is_one_object("line"), read))
     typed = raw.select(
         "line",
         "file",
@@ -61,22 +61,52 @@ def parse(lines: DataFrame) -> DataFrame:
     return typed.withColumn("reason", reason).withColumn("received_at", received_at).drop("_raw", "modified_at")
 
 
+def plausible() -> Column:
+    """Whether a row keeps all row rules of the contract."""
+    rules = [F.expr(f"coalesce({rule.predicate}, true)") for rule in data_contracts.load(TABLE).row_rules]
+    return reduce(and_, rules)
+
+
 def once(events: DataFrame) -> DataFrame:
-    """One row for each event_id: the one received first, and among those a fixed one."""
-    columns = [c.name for c in data_contracts.load(TABLE).columns]
+    """One row for each key: the one received first, and among those a fixed one."""
+    contract = data_contracts.load(TABLE)
+    columns = [c.name for c in contract.columns]
     order = ["received_at", *(c for c in columns if c != "received_at")]
-    first = events.groupBy("event_id").agg(F.min(F.struct(*order)).alias("first"))
+    first = events.groupBy(*contract.key).agg(F.min(F.struct(*order)).alias("first"))
     return first.select(*[F.col(f"first.{c}").alias(c) for c in columns])
+
+
+def contradicting(events: DataFrame, kept: DataFrame) -> DataFrame:
+    """The events whose key is kept with other content; a retry differs in its time of receipt, which is no content."""
+    contract = data_contracts.load(TABLE)
+    key = list(contract.key)
+    content = [c.name for c in contract.columns if c.name not in (*key, "received_at")]
+    # First the few rows of these keys: else all that was ever kept would be shuffled with all its columns.
+    near = kept.join(events.select(*key).distinct(), on=key, how="left_semi")
+    same_key = [F.col(f"e.{name}") == F.col(f"k.{name}") for name in key]
+    differs = reduce(or_, [~F.col(f"e.{name}").eqNullSafe(F.col(f"k.{name}")) for name in content])
+    return events.alias("e").join(near.alias("k"), on=[*same_key, differs], how="left_semi")
 
 
 def take_in(lake: Lake, lines: DataFrame) -> None:
     """One batch of lines into bronze.events and its quarantine; the same batch again changes neither."""
-    parsed = parse(lines.where(F.trim("line") != "")).persist()
+    parsed = parse(lines.where(F.trim("line") != "")).withColumn("is_plausible", plausible()).persist()
     try:
         broken = parsed.where(F.col("reason").isNotNull())
         if not broken.isEmpty():
-            lake.quarantine(TABLE, broken.select("file", "line", "reason"), "line_is_an_event")
-        lake.insert_new(TABLE, once(parsed.where(F.col("reason").isNull())))
+            lake.quarantine(TABLE, each_copy(broken.select("file", "line", "reason")), "line_is_an_event")
+        events = parsed.where(F.col("reason").isNull())
+        events = events.select("is_plausible", *[c.name for c in data_contracts.load(TABLE).columns])
+        good = events.where("is_plausible").drop("is_plausible")
+        # An event that breaks a rule must not keep a good one of its key out: the lake sets it aside by its rule.
+        before = lake.version(TABLE)
+        commit = lake.insert_new(TABLE, once(good).unionByName(events.where("NOT is_plausible").drop("is_plausible")))
+        inserted = commit.rows if commit and commit.version > before else 0
+        # Where every key was new, none was there before, and the table need not be read once more.
+        if inserted < good.count():
+            others = contradicting(good, lake.read(TABLE))
+            if not others.isEmpty():
+                lake.quarantine(TABLE, others, "same_key_same_content")
     finally:
         parsed.unpersist()
 

@@ -15,6 +15,7 @@ from pyspark.sql.types import ArrayType, StringType
 import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.lines import each_copy, is_one_object
 from jobs.media.hashtags import normal_hashtags
 from jobs.stream import each_batch, new_lines
 
@@ -31,13 +32,11 @@ def parsed(lines: DataFrame) -> DataFrame:
     columns = data_contracts.load(TABLE).columns
     # A manifest has the table's own columns, and JSON no type for times.
     fields = ", ".join(f"{c.name}: {'string' if c.type == 'timestamp' else c.type}" for c in columns)
-    # Wrapped, because the parser stops after the first value of a line and would never see that a second follows.
-    wrapped = F.concat(F.lit('{"upload":'), F.col("line"), F.lit(',"is_whole":true}'))
-    schema = f"upload struct<{fields}>, is_whole boolean, bad string"
-    read = F.from_json(wrapped, schema, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"})
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"}
+    read = F.from_json("line", f"struct<{fields}, bad: string>", options)
     rows = lines.where(F.trim("line") != "").withColumn("_read", read)
-    is_bad = F.col("_read.bad").isNotNull() | F.col("_read.is_whole").isNull() | F.col("_read.upload").isNull()
-    rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.upload.*")
+    is_bad = ~is_one_object("line") | F.col("_read.bad").isNotNull()
+    rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.*")
     uploaded_at = F.when(F.col("uploaded_at").rlike(INSTANT), F.col("uploaded_at").try_cast("timestamp"))
     # In Python, since Spark's SQL has no NFKC. Made here: it loads pandas, which no DAG file may wait for.
     spelled = F.udf(normal_hashtags, ArrayType(StringType()), useArrow=True)
@@ -64,7 +63,7 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
     try:
         bad = rows.where("problem IS NOT NULL").select("file", "problem", "line")
         if not bad.isEmpty():
-            lake.quarantine(TABLE, bad, "line_is_an_upload")
+            lake.quarantine(TABLE, each_copy(bad), "line_is_an_upload")
         lake.insert_new(TABLE, uploads(rows.where("problem IS NULL")))
     finally:
         rows.unpersist()

@@ -78,6 +78,35 @@ def test_an_event_delivered_twice_counts_once(lake: Lake) -> None:
     assert ids(lake) == ["e1", "e2", "e3"]
 
 
+def test_two_people_may_give_their_events_the_same_id(lake: Lake) -> None:
+    spool(lake, "a.jsonl", event("1"), event("1", user_id="ben"))
+    ingest.run(lake, ANY_WINDOW)
+    spool(lake, "b.jsonl", event("1", user_id="eve"))
+    ingest.run(lake, ANY_WINDOW)
+    assert sorted(row["user_id"] for row in events_of(lake).collect()) == ["ann", "ben", "eve"]
+
+
+def test_a_second_event_under_the_id_of_another_is_set_aside(lake: Lake) -> None:
+    later = {"received_at": "2024-03-01T11:00:00Z"}
+    spool(lake, "a.jsonl", event("1"), event("1", **later), event("1", video_id="dogs", **later))
+    ingest.run(lake, ANY_WINDOW)
+    again = {"received_at": "2024-03-02T00:00:00Z"}
+    spool(lake, "b.jsonl", event("1", **again), event("1", watch_ms=1, **again), event("2", watch_ms=None), event("2"))
+    ingest.run(lake, ANY_WINDOW)
+    assert [(e["event_id"], e["video_id"], e["watch_ms"]) for e in events_of(lake).orderBy("event_id").collect()] == [
+        ("1", "cats", 4000),
+        ("2", "cats", 4000),
+    ]
+    aside = [(json.loads(r["row"]), r["rules"]) for r in lake.read("quarantine.bronze.events").collect()]
+    assert sorted(
+        (rules[0], row["video_id"], row.get("watch_ms")) for row, rules in aside if row["event_id"] == "1"
+    ) == [
+        ("same_key_same_content", "cats", 1),
+        ("same_key_same_content", "dogs", 4000),
+    ]
+    assert [rules for row, rules in aside if row["event_id"] == "2"] == [["view_says_how_long"]]
+
+
 def test_a_run_with_nothing_new_commits_nothing(lake: Lake) -> None:
     spool(lake, "a.jsonl", event("e1"))
     ingest.run(lake, ANY_WINDOW)
@@ -87,7 +116,7 @@ def test_a_run_with_nothing_new_commits_nothing(lake: Lake) -> None:
 
 
 def test_a_run_that_died_before_its_checkpoint_changes_nothing_when_run_again(lake: Lake) -> None:
-    spool(lake, "a.jsonl", event("e1"), "torn")
+    spool(lake, "a.jsonl", event("e1"), "torn", "torn")
     ingest.run(lake, ANY_WINDOW)
     # What a kill between the commit and the checkpoint leaves behind: the rows are in, the batch counts as not done.
     (done,) = (lake.settings.checkpoints / "events.ingest" / "commits").glob("0")
@@ -95,7 +124,7 @@ def test_a_run_that_died_before_its_checkpoint_changes_nothing_when_run_again(la
     (done.parent / ".0.crc").unlink(missing_ok=True)
     ingest.run(lake, ANY_WINDOW)
     assert ids(lake) == ["e1"]
-    assert lake.read("quarantine.bronze.events").count() == 1
+    assert lake.read("quarantine.bronze.events").count() == 2  # equal broken lines count each, and once
 
 
 def test_files_still_being_written_and_refused_ones_are_left_alone(lake: Lake) -> None:
@@ -170,6 +199,27 @@ def test_an_event_without_a_time_of_receipt_gets_that_of_its_file(spark: SparkSe
 def test_a_value_of_the_wrong_type_is_named(spark: SparkSession, said: dict[str, Any], reason: str) -> None:
     (row,) = parsed(spark, event("e1", **said))
     assert row["reason"] == reason
+
+
+def test_what_pretends_to_be_one_object_is_not(spark: SparkSession) -> None:
+    one, other = json.dumps(event("e1")), json.dumps(event("e2"))
+    forged = [
+        f'{one},"event":{other}',
+        f'{one},"is_whole":true}}{other}',
+        f"{one} {other}",
+        f"[{one}]",
+        "null",
+        one[:-1] + ', "share_watched": NaN}',
+    ]
+    assert {row["reason"] for row in parsed(spark, *forged)} == {"the line is not one JSON object"}
+
+
+def test_a_line_that_is_not_utf8_stops_nobody(lake: Lake) -> None:
+    path = spool(lake, "a.jsonl", event("e1"))
+    path.write_bytes(path.read_bytes() + json.dumps(event("e2")).encode().replace(b"cats", b"c\xe4ts") + b"\n")
+    ingest.run(lake, ANY_WINDOW)
+    assert ids(lake) == ["e1"]
+    assert lake.read("quarantine.bronze.events").count() == 1
 
 
 json_values = st.recursive(
