@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -26,8 +27,11 @@ from serving.feed_store import FeedReader
 from serving.media import MediaFiles
 from serving.metrics import Metrics, TimedRequests
 from serving.spool import EventSpool
+from serving.spool_upkeep import recover
 
 _MAINTAIN_EVERY_S = 1.0
+# What a sibling acknowledged before it died waits at most this long, where no ingest runs either.
+_RECOVER_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -39,12 +43,13 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
     signer = CursorSigner(secret)
     reader = FeedReader(redis_url)
     spool = EventSpool(events)
-    metrics = Metrics(spool)
+    metrics = Metrics(events)
     media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        spool.recover()
+        # In threads, here and below: waiting for a disk must not hold up those who read feeds.
+        await asyncio.to_thread(recover, events)
         upkeep = asyncio.create_task(_keep_spool_moving(spool))
         try:
             yield
@@ -52,7 +57,7 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
             upkeep.cancel()
             with suppress(asyncio.CancelledError):
                 await upkeep
-            spool.close()
+            await asyncio.to_thread(spool.close)
             await reader.close()
 
     # FastAPI's own /docs fetches its script from a CDN, and is an empty page where there is no way there.
@@ -85,15 +90,19 @@ def _add_probes(app: FastAPI, reader: FeedReader, metrics: Metrics) -> None:
         return {"status": "ready", "feed_version": await reader.current_version()}
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
-    async def prometheus() -> Response:
-        """Metrics in Prometheus' text format."""
+    def prometheus() -> Response:
+        """Metrics in Prometheus' text format. No coroutine: it counts files."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _keep_spool_moving(spool: EventSpool) -> None:
+    recovered_at = time.monotonic()
     while True:
         await asyncio.sleep(_MAINTAIN_EVERY_S)
         try:
-            spool.maintain()
+            await asyncio.to_thread(spool.maintain)
+            if time.monotonic() - recovered_at > _RECOVER_EVERY_S:
+                recovered_at = time.monotonic()
+                await asyncio.to_thread(recover, spool.folder)
         except OSError:  # a full disk must not end the upkeep: it may be emptied
             _log.exception("cannot publish the open spool file; trying again")

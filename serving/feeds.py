@@ -7,16 +7,16 @@ send back: events.py.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.cursor import Cursor, CursorSigner
 from serving.feed_store import FeedReader, Page
+from serving.ids import MAX_ID, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
 _JSON = "application/json"
@@ -24,7 +24,6 @@ _JSON = "application/json"
 _FEED_HEADERS = {"Cache-Control": "private, no-store"}
 _VIDEO_HEADERS = {"Cache-Control": "public, max-age=60"}
 
-_MAX_ID = 128
 _MAX_CURSOR = 1024
 _DEFAULT_LIMIT = 10
 _MAX_LIMIT = 50
@@ -35,7 +34,7 @@ _FEED_PARAMETERS = [
         "name": "user_id",
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "minLength": 1, "maxLength": _MAX_ID},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID},
     },
     {
         "name": "limit",
@@ -107,8 +106,8 @@ def _asked(request: Request) -> tuple[str, int, str | None]:
     limit = request.query_params.get("limit", str(_DEFAULT_LIMIT))
     cursor = request.query_params.get("cursor")
     wrong = {}
-    if len(user_id) > _MAX_ID:
-        wrong["path.user_id"] = f"must have at most {_MAX_ID} characters"
+    if not is_id(user_id):
+        wrong["path.user_id"] = why_not(user_id)
     if not (limit.isascii() and limit.isdigit() and len(limit) < 3 and 1 <= int(limit) <= _MAX_LIMIT):
         wrong["query.limit"] = f"must be a whole number from 1 to {_MAX_LIMIT}"
     if cursor is not None and len(cursor) > _MAX_CURSOR:
@@ -164,7 +163,7 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
             **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
         },
     )
-    async def video(video_id: Annotated[str, Path(min_length=1, max_length=_MAX_ID)]) -> Response:
+    async def video(video_id: Id) -> Response:
         """One published video."""
         found = await reader.video(video_id)
         if found is None:

@@ -6,12 +6,16 @@ Belongs here: the metrics and the middleware that times requests. Alerts and das
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.spool import EventSpool
+from serving.spool_upkeep import waiting
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # A feed takes a few milliseconds; the default buckets start where it should already have been served.
@@ -21,7 +25,7 @@ _BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0
 class Metrics:
     """One registry per app, so that two apps in one process do not share counters."""
 
-    def __init__(self, spool: EventSpool) -> None:
+    def __init__(self, spool: Path) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = Histogram(
@@ -34,10 +38,22 @@ class Metrics:
         self.events = Counter(
             "reelmill_events", "Events received over HTTP, by what became of them.", ["outcome"], registry=self.registry
         )
-        files = Gauge("reelmill_spool_files", "Spool files that wait to be ingested.", registry=self.registry)
-        files.set_function(lambda: spool.waiting()[0])
-        size = Gauge("reelmill_spool_bytes", "Bytes that wait to be ingested.", registry=self.registry)
-        size.set_function(lambda: spool.waiting()[1])
+        self.registry.register(_Waiting(spool))
+
+
+class _Waiting(Collector):
+    """What waits in the spool: both gauges from one look, at the time of a scrape and in its thread."""
+
+    def __init__(self, spool: Path) -> None:
+        self._spool = spool
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        files, size = waiting(self._spool)
+        yield GaugeMetricFamily("reelmill_spool_files", "Spool files that wait to be ingested.", files)
+        yield GaugeMetricFamily("reelmill_spool_bytes", "Bytes that wait to be ingested.", size)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []  # else registering looks once, which is slow where much waits
 
 
 class TimedRequests:

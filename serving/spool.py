@@ -1,11 +1,12 @@
 """The event spool: a folder of JSON-lines files that the endpoint and imports fill and the ingest job empties.
 
-Belongs here: making lines durable and files visible. What an event must look like: events.py here for HTTP,
-jobs/events for the lake. Reading the spool: jobs/events/ingest.py.
+Belongs here: making lines durable and files visible. What becomes of the files afterwards: spool_upkeep.py. What an
+event must look like: events.py here for HTTP, jobs/events for the lake. Reading the spool: jobs/events/ingest.py.
 
     <folder>/<name>.jsonl                complete; never changes again
     <folder>/.<name>.jsonl               being written by a live process, which holds a lock on it
     <folder>/rejected/<date>.jsonl       what was refused, with its reason, so that nothing is lost
+    <folder>/_archive/<date>/            what was taken in that day; a reader of the folder passes "_" over
 
 A line is with the operating system before `append` returns: killing the process loses nothing that was acknowledged.
 (Losing power may lose the last seconds; a client that sends its own event ids can simply send them again.)
@@ -13,19 +14,24 @@ A line is with the operating system before `append` returns: killing the process
 
 from __future__ import annotations
 
+import codecs
 import fcntl
+import logging
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
 REJECTED = "rejected"
+# Of a refused text: enough to see what was wrong, and too little to fill a disk by what nobody wants.
+MAX_KEPT_BYTES = 16 << 10
 _JSON = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
+_log = logging.getLogger(__name__)
 
 
 class SpoolError(Exception):
@@ -36,7 +42,7 @@ class EventSpool:
     """Takes events from one process; any number of processes may share the folder. Thread-safe.
 
     A file becomes visible after `max_age_s` or `max_bytes`, whichever comes first, provided `maintain` is called every
-    second or so. Files of a process that died become visible at the next `recover`.
+    second or so. Files of a process that died become visible at the next `spool_upkeep.recover`.
     """
 
     def __init__(self, folder: Path, *, max_age_s: float = 10.0, max_bytes: int = 16 << 20) -> None:
@@ -52,15 +58,23 @@ class EventSpool:
         data = b"".join(orjson.dumps(event, option=_JSON) for event in events)
         with self._guard:
             if self._open is None:
-                with _folder_lock(self.folder):
-                    self._open = _OpenFile(self.folder)
+                self._open = _begin(self.folder)
             self._open.append(data)
             if self._open.size >= self._max_bytes:
-                self._publish()
+                try:
+                    self._publish()
+                except OSError:  # the events are kept, and `maintain` tries again
+                    _log.exception("cannot publish the open spool file")
 
-    def reject(self, raw: object, reason: str, received_at: datetime) -> None:
-        """Keep what was refused, as received, where a person can find it and an ingest job does not look."""
-        _keep_rejected(self.folder, {"received_at": received_at, "reason": reason, "raw": raw})
+    def reject(self, raw: bytes, reason: str, received_at: datetime) -> None:
+        """Keep the beginning of what was refused, as received, where a person can find it and no ingest job looks.
+
+        Where that cannot be done the log says so: its sender is told anyway, and nothing beside it may suffer.
+        """
+        try:
+            keep_rejected(self.folder, raw, reason, received_at)
+        except OSError:
+            _log.exception("cannot keep what was refused: %s", reason)
 
     def maintain(self) -> None:
         """Make the open file visible when its time has come."""
@@ -72,22 +86,6 @@ class EventSpool:
         """Make the open file visible whatever its age."""
         with self._guard:
             self._publish()
-
-    def recover(self) -> int:
-        """Make visible what dead processes left open, cutting off a torn last line; returns how many files."""
-        recovered = 0
-        with _folder_lock(self.folder):
-            for path in sorted(self.folder.glob(".*.jsonl")):
-                recovered += _recover(path)
-        return recovered
-
-    def waiting(self) -> tuple[int, int]:
-        """Visible files and their bytes."""
-        sizes = []
-        for path in self.folder.glob("[!.]*.jsonl"):
-            with suppress(FileNotFoundError):  # an ingest job may have taken it away meanwhile
-                sizes.append(path.stat().st_size)
-        return len(sizes), sum(sizes)
 
     def _publish(self) -> None:
         if self._open is not None:
@@ -124,54 +122,46 @@ class _OpenFile:
             self._path.unlink()
         else:
             os.fsync(self._fd)
-            self._path.rename(_visible(self._path))
+            self._path.rename(visible_name(self._path))
         os.close(self._fd)
 
 
-def _recover(path: Path) -> bool:
-    with path.open("r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False  # its writer lives
-        data = file.read()
-        whole = data.rfind(b"\n") + 1
-        if torn := data[whole:]:
-            reason = f"torn line: the process that wrote {path.name} died in the middle of it"
-            written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            _keep_rejected(
-                path.parent,
-                {"received_at": written_at, "reason": reason, "raw": torn.decode(errors="backslashreplace")},
-            )
-            file.truncate(whole)
-        if whole == 0:
-            path.unlink()
-            return False
-        os.fsync(file.fileno())
-        path.rename(_visible(path))
-        return True
+def _begin(folder: Path) -> _OpenFile:
+    try:
+        with folder_lock(folder):
+            return _OpenFile(folder)
+    except OSError as exc:
+        raise SpoolError(f"cannot begin a file in {folder}: {exc.strerror}") from exc
 
 
-def _keep_rejected(folder: Path, record: dict[str, object]) -> None:
-    line = orjson.dumps(record, option=_JSON, default=str)
+def keep_rejected(folder: Path, raw: bytes, reason: str, received_at: datetime) -> None:
+    """Append one line to the day's file of what was refused. Raises OSError."""
+    record = {"received_at": received_at, "reason": reason, "bytes": len(raw), "raw": _as_text(raw[:MAX_KEPT_BYTES])}
+    line = orjson.dumps(record, option=_JSON)
     # O_APPEND: processes that share the folder may share the file, a single write is not interleaved with another.
-    fd = os.open(
-        folder / REJECTED / f"{datetime.now(UTC):%Y-%m-%d}.jsonl", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o640
-    )
+    path = folder / REJECTED / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
         os.write(fd, line)
-    except OSError as exc:
-        raise SpoolError(f"cannot write to {folder / REJECTED}: {exc.strerror}") from exc
     finally:
         os.close(fd)
 
 
-def _visible(path: Path) -> Path:
+def _as_text(raw: bytes) -> str:
+    try:
+        # A character that was cut in two at the end is left out, and is no reason to show the others as escapes.
+        return codecs.getincrementaldecoder("utf-8")().decode(raw)
+    except UnicodeDecodeError:
+        return raw.decode(errors="backslashreplace")
+
+
+def visible_name(path: Path) -> Path:
+    """The name under which a finished file is seen by readers."""
     return path.with_name(path.name.removeprefix("."))
 
 
 @contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Held while a file is created and locked, or recovered: nobody recovers a file that is not locked YET."""
     fd = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o640)
     try:

@@ -27,6 +27,9 @@ from jobs.stream import each_batch
 
 EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
 FINISHED, SKIPPED = 0.9, 0.2
+# The highest share that bronze.events takes from a client, and so the highest that is made of a time: else a clip of a
+# second that ran for a day would be no watch at all.
+MAX_SHARE = 1000.0
 # How long after a view a reaction still belongs to it, and how long after an impression a view does.
 BELONGS = timedelta(days=1)
 # The rule under which events wait in quarantine until their video is published, and what is read of them there.
@@ -77,7 +80,9 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
         *[F.bool_or(F.col("event_type") == kind).alias(name) for kind, name in REACTIONS.items()],
     )
     published = videos.where("status = 'published'").select("video_id", "duration_ms")
-    share = F.round(F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms"))), 6)
+    share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
+    # `least` passes over NULL, and would make a full share of none.
+    share = F.when(share > MAX_SHARE, MAX_SHARE).otherwise(F.round(share, 6))
     watch_ms = F.coalesce("view.watch_ms", F.round(F.col("view.share_watched") * F.col("duration_ms")).cast("bigint"))
     return (
         grouped.join(published, on="video_id", how="inner")

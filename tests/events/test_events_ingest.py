@@ -2,19 +2,25 @@
 
 import json
 import os
-from datetime import date
+import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from data_contracts.contract import ID_RULE
 from jobs.events import ingest
 from jobs.job import Window
 from jobs.lake import Lake
+from serving.events import Event
+from serving.ids import is_id
 
 # PySpark leaves the socket of every collect() to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -58,10 +64,11 @@ def refused(lake: Lake) -> dict[str, str]:
     return {row.get("line", row.get("event_id")): row.get("reason", ", ".join(rules)) for row, rules in rows}
 
 
-def parsed(spark: SparkSession, *lines: str | dict[str, Any]) -> list[Any]:
+def parsed(spark: SparkSession, *lines: str | dict[str, Any], check: Column | None = None) -> list[Any]:
     rows = [(line if isinstance(line, str) else json.dumps(line), "f.jsonl") for line in lines]
     frame = spark.createDataFrame(rows, "line string, file string")
-    return ingest.parse(frame.selectExpr("*", "TIMESTAMP '2024-03-02 00:00:00' AS modified_at")).collect()
+    read = ingest.parse(frame.selectExpr("*", "TIMESTAMP '2024-03-02 00:00:00' AS modified_at"))
+    return (read if check is None else read.withColumn("check", check)).collect()
 
 
 def test_without_a_spool_nothing_happens(lake: Lake) -> None:
@@ -199,6 +206,44 @@ def test_an_event_without_a_time_of_receipt_gets_that_of_its_file(spark: SparkSe
 def test_a_value_of_the_wrong_type_is_named(spark: SparkSession, said: dict[str, Any], reason: str) -> None:
     (row,) = parsed(spark, event("e1", **said))
     assert row["reason"] == reason
+
+
+def test_what_the_endpoint_acknowledges_is_not_set_aside_for_its_values(spark: SparkSession) -> None:
+    now = datetime.now(UTC)
+    longest, tomorrow = "\N{GRINNING FACE}" * 128, now + timedelta(days=1)
+    view = {"user_id": "ann", "video_id": "cats", "event_type": "view", "event_at": now.isoformat(), "watch_ms": 1}
+    edges: list[dict[str, Any]] = [
+        *({name: longest} for name in ("event_id", "user_id", "video_id", "session_id", "feed_version")),
+        *({"user_id": odd} for odd in (" ", "%", "'", "...", "\\", "\x80", "\u2028", "{", "NULL")),
+        *({"event_at": at} for at in ("1990-01-01T00:00:00Z", "1990-01-01T14:00:00+14:00", tomorrow.isoformat())),
+        *({"watch_ms": ms} for ms in (0, 86_400_000)),
+        *({"share_watched": share} for share in (0, -0.0, 5e-324, 0.1, 1_000)),
+        *({"position": position} for position in (0, 99_999)),
+    ]
+    events = [Event.model_validate({**view, **edge}, context=now).record(now) for edge in edges]
+    lines = [orjson.dumps(event, option=orjson.OPT_UTC_Z).decode() for event in events]
+    rows = parsed(spark, *lines, check=F.coalesce(ingest.plausible(), F.lit(False)))
+    assert [(row["reason"], row["check"]) for row in rows] == [(None, True)] * len(edges)
+
+
+def test_a_contract_and_the_endpoint_have_one_rule_for_ids(spark: SparkSession) -> None:
+    chance = random.Random(7)
+    alphabet = "ab./\\%'\x00\x1f\x20\x7f\x80\u2028\N{GRINNING FACE}"
+    texts = [
+        "",
+        ".",
+        "..",
+        "...",
+        "team/ann",
+        "a" * 128,
+        "a" * 129,
+        "\N{GRINNING FACE}" * 128,
+        "\N{GRINNING FACE}" * 129,
+    ]
+    texts += ["".join(chance.choices(alphabet, k=chance.randrange(5))) for _ in range(500)]
+    frame = spark.createDataFrame([(text,) for text in texts], "id string")
+    ruled = frame.select("id", F.expr(ID_RULE.format("id")).alias("is_id")).collect()
+    assert {row["id"]: row["is_id"] for row in ruled} == {text: is_id(text) for text in texts}
 
 
 def test_what_pretends_to_be_one_object_is_not(spark: SparkSession) -> None:

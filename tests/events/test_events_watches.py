@@ -104,6 +104,11 @@ def test_share_and_time_complete_each_other_by_the_duration(spark: SparkSession)
     assert (unknown.watch_ms, unknown.share_watched, unknown.is_finished) == (None, 0.9, True)
 
 
+def test_a_view_that_ran_for_a_day_is_a_watch_of_the_highest_share(spark: SparkSession) -> None:
+    (watch,) = made(spark, event("view", 0, watch_ms=86_400_000))
+    assert (watch.watch_ms, watch.share_watched) == (86_400_000, 1000.0)
+
+
 def test_swiping_away_is_a_skip_however_long_it_ran(spark: SparkSession) -> None:
     (watch,) = made(spark, event("view", 0), event("skip", 4))
     assert watch.is_skipped and not watch.is_finished

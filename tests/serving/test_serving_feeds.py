@@ -174,13 +174,30 @@ def test_no_cursor_or_user_that_a_client_makes_up_breaks_the_service(
     if store.current_version() is None:
         publish("v1", {"ann": ["a"]})
     answer = api.get(f"/v1/feed/{quote(user_id, safe='')}?cursor={quote(cursor)}")
-    assert answer.status_code in (400, 404)  # a slash or a dot in an id is another path
+    assert answer.status_code in (400, 404, 422)  # a slash or a dot in an id is another path
     assert answer.headers["content-type"] == "application/problem+json"
     fresh = api.get(f"/v1/feed/{quote(user_id, safe='')}")
-    assert fresh.status_code in (200, 404)
+    assert fresh.status_code in (200, 404, 422)
     if fresh.status_code == 200:
         assert fresh.json()["user_id"] == user_id
         assert fresh.json()["is_fallback"] is (user_id != "ann")
+
+
+@pytest.mark.parametrize("user_id", ["ann", "ann@home", "50%", "a?b#c", "..a", "ä ö", "😀" * 128, "a\\b", "%2F", " "])
+def test_whoever_can_send_events_can_read_a_feed(api: httpx.Client, publish: Publish, user_id: str) -> None:
+    publish("v1", {user_id: ["a"]})
+    event = {"user_id": user_id, "video_id": "a", "event_type": "like", "event_at": "2026-01-31T18:00:00Z"}
+    assert api.post("/v1/events", json=event).status_code == 202
+    answer = api.get(f"/v1/feed/{quote(user_id, safe='')}")
+    assert (answer.status_code, answer.json()["user_id"], answer.json()["is_fallback"]) == (200, user_id, False)
+
+
+@pytest.mark.parametrize("user_id", ["team/ann", ".", "..", "😀" * 129, "a\n", "\x7f", ""])
+def test_who_cannot_read_a_feed_cannot_send_events(api: httpx.Client, publish: Publish, user_id: str) -> None:
+    publish("v1", {"ann": ["a"]})
+    event = {"user_id": user_id, "video_id": "a", "event_type": "like", "event_at": "2026-01-31T18:00:00Z"}
+    assert api.post("/v1/events", json=event).status_code == 422
+    assert api.get(f"/v1/feed/{quote(user_id, safe='').replace('.', '%2E')}").status_code in (404, 422)
 
 
 def test_without_a_published_version_a_feed_is_not_there_yet(api: httpx.Client) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from serving.spool import EventSpool, SpoolError
+from serving.spool_upkeep import recover
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -78,7 +79,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_pa
     acknowledged = [int(process.stdout.readline()) for _ in range(500)]
     process.send_signal(signal.SIGKILL)
     acknowledged += [int(line) for line in process.communicate()[0].splitlines()]
-    assert EventSpool(tmp_path).recover() <= 1
+    assert recover(EventSpool(tmp_path).folder) <= 1
     assert hidden(tmp_path) == []
     kept = [int(str(event["n"])) for event in events_in(visible(tmp_path))]
     assert set(acknowledged) <= set(kept)
@@ -87,7 +88,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_pa
 
 def test_a_torn_last_line_is_cut_off_and_kept_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / ".1-1.jsonl").write_bytes(b'{"event_id":"1"}\n{"event_id":"2","user')
-    assert EventSpool(tmp_path).recover() == 1
+    assert recover(EventSpool(tmp_path).folder) == 1
     assert events_in(visible(tmp_path)) == [{"event_id": "1"}]
     (kept,) = events_in(list(tmp_path.glob("rejected/*.jsonl")))
     assert kept["raw"] == '{"event_id":"2","user'
@@ -97,14 +98,14 @@ def test_a_torn_last_line_is_cut_off_and_kept_with_its_reason(tmp_path: Path) ->
 def test_a_leftover_with_no_whole_line_disappears(tmp_path: Path) -> None:
     (tmp_path / ".1-1.jsonl").write_bytes(b"")
     (tmp_path / ".2-1.jsonl").write_bytes(b"{")
-    assert EventSpool(tmp_path).recover() == 0
+    assert recover(EventSpool(tmp_path).folder) == 0
     assert visible(tmp_path) == hidden(tmp_path) == []
 
 
 def test_the_file_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     living = EventSpool(tmp_path)
     living.append([{"event_id": "1"}])
-    assert EventSpool(tmp_path).recover() == 0
+    assert recover(EventSpool(tmp_path).folder) == 0
     living.append([{"event_id": "2"}])
     living.close()
     assert len(events_in(visible(tmp_path))) == 2
