@@ -25,8 +25,9 @@ def new_lines(spark: SparkSession, folder: Path) -> DataFrame | None:
         # Hidden files are still being written, and Spark passes them over.
         .option("pathGlobFilter", "*.jsonl")
         .option("maxFilesPerTrigger", 1000)
-        # By default a file is passed over in silence when it is a week older than the newest one.
-        .option("maxFileAge", "3650d")
+        # By default a file is passed over in silence when it is a week older than the newest one; here none is, not
+        # even one of 1970, which unpacking makes.
+        .option("maxFileAge", "36500d")
         .load(str(folder))
         .selectExpr("value AS line", "_metadata.file_name AS file", "_metadata.file_modification_time AS modified_at")
     )

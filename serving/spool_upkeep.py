@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from serving.spool import REJECTED, folder_lock, keep_rejected, visible_name
 
 # Spark, like Hive, passes over what begins with "_".
 ARCHIVE = "_archive"
+# Files that an EventSpool began. Others write hidden files here too, without a lock: jobs/ops/handover.py.
+_BEGUN_HERE = re.compile(r"\.\d+-\d+\.jsonl")
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +32,7 @@ def recover(folder: Path) -> int:
     """
     recovered = 0
     with folder_lock(folder):
-        for path in sorted(folder.glob(".*.jsonl")):
+        for path in sorted(path for path in folder.glob(".*.jsonl") if _BEGUN_HERE.fullmatch(path.name)):
             try:
                 recovered += _recover(path)
             except OSError:
@@ -57,10 +60,15 @@ def waiting(folder: Path) -> tuple[int, int]:
 
 
 def archive(folder: Path, taken_in: Iterable[Path], today: date) -> None:
-    """Move files away that a checkpoint says were taken in. Killed half-way, the next run moves the others."""
+    """Move files away that were taken in. Killed half-way, the next run moves the others."""
+    files = list(taken_in)
+    if not files:
+        return
     target = folder / ARCHIVE / f"{today:%Y-%m-%d}"
-    for path in taken_in:
-        target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
+    # The tables and the checkpoint that hold them now may still be in memory only: neither Spark nor Delta flushes.
+    os.sync()
+    for path in files:
         with suppress(FileNotFoundError):  # another run was faster
             path.replace(target / path.name)
 

@@ -1,12 +1,13 @@
 """Takes events in from the spool, each exactly once, and keeps every line that is no event with the reason.
 
-Belongs here: reading the spool's files, telling an event from a broken line, dropping repeated deliveries, setting
-aside a second event that was given the key of another. Whether an event's values are plausible is said by the contract
+Belongs here: emptying the spool, telling an event from a broken line, dropping repeated deliveries, setting aside a
+second event that was given the key of another. Whether an event's values are plausible is said by the contract
 of bronze.events and checked by the lake. What the events mean: watches.py.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from operator import and_, or_
 
@@ -18,8 +19,13 @@ from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.lines import each_copy, is_one_object
 from jobs.stream import each_batch, new_lines
+from serving.spool_upkeep import archive, forget, recover, visible
 
 TABLE = "bronze.events"
+# A lake that was restored from a backup of the last week can be filled again from what was taken in since.
+ARCHIVED_FOR = timedelta(days=7)
+# A fault of a client is often looked for weeks after it began.
+REJECTED_FOR = timedelta(days=90)
 # A time without a zone, or a bare number, is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$"
 STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
@@ -113,9 +119,19 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
 
 @job(every="5min", reads=[], writes=[TABLE])
 def run(lake: Lake, window: Window) -> None:
-    lines = new_lines(lake.spark, lake.settings.events)
+    folder = lake.settings.events
+    if not folder.exists():
+        return
+    # What an endpoint acknowledged before it died belongs to this run, not to the next start of an endpoint.
+    recover(folder)
+    # Looked up before the stream begins: what comes later may be left for the next run.
+    waiting = visible(folder)
+    lines = new_lines(lake.spark, folder)
     if lines is not None:
         each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
+    today = datetime.now(UTC).date()
+    archive(folder, waiting, today)
+    forget(folder, archived_before=today - ARCHIVED_FOR, rejected_before=today - REJECTED_FOR)
 
 
 def _typed(text: Column, kind: str) -> Column:

@@ -1,8 +1,11 @@
 """Events over real HTTP: what is valid is on disk before the answer, what is not is named and kept."""
 
+import fcntl
 import json
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import serving.app
 from serving.events import MAX_BODY_BYTES, MAX_EVENTS
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
@@ -246,3 +250,27 @@ def test_a_stopped_service_leaves_complete_files_only(server_url: str, serve: Se
         client.post("/v1/events", json=LIKE)
     assert list(folder.glob(".*.jsonl")) == []
     assert len(spooled(folder)) == 1
+
+
+def test_those_who_read_do_not_wait_for_the_disk_of_those_who_write(api: httpx.Client, folder: Path) -> None:
+    with (folder / ".lock").open("w") as lock, ThreadPoolExecutor() as threads:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a disk that answers nobody: nobody can begin a file
+        posted = threads.submit(httpx.post, f"{api.base_url}/v1/events", json=LIKE, timeout=60)
+        time.sleep(1.5)  # the upkeep of each second waits, too
+        assert api.get("/livez", timeout=10).status_code == 200
+        assert api.get("/metrics", timeout=10).status_code == 200
+        assert not posted.done()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert posted.result().status_code == 202
+
+
+def test_a_living_service_publishes_what_another_acknowledged_before_it_died(
+    api: httpx.Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving.app, "_RECOVER_EVERY_S", 0.0)
+    (folder / ".1-1.jsonl").write_text(json.dumps(LIKE) + "\n")
+    until = time.monotonic() + 30
+    while not (folder / "1-1.jsonl").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert [event["event_id"] for event in spooled(folder)] == ["e1"]
+    assert list(folder.glob(".*.jsonl")) == []

@@ -5,14 +5,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from serving.spool import EventSpool, SpoolError
-from serving.spool_upkeep import recover
+from serving.spool_upkeep import archive, forget, recover, waiting
 
 AT = datetime(2026, 1, 31, 18, tzinfo=UTC)
 
@@ -109,6 +110,50 @@ def test_the_file_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     living.append([{"event_id": "2"}])
     living.close()
     assert len(events_in(visible(tmp_path))) == 2
+
+
+def test_a_file_that_an_importer_is_writing_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".movielens-0123456789ab-00000.77.jsonl").write_bytes(b'{"event_id":"1"}\n{"eve')
+    assert recover(EventSpool(tmp_path).folder) == 0
+    assert (visible(tmp_path), len(hidden(tmp_path))) == ([], 1)
+
+
+def test_recovering_beside_living_writers_disturbs_none(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path, max_age_s=0)
+
+    def write() -> None:
+        for n in range(300):
+            spool.append([{"n": n}])
+            spool.maintain()
+
+    with ThreadPoolExecutor() as threads:
+        writing = threads.submit(write)
+        while not writing.done():
+            assert recover(tmp_path) == 0
+        writing.result()
+    assert sorted(int(str(event["n"])) for event in events_in(visible(tmp_path))) == list(range(300))
+
+
+def test_a_file_that_cannot_be_recovered_does_not_keep_the_others_back(tmp_path: Path) -> None:
+    spool = EventSpool(tmp_path)
+    (tmp_path / ".1-1.jsonl").mkdir()
+    (tmp_path / ".2-1.jsonl").write_bytes(b'{"event_id":"1"}\n')
+    assert recover(spool.folder) == 1
+    assert events_in(visible(tmp_path)) == [{"event_id": "1"}]
+
+
+def test_archived_files_are_kept_for_their_time_and_what_is_not_ours_for_ever(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        (tmp_path / f"{day}.jsonl").touch()
+        archive(tmp_path, [tmp_path / f"{day}.jsonl", tmp_path / "another run was faster.jsonl"], date(2026, 1, day))
+    (tmp_path / "_archive" / "by hand").mkdir()
+    (tmp_path / "rejected").mkdir()
+    for name in ("2026-01-01", "2026-01-02", "notes"):
+        (tmp_path / "rejected" / f"{name}.jsonl").touch()
+    forget(tmp_path, archived_before=date(2026, 1, 3), rejected_before=date(2026, 1, 2))
+    assert waiting(tmp_path) == (0, 0)
+    assert sorted(path.name for path in (tmp_path / "_archive").iterdir()) == ["2026-01-03", "by hand"]
+    assert sorted(path.stem for path in (tmp_path / "rejected").iterdir()) == ["2026-01-02", "notes"]
 
 
 @contextmanager
