@@ -117,8 +117,12 @@ def upload(
     stitch_of: str | None,
     land_only: bool,
 ) -> None:
-    """Upload clips and publish them; a refused one is kept and gets its reason."""
+    """Upload clips and publish them; a refused one is kept and gets its reason.
+
+    Exits with 1 when one was not published.
+    """
     from jobs import batch, console
+    from jobs.media.answers import answers
     from jobs.media.landing import land
     from jobs.settings import Settings
 
@@ -129,7 +133,7 @@ def upload(
         user_id=user,
         uploaded_at=datetime.now(UTC),
         title=title,
-        hashtags=[h.lstrip("#").lower() for h in hashtags],
+        hashtags=hashtags,
         sound_id=sound,
         duet_of=duet_of,
         stitch_of=stitch_of,
@@ -137,7 +141,9 @@ def upload(
     console.say(f"{len(landed)} uploads in {settings.landing}")
     if not land_only:
         batch.run_pipeline("ingest", None, settings)
-        console.uploads([u.upload_id for u in landed], settings)
+        became = answers(landed, settings)
+        console.uploads(became)
+        sys.exit(0 if all(answer.status == "published" for answer in became) else 1)
 
 
 @cli.group(name="import")

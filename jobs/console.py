@@ -20,6 +20,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from jobs.doctor import Finding
+    from jobs.media.answers import Answer
     from jobs.ops.handover import Progress as Tell
     from jobs.query import TableFacts
     from jobs.runner import JobRun
@@ -152,18 +153,10 @@ def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool)
     terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
 
-def uploads(upload_ids: Sequence[str], settings: Settings) -> None:
+def uploads(answers: Sequence[Answer]) -> None:
     """What became of each upload."""
-    from jobs.query import query
-
-    ids = ", ".join(f"'{u}'" for u in upload_ids)
-    _, rows = query(
-        "SELECT u.title, v.status, coalesce(v.reason, v.playback_path), u.upload_id FROM bronze.uploads u "
-        f"LEFT JOIN silver.videos v ON v.video_id = u.upload_id WHERE u.upload_id IN ({ids}) ORDER BY 1, 4",
-        settings,
-    )
-    colour = {"published": "green", "rejected": "yellow"}
-    shown = [(t, Text(s or "waiting", colour.get(s, "")), r or "", i) for t, s, r, i in rows]
+    colour = {"published": "green", "rejected": "yellow", "refused": "yellow"}
+    shown = [(a.title, Text(a.status, colour.get(a.status, "")), a.detail, a.upload_id) for a in answers]
     _table(("title", "status", "playback or reason", "video"), shown)
 
 

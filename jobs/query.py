@@ -49,6 +49,12 @@ def tables(settings: Settings) -> list[TableFacts]:
     return [_facts(name, table) for name, table in _delta_tables(settings)]
 
 
+def exists(table: str, settings: Settings) -> bool:
+    """Whether the lake holds the table, be it empty."""
+    layer, _, name = table.partition(".")
+    return DeltaTable.is_deltatable(str(settings.lake / layer / name))
+
+
 def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of a query in which tables have their layer-qualified names.
 

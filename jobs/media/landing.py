@@ -23,6 +23,10 @@ class NothingToUpload(ReelmillError):
     """A path to upload does not exist, is no regular file, or is a folder without files."""
 
 
+class Unreadable(ReelmillError):
+    """A file to upload cannot be read, or an id that was given is no text."""
+
+
 @dataclass(frozen=True)
 class Upload:
     """One line of a manifest: the columns of bronze.uploads, as JSON has them."""
@@ -58,23 +62,25 @@ def land(
 
     A folder stands for the files below it, sorted, without hidden ones. Without a title, a file's name is its title.
     `uploaded_at` needs a time zone. The same bytes from the same user are the same upload, and land once.
-    Raises NothingToUpload before anything is copied.
+    Raises NothingToUpload and Unreadable before anything is copied.
     """
     if uploaded_at.tzinfo is None:
         raise ValueError("uploaded_at has no time zone")
-    found = expand(files)
+    for what, value in (("user", user_id), ("sound", sound_id), ("duet", duet_of), ("stitch", stitch_of)):
+        if value is not None and readable(value) != value:
+            raise Unreadable(f"The id of the {what} is not UTF-8: {readable(value)}. Nothing was uploaded.")
     stamp = uploaded_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     uploads: dict[str, Upload] = {}
-    for path in found:
-        content = fingerprint(path)
-        upload_id = hashlib.sha256(f"{user_id}\0{content}".encode()).hexdigest()[:32]
+    sources: dict[str, Path] = {}
+    for path in expand(files):
+        upload_id = hashlib.sha256(f"{user_id}\0{fingerprint(path)}".encode()).hexdigest()[:32]
         media_file = f"files/{upload_id}.{extension(path)}"
-        copy(path, landing / media_file)
+        sources[upload_id] = path
         uploads[upload_id] = Upload(
             upload_id=upload_id,
             user_id=user_id,
-            title=title or path.stem,
-            hashtags=tuple(hashtags),
+            title=readable(title or path.stem),
+            hashtags=tuple(map(readable, hashtags)),
             sound_id=sound_id,
             duet_of=duet_of,
             stitch_of=stitch_of,
@@ -84,7 +90,10 @@ def land(
             duration_ms=None,
             uploaded_at=stamp,
         )
+    # All the lines before the first copy: a file without a line is an orphan that nobody would ever look at.
     lines = [json_line(asdict(upload)) for upload in uploads.values()]
+    for upload in uploads.values():
+        copy(sources[upload.upload_id], landing / upload.media_file)
     name = hashlib.sha256(b"".join(lines)).hexdigest()[:12]
     hand_over(landing / "manifests" / f"{source}-{name}.jsonl", lines)
     return list(uploads.values())
@@ -116,9 +125,17 @@ def hidden(relative: Path) -> bool:
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of the content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of the content, in hex. Raises Unreadable."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}. Nothing was uploaded.") from error
+
+
+def readable(text: str) -> str:
+    """The text as it can be stored: bytes of a file's name or of an argument that are not UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def extension(path: Path) -> str:

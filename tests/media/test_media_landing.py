@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.media.landing import NothingToUpload, extension, land
+from jobs.media.landing import NothingToUpload, Unreadable, extension, land
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -69,6 +69,32 @@ def test_a_path_that_stands_for_no_file_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(NothingToUpload, match=words):
             land([tmp_path / name], landing=tmp_path / "l", user_id="ann", uploaded_at=NOON)
     assert not (tmp_path / "l").exists()
+
+
+def test_a_file_name_that_is_not_utf_8_stops_nobody_and_is_shown_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (b"a.mp4", b"caf\xe9.mp4", b"z.mp4"):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(name)
+    land([folder], landing=tmp_path / "l", user_id="ann", uploaded_at=NOON, hashtags=["caf\udce9"])
+    lines = manifest_lines(tmp_path / "l")
+    assert [line["title"] for line in lines] == ["a", "caf\N{REPLACEMENT CHARACTER}", "z"]
+    assert {line["media_file"] for line in lines} == {f"files/{p.name}" for p in (tmp_path / "l" / "files").iterdir()}
+
+
+def test_an_id_that_is_no_text_is_refused_before_anything_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+    with pytest.raises(Unreadable, match="id of the user is not UTF-8"):
+        land([tmp_path / "clip.mp4"], landing=tmp_path / "l", user_id="ann\udcff", uploaded_at=NOON)
+    assert not (tmp_path / "l").exists()
+
+
+def test_equal_files_under_two_extensions_leave_no_orphan(tmp_path: Path) -> None:
+    for name in ("one.mp4", "two.mov"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_text("same")
+    (upload,) = land([tmp_path / "in"], landing=tmp_path / "l", user_id="ann", uploaded_at=NOON)
+    assert [f"files/{file.name}" for file in (tmp_path / "l" / "files").iterdir()] == [upload.media_file]
 
 
 def test_a_strange_extension_does_not_reach_the_landing_area() -> None:

@@ -1,0 +1,55 @@
+"""What became of uploads, as their owner is told: published, rejected, refused, or still waiting.
+
+Belongs here: looking an upload up in every table where it may have ended. Why a clip is rejected: refusals.py. What an
+upload may say: the contract of bronze.uploads. Printing: jobs/console.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import data_contracts
+from jobs.media.landing import Upload
+from jobs.query import exists, query
+from jobs.settings import Settings
+
+UPLOADS, VIDEOS, REFUSED = "bronze.uploads", "silver.videos", 'quarantine."bronze.uploads"'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`detail` is where a published video plays, or the reasons why there is none."""
+
+    upload_id: str
+    title: str
+    status: Literal["published", "rejected", "refused", "waiting"]
+    detail: str
+
+
+def answers(uploads: Iterable[Upload], settings: Settings) -> list[Answer]:
+    """One answer for each upload, in order."""
+    landed = list(uploads)
+    ids = ", ".join(f"'{upload.upload_id}'" for upload in landed)
+    videos = {}
+    if exists(VIDEOS, settings):
+        sql = f"SELECT video_id, status, coalesce(reason, playback_path) FROM {VIDEOS} WHERE video_id IN ({ids})"
+        videos = {video_id: (status, detail or "") for video_id, status, detail in query(sql, settings)[1]}
+    taken_in = set()
+    if exists(UPLOADS, settings):
+        taken_in = {row[0] for row in query(f"SELECT upload_id FROM {UPLOADS} WHERE upload_id IN ({ids})", settings)[1]}
+    refused = {}
+    if exists(f"quarantine.{UPLOADS}", settings):
+        # What its owner mended and handed in again was taken in; the first attempt is still set aside.
+        key = "json_extract_string(\"row\", '$.upload_id')"
+        sql = f"SELECT {key}, flatten(list(rules)) FROM {REFUSED} WHERE {key} IN ({ids}) GROUP BY 1"
+        refused = {upload_id: ("refused", _reasons(rules)) for upload_id, rules in query(sql, settings)[1]}
+    refused = {upload_id: told for upload_id, told in refused.items() if upload_id not in taken_in}
+    became = {**refused, **videos}
+    return [Answer(u.upload_id, u.title, *became.get(u.upload_id, ("waiting", ""))) for u in landed]
+
+
+def _reasons(rules: Iterable[str]) -> str:
+    described = {rule.name: rule.description for rule in data_contracts.load(UPLOADS).row_rules}
+    return "; ".join(f"{rule}: {described.get(rule, 'it is missing')}" for rule in sorted(set(rules)))

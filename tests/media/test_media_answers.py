@@ -1,0 +1,52 @@
+"""What the owner of an upload is told, and what `reelmill upload` exits with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.cli import cli
+from jobs.job import Window
+from jobs.lake import Lake
+from jobs.media import ingest
+from jobs.media.answers import answers
+from jobs.media.landing import Upload, land
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    path.write_text("no clip at all")
+    return path
+
+
+def handed_in(lake: Lake, clip: Path, user: str = "ann", title: str | None = None) -> Upload:
+    (upload,) = land([clip], landing=lake.settings.landing, user_id=user, uploaded_at=NOON, title=title)
+    ingest.run(lake, Window.of_hour(NOON))
+    return upload
+
+
+def test_a_title_too_long_or_an_empty_user_is_refused_with_its_rule_until_it_is_mended(lake: Lake, clip: Path) -> None:
+    nobody, book = handed_in(lake, clip, user=""), handed_in(lake, clip, title="x" * 2001)
+    told = {
+        answer.upload_id: (answer.status, answer.detail.split(":")[0])
+        for answer in answers([nobody, book], lake.settings)
+    }
+    assert told == {
+        nobody.upload_id: ("refused", "user_id_has_a_length"),
+        book.upload_id: ("refused", "title_is_not_a_book"),
+    }
+    mended = handed_in(lake, clip, title="x")
+    assert [answer.status for answer in answers([mended], lake.settings)] == ["waiting"]
+
+
+def test_the_command_shows_what_was_refused_and_exits_with_1(lake: Lake, clip: Path) -> None:
+    words = ["upload", str(clip), "--title", "x" * 2001]
+    done = CliRunner().invoke(cli, words, env={"REELMILL_HOME": str(lake.settings.home)}, catch_exceptions=False)
+    assert done.exit_code == 1
+    assert "refused" in done.output and "title_is_not_a_book" in done.output
