@@ -4,21 +4,25 @@ Belongs here: the nightly push and the proof that it arrived. Fetching features 
 serving/feed_store.py; they use another database.
 
 Every entity is written every night, not only those that changed: it corrects what late events changed, it fills a
-Redis that lost its data, and it lets a TTL drop whoever left the tables. Where an earlier run already went further
-than this window, the push goes as far again, since a re-run of an old night must not turn the features back.
+Redis that lost its data, and it lets a TTL drop whoever left the tables. Where the tables go further than this window,
+so does the push, since a re-run of an old night must not turn the features back.
+
+What was pushed is said by the registry, `registry.db` in settings.registry, for whoever reads features through Feast:
+the definitions, the version of each table, and until when.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import urlsplit
 
 from pyspark.sql import functions as F
 
-from feature_repo.definitions import VIEWS, entity_key
+from feature_repo.definitions import TIMESTAMP, VIEWS, entity_key
 from jobs.errors import ReelmillError
 from jobs.features.store import REDIS_DATABASE, feature_store, quiet
+from jobs.files import appearing
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.redis_server import redis_url
@@ -42,12 +46,12 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     views = [view for view, table in VIEWS.items() if not lake.read(table).isEmpty()]
     if not views:
         return {}
+    states = {view: _state(lake, view) for view in views}
+    entities = {view: count for view, (count, _) in states.items()}
+    until = max(until, *(newest for _, newest in states.values()))
     store = feature_store(lake, url)
     with quiet():
-        reached = [store.get_feature_view(view).most_recent_end_time for view in views]
-        until = max([until, *(end for end in reached if end is not None)])
         store.materialize(BEGINNING, until, feature_views=views)
-    entities = {view: _entities(lake, view, until) for view in views}
     # In the URL: the database that it names would win over an argument.
     client = redis.Redis.from_url(urlsplit(url)._replace(path=f"/{REDIS_DATABASE}").geturl())
     try:
@@ -59,6 +63,8 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
             f"Redis database {REDIS_DATABASE} holds {online} entities after the push, the tables {entities}. "
             "Its memory limit may evict keys (`redis-cli info memory`); run features.materialise again."
         )
+    with appearing(lake.settings.registry / "registry.db") as unfinished:
+        unfinished.write_bytes(store.registry.proto().SerializeToString())
     return entities
 
 
@@ -68,7 +74,10 @@ def run(lake: Lake, window: Window) -> None:
         materialise(lake, url, window.end)
 
 
-def _entities(lake: Lake, view: str, until: datetime) -> int:
-    rows = lake.read(VIEWS[view], until=until).select(F.count_distinct(entity_key(view)).alias("entities")).first()
-    assert rows is not None
-    return int(rows["entities"])
+def _state(lake: Lake, view: str) -> tuple[int, datetime]:
+    """How many entities the table behind a view has, and from when on its newest row is valid."""
+    newest = F.unix_micros(F.max(TIMESTAMP))
+    row = lake.read(VIEWS[view]).agg(F.count_distinct(entity_key(view)).alias("n"), newest.alias("newest")).first()
+    assert row is not None
+    # As an integer: Python would get the time in the machine's zone.
+    return int(row["n"]), BEGINNING + timedelta(microseconds=row["newest"] or 0)

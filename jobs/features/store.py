@@ -79,13 +79,15 @@ def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
 
 
 def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
-    """The Feast store over this lake, with its definitions applied to the registry under settings.registry.
+    """The Feast store over this lake, with its definitions applied to a registry of its own, in memory.
 
-    Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is for
-    training only: reading or writing online features fails.
+    All that Feast reads is of one version for as long as the store lives: the one that this run pinned, or else the
+    newest now. Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is
+    for training only: reading or writing online features fails.
     """
     with quiet():
         from feast import FeatureStore, RepoConfig
+        from sqlalchemy.pool import StaticPool
 
         home = lake.settings.registry
         home.mkdir(parents=True, exist_ok=True)
@@ -100,19 +102,32 @@ def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
                 "skip_dedup": True,
             }
         )
+        # A file would be rewritten in place by every task at once, each with the versions that it reads itself.
+        in_memory = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
         store = FeatureStore(
             config=RepoConfig(
                 project=PROJECT,
                 provider="local",
-                registry={"registry_type": "file", "path": str(home / "registry.db"), "cache_ttl_seconds": 0},
+                registry={
+                    "registry_type": "sql",
+                    "path": "sqlite://",
+                    "sqlalchemy_config_kwargs": in_memory,
+                    "cache_ttl_seconds": 0,
+                },
                 offline_store={"type": OFFLINE_STORE, "staging_location": str(home / "staging")},
                 batch_engine={"type": "spark.engine", "staging_location": str(home / "staging")},
                 online_store=online,
                 entity_key_serialization_version=3,
             )
         )
-        store.apply(definitions(lake.settings.lake))
+        store.apply(definitions(lake.settings.lake, _versions(lake)))
     return store
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    """The version at which each table behind a view is read; a table without data has none."""
+    there = [table for table in VIEWS.values() if lake.exists(table)]
+    return {table: lake.read_versions.get(table, lake.version(table)) for table in there}
 
 
 def _latest(lake: Lake, view: str, at: datetime) -> DataFrame:

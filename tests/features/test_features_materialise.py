@@ -39,6 +39,17 @@ def online(lake: Lake, url: str, **entity: str) -> dict[str, Any]:
     return {name: values[0] for name, values in answer.items()}
 
 
+def registry(lake: Lake) -> Any:
+    """What the last push published, as any Feast client reads it."""
+    with quiet():
+        from feast import FeatureStore, RepoConfig
+
+        path = str(lake.settings.registry / "registry.db")
+        return FeatureStore(
+            config=RepoConfig(project="reelmill", provider="local", registry=path, entity_key_serialization_version=3)
+        )
+
+
 def test_features_are_online_after_the_night_and_corrections_replace_them(
     changing: Lake, redis: str, watches_of: Any
 ) -> None:
@@ -50,6 +61,12 @@ def test_features_are_online_after_the_night_and_corrections_replace_them(
     assert online(changing, redis, video_id="cats")["viewers_total"] == 2
     assert online(changing, redis, hashtag="pets")["videos_total"] == 2
     assert online(changing, redis, user_id="new")["watches_total"] is None
+
+    with quiet():
+        published = registry(changing).get_feature_view("user")
+    assert published.most_recent_end_time == midnight(4)
+    pinned = published.batch_source.table_format.properties["versionAsOf"]
+    assert pinned == str(changing.read_versions["gold.user_daily"])
 
     # A late watch changes a day that is online already; an older night runs again and must not turn anything back.
     changing.merge("silver.watches", watches_of(("ann", "cats", 2)))

@@ -1,14 +1,17 @@
 """Fetching features: the same by point in time and as of an instant, never from later days."""
 
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, Row
 
 import data_contracts
 from feature_repo import definitions
-from jobs.features import store
+from jobs.features import store, users
 from jobs.features.store import as_of, feature_names, feature_store, point_in_time, quiet
+from jobs.job import Window
 from jobs.lake import Lake, TableMissing
 
 # PySpark leaves the socket of every collect() to the garbage collector.
@@ -82,6 +85,25 @@ def test_our_join_gives_what_feasts_own_join_gives(watched: Lake, monkeypatch: p
     ours = in_order(point_in_time(watched, shown(watched, *asked)))
     monkeypatch.setattr(store, "OFFLINE_STORE", "spark")
     assert in_order(point_in_time(watched, shown(watched, *asked))) == ours
+
+
+def test_what_feast_reads_is_the_version_that_the_run_pinned(changing: Lake, watches_of: Any) -> None:
+    asked = shown(changing, ("ann", "cats", at(9)))
+    before = in_order(point_in_time(changing, asked))
+    late = Lake(changing.spark, changing.settings)
+    late.merge("silver.watches", watches_of(("ann", "cats", 2)))
+    users.run(late, Window.of_days(date(2024, 3, 1), date(2024, 3, 4)))
+    assert in_order(point_in_time(changing, asked)) == before
+    assert in_order(point_in_time(Lake(changing.spark, changing.settings), asked)) != before
+
+
+def test_tasks_side_by_side_share_no_registry(watched: Lake) -> None:
+    with ThreadPoolExecutor(4) as tasks:
+        stores = list(tasks.map(lambda _: feature_store(watched), range(4)))
+    assert {tuple(sorted(view.name for view in store.list_feature_views())) for store in stores} == {
+        ("hashtag", "user", "video")
+    }
+    assert not list(watched.settings.registry.glob("registry.db*"))
 
 
 def test_our_join_refuses_what_it_would_get_wrong(watched: Lake) -> None:
