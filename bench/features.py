@@ -51,6 +51,7 @@ def world(spark: SparkSession, watches: int, days: int) -> DataFrame:
         ),
         F.expr(f"round({chance('share')}, 6)").alias("share_watched"),
         *[F.expr(f"{chance(flag)} < 0.2").alias(f"is_{flag}") for flag in FLAGS],
+        *[F.lit(None).cast("timestamp").alias(f"{flag}_at") for flag in FLAGS[1:]],
     )
 
 

@@ -4,8 +4,9 @@ Belongs here: which events belong to which watch. Taking events in: ingest.py. A
 
 A view starts a watch, and its time is the watch's key; so a late view adds a watch and never removes one. A like,
 share, comment, follow, skip, not_interested or report belongs to the viewer's latest view of that video at or before
-it, if that is at most a day old. An impression lends its slot and feed version to a view that does not say its own.
-Impressions and reactions without a view are no watch; they stay in bronze.events.
+it, if that is at most a day old. It keeps its own time, for it is not known before: features count it from then on, and
+`known_by` says what a past moment knew. An impression lends its slot and feed version to a view that does not say its
+own. Impressions and reactions without a view are no watch; they stay in bronze.events.
 
 Watches are made again from all the events around whatever is new, so that the table does not depend on the order in
 which events arrive. Events of a video that is not published wait in quarantine and are looked at again when it is; a
@@ -36,14 +37,15 @@ BELONGS = timedelta(days=1)
 WAITS = "video_is_published"
 WAITING = "user_id string, video_id string, event_at timestamp"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What a reaction sets: whether, and when first.
 REACTIONS = {
-    "like": "is_liked",
-    "share": "is_shared",
-    "comment": "is_commented",
-    "follow": "is_followed",
-    "skip": "has_skip",
-    "not_interested": "is_not_interested",
-    "report": "is_reported",
+    "skip": ("is_skipped", "skipped_at"),
+    "like": ("is_liked", "liked_at"),
+    "share": ("is_shared", "shared_at"),
+    "comment": ("is_commented", "commented_at"),
+    "follow": ("is_followed", "followed_at"),
+    "not_interested": ("is_not_interested", "not_interested_at"),
+    "report": ("is_reported", "reported_at"),
 }
 
 
@@ -77,7 +79,10 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
     grouped = placed.groupBy("user_id", "video_id", "started_at").agg(
         F.max(F.when(is_view, seen)).alias("view"),
         F.max(shown).alias("shown"),
-        *[F.bool_or(F.col("event_type") == kind).alias(name) for kind, name in REACTIONS.items()],
+        *[
+            F.min(F.when(F.col("event_type") == kind, F.col("event_at"))).alias(at)
+            for kind, (_, at) in REACTIONS.items()
+        ],
     )
     published = videos.where("status = 'published'").select("video_id", "duration_ms")
     share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
@@ -87,6 +92,10 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
     return (
         grouped.join(published, on="video_id", how="inner")
         .withColumn("share_watched", share)
+        # A view says itself, at its own time, that it was short; a swipe comes later.
+        .withColumn(
+            "skipped_at", F.when(F.col("share_watched") < SKIPPED, F.col("started_at")).otherwise(F.col("skipped_at"))
+        )
         .select(
             "user_id",
             "video_id",
@@ -94,17 +103,21 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             watch_ms.alias("watch_ms"),
             "share_watched",
             (F.col("share_watched") >= FINISHED).alias("is_finished"),
-            (F.col("has_skip") | (F.col("share_watched") < SKIPPED)).alias("is_skipped"),
-            "is_liked",
-            "is_shared",
-            "is_commented",
-            "is_followed",
-            "is_not_interested",
-            "is_reported",
+            *[F.col(at).isNotNull().alias(flag) for flag, at in REACTIONS.values()],
             F.coalesce("view.position", "shown.position").alias("position"),
             F.coalesce("view.feed_version", "shown.feed_version").alias("feed_version"),
+            *[at for _, at in REACTIONS.values()],
         )
     )
+
+
+def known_by(watches: DataFrame, at: datetime) -> DataFrame:
+    """silver.watches as they were known at an instant: those that had started, without reactions that came later."""
+    earlier = {
+        flag: F.col(flag) & F.coalesce(F.col(time) < F.lit(at), F.lit(True)) for flag, time in REACTIONS.values()
+    }
+    times = {time: F.when(F.col(time) < F.lit(at), F.col(time)) for _, time in REACTIONS.values()}
+    return watches.where(F.col("started_at") < F.lit(at)).withColumns({**earlier, **times})
 
 
 def rebuild(lake: Lake, new: DataFrame) -> None:

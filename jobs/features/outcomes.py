@@ -9,20 +9,27 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from jobs.features.changes import Counted
+
 # A share enters the sums as an integer number of millionths: sums of doubles depend on Spark's shuffle order.
 SHARE_UNITS = 1_000_000
 
 
-def outcomes(watches: str) -> dict[str, Column]:
-    """Integer columns of silver.watches to add up, by name; `watches` names the number of watches itself."""
+def outcomes(watches: str) -> dict[str, Counted]:
+    """What of silver.watches to add up, by name, each from its own time on; `watches` names the number of watches."""
     return {
-        watches: F.lit(1).cast("bigint"),
-        "finishes": F.col("is_finished").cast("bigint"),
-        "skips": F.col("is_skipped").cast("bigint"),
-        "likes": F.col("is_liked").cast("bigint"),
-        "shares": F.col("is_shared").cast("bigint"),
-        "share_watched": F.round(F.col("share_watched") * SHARE_UNITS).cast("bigint"),
+        watches: Counted(F.lit(1)),
+        "finishes": Counted(F.col("is_finished").cast("bigint")),
+        "skips": _reaction("is_skipped", "skipped_at"),
+        "likes": _reaction("is_liked", "liked_at"),
+        "shares": _reaction("is_shared", "shared_at"),
+        "share_watched": Counted(F.round(F.col("share_watched") * SHARE_UNITS).cast("bigint")),
     }
+
+
+def _reaction(flag: str, at: str) -> Counted:
+    # Watches that were made before silver.watches had these times have none; theirs count at the start, as then.
+    return Counted(F.col(flag).cast("bigint"), F.coalesce(at, "started_at"))
 
 
 def outcome_shares(watches: str) -> list[Column]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.features.changes import daily_state, replace_changes
+from jobs.features.changes import Counted, daily_state, replace_changes
 from jobs.features.outcomes import outcome_shares, outcomes
 from jobs.job import Window, job
 from jobs.lake import Lake
@@ -17,7 +17,7 @@ from jobs.lake import Lake
 def user_daily(watches: DataFrame, window: Window) -> DataFrame:
     """silver.watches (all of the past) to the rows of gold.user_daily for the days of `window`."""
     dated = watches.withColumn("active_day", F.to_date("started_at"))
-    sums = {**outcomes("watches"), "watch_ms": F.coalesce(F.col("watch_ms"), F.lit(0))}
+    sums = {**outcomes("watches"), "watch_ms": Counted(F.coalesce(F.col("watch_ms"), F.lit(0)))}
     return daily_state(dated, "user_id", sums, {"active_days": "active_day"}, window).select(
         "user_id",
         "event_date",

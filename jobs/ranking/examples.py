@@ -15,6 +15,7 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.events.watches import known_by
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.ranking.features import SOURCE_FEATURES, ranker_features, side_by_side, with_age
@@ -93,7 +94,7 @@ def run(lake: Lake, window: Window) -> None:
 
     try:
         rows = examples(
-            lake.read("silver.watches", until=window.end),
+            known_by(lake.read("silver.watches"), window.end),
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
         )

@@ -62,6 +62,21 @@ def test_reactions_belong_to_the_latest_view_before_them(spark: SparkSession) ->
     assert (second.is_liked, second.is_shared, second.is_commented) == (False, True, True)
 
 
+def test_a_reaction_has_its_own_time_and_a_past_moment_does_not_know_it(spark: SparkSession) -> None:
+    seen = frame(spark, event("view", 0, watch_ms=9000), event("like", 90), event("skip", 60), event("like", 100))
+    made = watches.watches(seen, videos(spark))
+    late, early = (watches.known_by(made, NOON + timedelta(seconds=at)).collect()[0] for at in (91, 90))
+    assert (late.is_liked, late.liked_at.second) == (True, 30)
+    assert (early.is_liked, early.liked_at) == (False, None)
+    assert early.is_skipped and (early.skipped_at - early.started_at).seconds == 60
+    assert watches.known_by(made, NOON).isEmpty()
+
+
+def test_a_short_view_is_skipped_from_its_start_on(spark: SparkSession) -> None:
+    (watch,) = made(spark, event("view", 0, watch_ms=100), event("skip", 5))
+    assert watch.skipped_at == watch.started_at
+
+
 def test_a_reaction_more_than_a_day_after_the_view_belongs_to_no_watch(spark: SparkSession) -> None:
     day = timedelta(days=1)
     (watch,) = made(spark, event("view", 0), event("like", day), event("share", day + timedelta(seconds=1)))

@@ -1,6 +1,6 @@
 """Daily features: exact at the end of every day, in one pass, without a glance at later days."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,6 +55,18 @@ def test_the_features_of_a_viewer(watches_of: Any) -> None:
     assert (row.finishes_28d, row.skips_28d, row.likes_28d, row.shares_28d) == (1, 1, 1, 0)
     assert (row.watch_ms_28d, row.share_watched_28d, row.liked_share_total) == (2000, 0.533333, 0.333333)
     assert (row.first_watch_date, row.last_watch_date) == (FIRST, FIRST + timedelta(days=3))
+
+
+def test_a_reaction_counts_from_its_own_day_and_leaves_with_its_watch(watches_of: Any) -> None:
+    after_midnight = {"is_liked": True, "liked_at": datetime(2024, 3, 2, 0, 10, tzinfo=UTC)}
+    rows = by_day(video_daily(watches_of(("ann", "cats", 0, after_midnight)), days(0, 60)).collect())
+    assert {day: (r.views_total, r.viewers_total, r.likes_28d, r.likes_total) for day, r in rows.items()} == {
+        0: (1, 1, 0, 0),
+        1: (1, 1, 1, 1),
+        7: (1, 1, 1, 1),
+        28: (1, 1, 0, 1),
+    }
+    assert {r.last_view_date for r in rows.values()} == {FIRST}
 
 
 def test_a_viewer_counts_once_in_a_window_however_often_they_watch(watches_of: Any) -> None:
