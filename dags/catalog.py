@@ -73,22 +73,14 @@ def asset_of(job: Job) -> dg.AssetsDefinition:
         spark = session(settings, job.name)
         if by_day:
             days = context.partition_key_range
-            window = window_of(job, date.fromisoformat(days.start), date.fromisoformat(days.end), spark, settings)
+            window = Window.of_days(date.fromisoformat(days.start), date.fromisoformat(days.end))
         else:
             window = Window.of_day(datetime.now(UTC).date())
-        done = run_job(job, window, spark, settings)
+        done = run_job(job, window, spark, settings, catch_up=True)
         for name in outputs(job):
             yield result(name, done, spark, settings)
 
     return run
-
-
-def window_of(job: Job, first: date, last: date, spark: "SparkSession", settings: Settings) -> Window:
-    """The days that were asked for, and for a day job also those before them that it still owes."""
-    from jobs.runner import due
-
-    asked = Window.of_days(first, last)
-    return Window(min(asked.start, due(job, last, spark, settings).start), asked.end)
 
 
 def result(name: str, run: "JobRun", spark: "SparkSession", settings: Settings) -> dg.MaterializeResult[None]:

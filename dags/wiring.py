@@ -48,7 +48,7 @@ def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: time
         dag_id=f"reelmill_{name}",
         # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
         schedule=CronTriggerTimetable(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
-        catchup=False,  # a day job covers by itself the days that were missed (jobs.runner.due)
+        catchup=False,  # a day job covers by itself the days that were missed (jobs/coverage.py)
         max_active_runs=1,
         default_args={"owner": "data-team", **RETRIES},
         doc_md=doc,

@@ -28,7 +28,7 @@ from jobs.job import Job, Window
 from jobs.lake import Lake
 from jobs.pipeline import jobs_of
 from jobs.query import query
-from jobs.runner import JOB_RUNS, JobRun, due, newest_day, run_job
+from jobs.runner import JOB_RUNS, JobRun, newest_day, run_job
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun
             if day is None and job.every != "5min":
                 day = newest_day("silver.watches", Lake(spark, settings))
                 say(f"as of the end of {day}, the newest day with watches")
-            window = due(job, day, spark, settings) if day else Window.of_day(datetime.now(UTC).date())
-            runs.append(run_job(job, window, spark, settings))
+            window = Window.of_day(day or datetime.now(UTC).date())
+            runs.append(run_job(job, window, spark, settings, catch_up=True))
             report_run(runs[-1])
     return runs
 

@@ -1,7 +1,7 @@
-"""Runs one job for one window, alone, and records what it did; and says which window is due.
+"""Runs one job for one window, alone, and records what it did.
 
-Belongs here: the lock, the record in ops.job_runs, the catch-up rule. What a job may write: lake.py. Which jobs there
-are and in what order: pipeline.py.
+Belongs here: the lock and the record in ops.job_runs. What a job may write: lake.py. Which days a daily job owes:
+coverage.py. Which jobs there are and in what order: pipeline.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 import data_contracts
+from jobs import coverage
 from jobs.errors import ReelmillError
 from jobs.job import Job, Window
 from jobs.lake import Commit, Lake, alone
@@ -61,8 +62,11 @@ class JobRun:
         return sum(c.bytes for c in self.commits)
 
 
-def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -> JobRun:
+def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *, catch_up: bool = False) -> JobRun:
     """Run one job for one window and record the run.
+
+    With `catch_up` a daily job also does, in the same pass, the days that it owes (coverage.py); others never owe any.
+    Without it the window is done exactly, and what is owed before it stays owed.
 
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
@@ -73,10 +77,15 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings) -
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
         try:
+            owed = coverage.debt(job, lake) if job.every == "day" else None
+            if owed and catch_up:
+                window = owed.extend(window)
             job(lake, window)
             # A job that found nothing leaves an empty table: whoever reads it knows that it has run.
             for table in job.writes:
                 lake.create(table)
+            if owed:
+                coverage.pay(job, lake, owed, window)
         except Exception as raised:
             error = raised
         run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits), lake.set_aside)
@@ -116,37 +125,6 @@ def _has_ended(spark: SparkSession) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def due(job: Job, day: date, spark: SparkSession, settings: Settings) -> Window:
-    """The window that brings a job up to the end of `day`.
-
-    A daily job that missed days (or never ran) catches up in one window, from the end of its last success (or from
-    the first row of its input): one pass over a long window costs far less than one run a day. A job that already
-    covers the day does that day again. Every other job works on the day itself.
-    """
-    window = Window.of_day(day)
-    if job.every != "day":
-        return window
-    lake = Lake(spark, settings, job=job.name)
-    if lake.exists(JOB_RUNS):
-        runs = lake.read(JOB_RUNS).where((F.col("job") == job.name) & (F.col("status") == "succeeded"))
-        last = runs.agg(F.date_format(F.max("window_end"), "yyyy-MM-dd").alias("end")).first()
-        if last is not None and last["end"] is not None:
-            return Window.of_days(min(date.fromisoformat(last["end"]), day), day)
-    first = _first_day(job, lake, window)
-    return Window.of_days(first, day)
-
-
-def _first_day(job: Job, lake: Lake, window: Window) -> date:
-    for table in job.reads:
-        column = data_contracts.load(table).window_column
-        if column is None:
-            continue
-        first = lake.read(table, until=window.end).agg(F.date_format(F.min(column), "yyyy-MM-dd").alias("day")).first()
-        if first is not None and first["day"] is not None:
-            return date.fromisoformat(first["day"])
-    return window.day
 
 
 def has_run(lake: Lake, job: str, window: Window) -> bool:

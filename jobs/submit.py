@@ -10,8 +10,9 @@ from datetime import date
 
 from pyspark.sql import SparkSession
 
+from jobs.job import Window
 from jobs.pipeline import find
-from jobs.runner import due, run_job
+from jobs.runner import run_job
 from jobs.settings import Settings
 
 
@@ -22,8 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings()
     spark = SparkSession.builder.getOrCreate()
-    declared = find(arguments.job)
-    run = run_job(declared, due(declared, arguments.date, spark, settings), spark, settings)
+    run = run_job(find(arguments.job), Window.of_day(arguments.date), spark, settings, catch_up=True)
     print(f"{run.job} {run.window}: {run.rows} rows, {run.quarantined} set aside, {run.seconds:.1f} s")
     spark.stop()
 

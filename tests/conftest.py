@@ -127,7 +127,7 @@ def content() -> Callable[[Path], dict[str, str]]:
         settings = Settings(home=home)
         said = {}
         for table in tables(settings):
-            if table.name == "ops.job_runs":
+            if table.name.startswith("ops."):
                 continue
             layer, _, name = table.name.partition(".")
             columns = "* EXCLUDE (run_id)" if layer == "quarantine" else "*"

@@ -9,7 +9,7 @@ from data_contracts import ContractError, contract, load, load_file, tables
 from jobs.pipeline import JOBS, PIPELINES, WRITERS, in_order, jobs_of
 
 # The runner writes the record of runs, the lake what it sets aside; neither is a job.
-WRITTEN_BY_THE_PLATFORM = {"ops.job_runs", "quarantine.rows"}
+WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "quarantine.rows"}
 UNITS = {"ms", "s", "bytes", "kbps", "px", "count", "share", "score", "1", "d", "rank", "position", "grade", "version"}
 
 

@@ -90,8 +90,9 @@ def test_materialising_an_asset_runs_its_job_and_reports_rows_and_checks(
 
 
 def test_a_day_job_also_covers_the_days_before_the_asked_ones_that_it_owes(
-    lake: Lake, spark: SparkSession, settings: Settings
+    lake: Lake, spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REELMILL_HOME", str(settings.home))
     contract = data_contracts.load("silver.watches")
     some = {
         "string": "x",
@@ -102,9 +103,13 @@ def test_a_day_job_also_covers_the_days_before_the_asked_ones_that_it_owes(
     }
     row = {column.name: some[column.type] for column in contract.columns if column.required}
     lake.insert_new("silver.watches", spark.createDataFrame([row], ddl(contract)))
-    job = JOBS["features.users"]
-    window = catalog.window_of(job, date(2026, 1, 8), date(2026, 1, 9), spark, settings)
-    assert window == Window.of_days(date(2026, 1, 5), date(2026, 1, 9))
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            catalog.assets(), selection="gold/user_daily", partition_key="2026-01-09", instance=instance
+        )
+    (made,) = done.get_asset_materialization_events()
+    window = Window.of_days(date(2026, 1, 5), date(2026, 1, 9))
+    assert made.materialization.metadata["window"].value == str(window)
 
 
 def test_a_run_that_airflow_or_the_cli_made_shows_as_a_materialisation_once(

@@ -1,4 +1,4 @@
-"""The runner records every run, lets nothing of a failed one show, and knows which window is due."""
+"""The runner records every run, lets nothing of a failed one show, and refuses windows that a job cannot do."""
 
 import subprocess
 import sys
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.job import Job, Window
-from jobs.lake import Lake, TableMissing
+from jobs.lake import Lake
 from jobs.query import query
-from jobs.runner import JOB_RUNS, JobFailed, WrongWindow, due, run_job
+from jobs.runner import JOB_RUNS, JobFailed, WrongWindow, run_job
 from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
@@ -56,29 +56,10 @@ def test_two_runs_of_one_job_take_turns(spark: SparkSession, settings: Settings,
     assert Lake(spark, settings).read(JOB_RUNS).count() == 3
 
 
-def test_a_daily_job_catches_up_from_its_last_success(spark: SparkSession, settings: Settings, noop: Job) -> None:
-    run_job(noop, Window.of_day(MONDAY), spark, settings)
-    assert due(noop, date(2026, 1, 9), spark, settings) == Window.of_days(date(2026, 1, 6), date(2026, 1, 9))
-
-
-def test_a_day_that_is_covered_is_done_again_by_itself(spark: SparkSession, settings: Settings, noop: Job) -> None:
-    run_job(noop, Window.of_days(MONDAY, date(2026, 1, 9)), spark, settings)
-    assert due(noop, date(2026, 1, 9), spark, settings) == Window.of_day(date(2026, 1, 9))
-    assert due(noop, MONDAY, spark, settings) == Window.of_day(MONDAY)
-
-
 def test_a_nightly_job_never_catches_up(spark: SparkSession, settings: Settings, noop: Job) -> None:
-    assert due(replace(noop, every="night"), MONDAY, spark, settings) == Window.of_day(MONDAY)
-
-
-def test_a_daily_job_whose_input_has_no_row_yet_is_due_for_the_day_itself(
-    spark: SparkSession, settings: Settings, noop: Job
-) -> None:
-    reading = replace(noop, reads=("silver.watches",))
-    with pytest.raises(TableMissing):
-        due(reading, MONDAY, spark, settings)
-    Lake(spark, settings).create("silver.watches")
-    assert due(reading, MONDAY, spark, settings) == Window.of_day(MONDAY)
+    night = replace(noop, every="night")
+    assert run_job(night, Window.of_day(MONDAY), spark, settings, catch_up=True).window == Window.of_day(MONDAY)
+    assert not Lake(spark, settings).exists("ops.coverage")
 
 
 def test_a_job_that_found_nothing_leaves_an_empty_table(spark: SparkSession, settings: Settings, noop: Job) -> None:
