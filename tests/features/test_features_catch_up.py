@@ -115,6 +115,15 @@ def test_tables_that_lost_their_past_are_owed_from_the_first_row_of_the_input(
     assert owed(changing) == 0
 
 
+def test_where_nobody_watched_anything_yet_a_day_is_done_and_what_comes_is_owed(lake: Lake, watches_of: Any) -> None:
+    for table in JOB.reads:
+        lake.create(table)
+    assert (night(lake, 3).window, owed(lake)) == (window(3, 3), None)
+    assert lake.version("gold.hashtag_daily") == 0
+    lake.merge("silver.watches", watches_of(("ann", "cats", 1)))
+    assert owed(lake) == 1
+
+
 @pytest.mark.parametrize("name", [job.name for job in JOBS.values() if job.every == "day"])
 def test_a_daily_job_reads_first_what_happened_and_then_what_it_looks_up_by_key(name: str) -> None:
     happened, *looked_up = map(data_contracts.load, JOBS[name].reads)
