@@ -1,16 +1,19 @@
-"""From a contract to Spark: its schema as DDL, and the CREATE TABLE that makes the Delta table say the same.
+"""From a contract to Spark: its schema as DDL, and the statements that make the Delta table say the same.
 
 Belongs here: text only; nothing here needs a Spark session. Running it: jobs/lake.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from data_contracts.contract import Contract
+from data_contracts.contract import Column, Contract
 
 # Deletion vectors are off because delta-rs cannot write tables that have them, and people may use any Delta reader.
 PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.checkpoint.writeStatsAsStruct": "true"}
+
+CONSTRAINT = "delta.constraints."
 
 
 def ddl(contract: Contract) -> str:
@@ -20,28 +23,61 @@ def ddl(contract: Contract) -> str:
 
 def create_table(contract: Contract, path: Path) -> str:
     """The statement that creates the Delta table with comments, NOT NULL, CHECK constraints and properties."""
-    columns = ",\n  ".join(
-        f"`{c.name}` {c.type}{' NOT NULL' if c.required else ''} COMMENT {_quoted(_comment(c.description, c.unit))}"
-        for c in contract.columns
+    columns = ",\n  ".join(_declared(c) for c in contract.columns)
+    # A constraint set at creation costs no commit of its own; ALTER TABLE ADD CONSTRAINT costs one each.
+    rules = {f"{CONSTRAINT}{name}": predicate for name, predicate in constraints(contract).items()}
+    return (
+        f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) USING DELTA "
+        f"COMMENT {_quoted(contract.description)} TBLPROPERTIES ({_listed({**PROPERTIES, **said(contract), **rules})})"
     )
-    properties = {
-        **PROPERTIES,
+
+
+def alter_table(
+    contract: Contract, path: Path, columns: Iterable[str], nullable: Iterable[str], rules: Mapping[str, str]
+) -> list[str]:
+    """The statements that turn a table into one of this contract: it has `columns` and the constraints `rules`, and its
+    columns `nullable` are no longer NOT NULL. The last one notes the contract's version.
+    """
+    table, there = f"ALTER TABLE delta.`{path}`", set(columns)
+    added = ", ".join(_declared(c) for c in contract.columns if c.name not in there)
+    wanted = constraints(contract)
+    return [
+        *([f"{table} ADD COLUMNS ({added})"] if added else []),
+        *(f"{table} ALTER COLUMN `{name}` DROP NOT NULL" for name in nullable),
+        *(f"{table} DROP CONSTRAINT `{name}`" for name, predicate in rules.items() if wanted.get(name) != predicate),
+        *(
+            f"{table} ADD CONSTRAINT `{name}` CHECK ({predicate})"
+            for name, predicate in wanted.items()
+            if rules.get(name) != predicate
+        ),
+        f"{table} SET TBLPROPERTIES ({_listed(said(contract))})",
+    ]
+
+
+def said(contract: Contract) -> dict[str, str]:
+    """What the table's properties say of its contract."""
+    return {
         "reelmill.contract": f"{contract.table}@{contract.version}",
         "reelmill.key": ",".join(contract.key),
         "reelmill.retention": contract.retention,
-        # A constraint set at creation costs no commit of its own; ALTER TABLE ADD CONSTRAINT costs one each.
-        # Delta's CHECK fails on NULL, unlike SQL's; a rule about a value is no rule that there is one.
-        **{f"delta.constraints.{rule.name}": f"coalesce({rule.predicate}, true)" for rule in contract.row_rules},
     }
-    listed = ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in properties.items())
-    return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) USING DELTA "
-        f"COMMENT {_quoted(contract.description)} TBLPROPERTIES ({listed})"
-    )
 
 
-def _comment(description: str, unit: str | None) -> str:
-    return f"{description} [{unit}]" if unit else description
+def constraints(contract: Contract) -> dict[str, str]:
+    """The predicates of the table's CHECK constraints, by name.
+
+    Delta's CHECK fails on NULL, unlike SQL's; a rule about a value is no rule that there is one.
+    """
+    return {rule.name: f"coalesce({rule.predicate}, true)" for rule in contract.row_rules}
+
+
+def _declared(column: Column) -> str:
+    comment = f"{column.description} [{column.unit}]" if column.unit else column.description
+    return f"`{column.name}` {column.type}{' NOT NULL' if column.required else ''} COMMENT {_quoted(comment)}"
+
+
+def _listed(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{_quoted(k)} = {_quoted(v)}" for k, v in properties.items())
 
 
 def _quoted(text: str) -> str:

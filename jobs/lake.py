@@ -24,6 +24,7 @@ import data_contracts
 from data_contracts.contract import Contract
 from data_contracts.delta import create_table
 from jobs.errors import ReelmillError
+from jobs.evolution import alterations, evolve
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -152,14 +153,17 @@ class Lake:
         self.read_versions.pop(name, None)
 
     def create(self, table: str) -> None:
-        """Create the empty table from its contract when it is not there."""
-        if self.version(table) >= 0:
+        """Create the empty table from its contract, or bring the one that is there up to it. Raises ContractChanged."""
+        contract = data_contracts.load(QUARANTINE if table.startswith("quarantine.") else table)
+        path = self.path(table)
+        if self.version(table) >= 0 and not alterations(contract, path):
             return
         # Two first jobs on a new lake both want ops.job_runs; Delta refuses the second, IF NOT EXISTS or not.
         with alone(self.settings, f"create-{table}"):
             if self.version(table) < 0:
-                name = QUARANTINE if table.startswith("quarantine.") else table
-                self.spark.sql(create_table(data_contracts.load(name), self.path(table)))
+                self.spark.sql(create_table(contract, path))
+            else:
+                evolve(self.spark, contract, path)
 
     def _merge(self, table: str, frame: DataFrame, *, update: bool) -> Commit | None:
         from delta.tables import DeltaTable

@@ -1,0 +1,81 @@
+"""Brings a table that is there up to a newer version of its contract, or says why that cannot be.
+
+Belongs here: what is compatible. What a contract says, and the statements: data_contracts/. When a table is looked at:
+lake.py, before the first write of a run.
+
+Compatible is what every row that is there keeps: a new column that may be NULL, a column that may now be NULL, other
+row rules, more columns in the key. Each statement is a commit, and the last one notes the version; so a run that is
+killed in between does the rest the next time.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import deltalake
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from data_contracts.contract import Contract
+from data_contracts.delta import CONSTRAINT, alter_table
+from jobs.errors import ReelmillError
+
+
+class ContractChanged(ReelmillError):
+    """A table is not what its contract says, and cannot be made so without losing what it holds."""
+
+
+def evolve(spark: SparkSession, contract: Contract, path: Path) -> None:
+    """Bring the table at `path` up to its contract. Raises ContractChanged, also when its rows break a new rule."""
+    for statement in alterations(contract, path):
+        try:
+            spark.sql(statement)
+        except AnalysisException as error:
+            raise ContractChanged(
+                f"The table in {path} cannot follow version {contract.version} of the contract of {contract.table}, "
+                f"and nothing was written: {str(error).splitlines()[0]}"
+            ) from error
+
+
+def alterations(contract: Contract, path: Path) -> list[str]:
+    """The SQL statements that bring the table at `path` up to its contract; none when it is. Raises ContractChanged."""
+    table = deltalake.DeltaTable(str(path))
+    stored = table.metadata().configuration
+    made_by = stored.get("reelmill.contract", "").rpartition("@")[2] or "0"
+    there = {f.name: f for f in StructType.fromJson(json.loads(table.schema().to_json()))}
+    wanted = {c.name: c for c in contract.columns}
+    key = [name for name in stored.get("reelmill.key", "").split(",") if name]
+    new = [c for c in contract.columns if c.name not in there]
+    both = [(there[name], c) for name, c in wanted.items() if name in there]
+    loose = [c.name for field, c in both if not field.nullable and not c.required]
+    wrong = [
+        *(f"its column {name} is not in the contract" for name in there if name not in wanted),
+        *(
+            f"its column {c.name} is {field.dataType.simpleString()}, not {c.type}"
+            for field, c in both
+            if field.dataType.simpleString() != c.type
+        ),
+        *(f"its column {c.name} may be NULL" for field, c in both if field.nullable and c.required),
+        *(f"it has no column {c.name}, which is required" for c in new if c.required),
+    ]
+    if not set(key) <= set(contract.key):
+        wrong.append(f"its key is {', '.join(key)}, not {', '.join(contract.key)}")
+    if _number(made_by) > _number(contract.version):
+        wrong.append(f"it was written by a newer Reelmill, by version {made_by} of the contract: update this one")
+    if made_by == contract.version and (new or loose):
+        wrong.append(f"{', '.join([*(c.name for c in new), *loose])} changed without a new version of the contract")
+    if wrong:
+        raise ContractChanged(
+            f"The table in {path} does not fit version {contract.version} of the contract of {contract.table}: "
+            f"{'; '.join(wrong)}. Nothing was written. To make it anew, move the folder away and run the jobs again."
+        )
+    if made_by == contract.version:
+        return []
+    rules = {name.removeprefix(CONSTRAINT): rule for name, rule in stored.items() if name.startswith(CONSTRAINT)}
+    return alter_table(contract, path, there, loose, rules)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
