@@ -26,7 +26,7 @@ USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 4
 )
 
 HOLE = 3.0
-"""A step of more than so many usual ones is a hole, in which the picture is held."""
+"""A step of more than so many mean ones is a hole, in which the picture is held."""
 
 NEAR = 0.01
 """Times in whole milliseconds say a rate to within a percent; 30 and 29.97 a second differ by a thousandth."""
@@ -60,17 +60,16 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
     """Frames per second as the times say, spelled as the header (`stated`) or the usual rates do where that fits.
 
     As many frames as there are, where the picture moves: a header's guess is the rate of the finest clock, and doubles
-    the frames of a phone's variable rate. Holes do not count; a fast quarter of the steps outweighs slow ones. Where
-    most steps are even, give or take the rounding to milliseconds, the others are frames that were left out.
+    the frames of a phone's variable rate. Where most steps are alike, the others are frames that were left out; where
+    they are not, their mean counts, without the holes.
     """
     ordered = sorted(starts)
-    steps = sorted(after - before for before, after in pairwise(ordered) if after > before)
+    steps = [after - before for before, after in pairwise(ordered) if after > before]
     if not steps:
         return STILL_RATE
-    quick, usual = steps[len(steps) // 4], steps[len(steps) // 2]
-    base = quick if HOLE * quick < usual else usual
-    even = [one for one in steps if abs(one - base) <= max(0.1 * base, 0.0015)]
-    moving = even if len(even) > 0.6 * len(steps) else [one for one in steps if one <= HOLE * base]
+    usual, mean = median(steps), sum(steps) / len(steps)
+    alike = [one for one in steps if 0.5 * usual <= one <= 1.5 * usual]
+    moving = alike if len(alike) > 0.6 * len(steps) else [one for one in steps if one <= HOLE * mean]
     measured = len(moving) / sum(moving)
     for known in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
         near = [rate for rate in known if abs(float(rate) / measured - 1) < NEAR]
