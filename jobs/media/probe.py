@@ -129,8 +129,11 @@ def ask(task: str, path: Path, *arguments: str, seconds: float) -> dict[str, Any
         raise Refused(Reason.TIMED_OUT, f"decoding it: {error}") from None
     except Unfinished as error:
         raise ProbeUnfinished(f"reading {path.name}: {error}; the next run tries again") from None
-    if finished.code != 0:
+    if finished.code < 0:
         raise Refused(Reason.UNDECODABLE, finished.ending)
+    if finished.code > 0:
+        # A fault of ours; whoever uploaded the file can do nothing about it.
+        raise ProbeUnfinished(f"reading {path.name}: {finished.ending}")
     seen: dict[str, Any] = json.loads(finished.output)
     if "failed" in seen:
         raise Refused(Reason.UNDECODABLE, seen["failed"])
@@ -153,7 +156,7 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
         claims = []
     elif not claims:
         ends = [track["end"] for track in seen["streams"] if track["end"] is not None]
-        claims = [(seen["claimed"], max(ends))]
+        claims = [(seen["claimed"], max(ends, default=0.0))]
     for claimed, found in claims:
         if found < MIN_WHOLE * claimed - 0.1:
             raise Refused(Reason.TRUNCATED, f"{found:.1f} s of the stated {claimed:.1f} s are there")
@@ -164,13 +167,12 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
 def judge(seen: dict[str, Any], played: dict[str, Any], picture: Track, sounds: list[Track]) -> Probe:
     """From what probe_child.py printed to a Probe; raises Refused. Pure."""
     video, audio = played["video"], played["sound"]
-    if not video["frames"]:
+    if not starts(video):
         why = f" ({video['error']})" if video["error"] else ""
         raise Refused(Reason.UNDECODABLE, f"no frame of its {picture.codec} video decodes{why}")
     looks = video["looks"]
     sizes = tuple(dict.fromkeys(size_of(look) for look in looks))
-    for width, height in sizes[:1]:
-        check_shape(width, height)
+    check_shape(*sizes[0])
     check_damage("picture", video, picture)
     rate = frame_rate(starts(video), picture.rates)
     shown = plays(video, seen["jumps"])
@@ -218,7 +220,7 @@ def starts(played: dict[str, Any]) -> list[float]:
 
 
 def plays(played: dict[str, Any], may_jump: bool) -> tuple[float, float]:
-    """From when to when the frames of a track play, on a clock without jumps."""
+    """From when to when the frames of a track play, on a clock without jumps; at least one has a time."""
     lengths = [(length or 0) * played["unit"] for pts, length, _ in played["frames"] if pts is not None]
     return span(straight(starts(played), may_jump), lengths)
 

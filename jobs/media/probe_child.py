@@ -163,7 +163,7 @@ def play(path: str, containers: str, max_pixels: str, video: str, *sounds: str) 
     result: dict[str, Any] = {"video": played[int(video)], "sound": None}
     for index in wanted:
         heard = played[index] if index in played else decoded(path, containers, max_pixels, [index])[index]
-        if heard["frames"]:
+        if any(pts is not None for pts, _, _ in heard["frames"]):
             result["sound"] = heard | {"index": index}
             break
     return result

@@ -68,11 +68,13 @@ def choose(container: str, brand: str, streams: list[Track]) -> tuple[Track, lis
     What moves before what does not, what is flagged default before what is not, the largest picture first, the first
     sound first.
     """
+    if not streams:
+        raise Refused(Reason.DAMAGED_INDEX, "its index names no track: cut off or damaged on its way")
     pictures = [s for s in streams if s.type == "video" and not s.is_cover]
     sounds = [s for s in streams if s.type == "audio"]
     if not pictures:
         kinds = sorted({s.type for s in streams})
-        raise Refused(Reason.NO_VIDEO, f"{container} with {', '.join(kinds) or 'no streams'}")
+        raise Refused(Reason.NO_VIDEO, f"{container} with {', '.join(kinds)}")
     known = [s for s in pictures if s.codec is not None]
     if not known:
         raise Refused(Reason.UNDECODABLE, "its video is in no format that we can decode")

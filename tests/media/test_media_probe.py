@@ -275,3 +275,14 @@ def test_an_hour_of_sound_under_a_second_of_pictures_is_too_long() -> None:
     picture, sound = stream("video", seconds=1.0), stream("audio", seconds=3600.0)
     with pytest.raises(Refused, match="too_long: 3600 s"):
         check_claims({"jumps": False}, picture, [sound])
+
+
+def test_three_minutes_and_the_filling_of_the_last_packet_are_not_too_long(ffmpeg: Run, tmp_path: Path) -> None:
+    pictures = ("-f", "lavfi", "-i", "color=size=64x64:rate=2:duration=180")
+    ffmpeg(*pictures, "-f", "lavfi", "-i", "sine=duration=180", *X264, "-f", "mpegts", tmp_path / "three.ts")
+    assert probe(tmp_path / "three.ts").seconds == pytest.approx(MAX_SECONDS, abs=0.1)
+
+
+def test_a_reason_never_says_that_the_limit_is_over_the_limit() -> None:
+    with pytest.raises(Refused, match="too_long: 182 s, limit 180 s"):
+        check_claims({"jumps": False}, stream("video", seconds=181.2), [])
