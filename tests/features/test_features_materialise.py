@@ -1,5 +1,6 @@
 """Features online: pushed to a real Redis every night and read back through Feast."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,6 +76,7 @@ def test_features_are_online_after_the_night_and_corrections_replace_them(
     assert online(changing, redis, user_id="ann")["watches_total"] == 3
 
 
-def test_no_features_at_all_is_an_error(lake: Lake) -> None:
-    with pytest.raises(TableMissing, match=r"gold\.user_daily"):
-        materialise.materialise(lake, "redis://nobody-asks-it", midnight(1))
+def test_a_feature_table_that_is_not_there_is_an_error(changing: Lake) -> None:
+    shutil.rmtree(changing.path("gold.hashtag_daily"))
+    with pytest.raises(TableMissing, match=r"gold\.hashtag_daily, which is not there"):
+        materialise.materialise(changing, "redis://nobody-asks-it", midnight(4))
