@@ -35,7 +35,7 @@ from rich.table import Table
 from jobs.redis_server import redis_url
 from jobs.settings import Settings
 from serving.app import create_app
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 from serving.feeds import FeedPage
 
 SLOTS_PER_FEED = 100

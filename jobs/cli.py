@@ -220,6 +220,46 @@ def pipeline(name: str, day: date | None) -> None:
     batch.run_pipeline(name, day, Settings())
 
 
+night = click.option("--night", type=Day(), required=True, help="The day as of whose end the feeds are.")
+
+
+@cli.group()
+def feeds() -> None:
+    """Serve the feeds of another night than the newest, because somebody decided so."""
+
+
+@feeds.command("publish", epilog=examples("reelmill feeds publish --night 2026-01-17"))
+@night
+def feeds_publish(night: date) -> None:
+    """Publish a night's feeds from the tables, also when a newer night is current; the next night replaces them."""
+    from dataclasses import replace
+
+    from jobs import console
+    from jobs.feeds.publish import publish_again
+    from jobs.job import Window
+    from jobs.pipeline import find
+    from jobs.runner import run_job
+    from jobs.settings import Settings
+    from jobs.spark import session
+
+    settings = Settings()
+    with console.status("starting Spark"):
+        spark = session(settings)
+    job = replace(find("feeds.publish"), function=publish_again)
+    console.run(run_job(job, Window.of_day(night), spark, settings))
+
+
+@feeds.command("rollback", epilog=examples("reelmill feeds rollback --night 2026-01-17"))
+@night
+def feeds_rollback(night: date) -> None:
+    """Serve at once the feeds of a night that were replaced less than two days ago, as they were."""
+    from jobs import console
+    from jobs.feeds.publish import rollback
+    from jobs.settings import Settings
+
+    console.say(f"served now: {rollback(Settings(), night)}")
+
+
 @cli.command(epilog=examples("reelmill jobs", "reelmill jobs --json"))
 @as_json
 def jobs(as_json: bool) -> None:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,8 @@ from starlette.responses import Response
 from serving import events as event_routes
 from serving import feeds, problems
 from serving.cursor import CursorSigner
-from serving.feed_store import FeedReader
+from serving.feed_store.layout import is_stale
+from serving.feed_store.reader import FeedReader
 from serving.media import MediaFiles
 from serving.metrics import Metrics, TimedRequests
 from serving.spool import EventSpool
@@ -72,7 +74,7 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
     problems.install(app)
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(feeds.router(reader, signer))
-    app.include_router(event_routes.router(spool, metrics.events))
+    app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
     _add_probes(app, reader, metrics)
     app.mount("/media", MediaFiles(directory=media), name="media")
     return app
@@ -85,9 +87,10 @@ def _add_probes(app: FastAPI, reader: FeedReader, metrics: Metrics) -> None:
         return {"status": "alive"}
 
     @app.get("/readyz", tags=["operations"], responses=problems.documented(HTTPStatus.SERVICE_UNAVAILABLE))
-    async def readyz() -> dict[str, str]:
-        """Feeds can be served: Redis answers and a version is published."""
-        return {"status": "ready", "feed_version": await reader.current_version()}
+    async def readyz() -> dict[str, str | bool]:
+        """Feeds can be served: Redis answers and a version is published, `is_stale` when newer ones are overdue."""
+        current = await reader.current_version()
+        return {"status": "ready", "feed_version": current, "is_stale": is_stale(current, datetime.now(UTC))}
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     def prometheus() -> Response:

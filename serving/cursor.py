@@ -1,6 +1,6 @@
 """What a paging cursor says, and the signature that makes it ours.
 
-Belongs here: the cursor's text form. Reading the pinned feed: feed_store.py. The HTTP status of a bad one: problems.py.
+Belongs here: the cursor's text form. Reading the pinned feed: feed_store/. The HTTP status of a bad one: problems.py.
 
 A cursor is `<payload>.<signature>`, both base64url. The signature covers the payload AND the user it was given to, so a
 cursor cannot be altered, forged, or used to page through somebody else's feed, and carries no personal data itself.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal, Self
@@ -26,10 +28,12 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.elements import elements
+from serving.feed_store.layout import REFUSALS
 from serving.ids import Id
 from serving.problems import Problem, documented
 from serving.spool import EventSpool
@@ -46,6 +50,7 @@ _DAY_MS = 86_400_000
 EventType = Literal[
     "impression", "view", "like", "share", "comment", "follow", "skip", "not_interested", "report"
 ]  # fmt: skip
+Refuse = Callable[[list[tuple[str, str]]], Awaitable[None]]
 
 
 def _iso_8601(value: object) -> object:
@@ -114,8 +119,8 @@ class Receipt(BaseModel):
     rejected: list[Rejected]
 
 
-def router(spool: EventSpool, counted: Counter) -> APIRouter:
-    """The route that clients write to. `counted` counts events by their `outcome`."""
+def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
+    """The route that clients write to. `counted` counts events by their `outcome`; `refuse` stops showing a video."""
     routes = APIRouter(prefix="/v1")
 
     @routes.post(
@@ -155,7 +160,7 @@ def router(spool: EventSpool, counted: Counter) -> APIRouter:
         received_at = datetime.now(UTC)
         body = await _body(request)
         # In a thread: parsing a large body and waiting for a disk must not hold up those who read feeds.
-        receipt = await asyncio.to_thread(_take, spool, body, received_at)
+        receipt, refused = await asyncio.to_thread(_take, spool, body, received_at)
         counted.labels(outcome="accepted").inc(len(receipt.accepted))
         counted.labels(outcome="rejected").inc(len(receipt.rejected))
         if not receipt.accepted:
@@ -165,13 +170,20 @@ def router(spool: EventSpool, counted: Counter) -> APIRouter:
                 f"none of {len(receipt.rejected)} events is valid",
                 rejected=[rejected.model_dump() for rejected in receipt.rejected],
             )
+        if refused:
+            # The event is on disk, and the next night respects it in any case.
+            with suppress(RedisError):
+                await refuse(refused)
         return Response(orjson.dumps(receipt.model_dump()), HTTPStatus.ACCEPTED, media_type="application/json")
 
     return routes
 
 
-def _take(spool: EventSpool, body: bytes, received_at: datetime) -> Receipt:
-    """Keep the good events, then the others. Raises Problem for a body that is no batch at all."""
+def _take(spool: EventSpool, body: bytes, received_at: datetime) -> tuple[Receipt, list[tuple[str, str]]]:
+    """Keep the good events, then the others; also returns who (first) refused which video (second).
+
+    Raises Problem for a body that is no batch at all.
+    """
     receipt = Receipt(accepted=[], rejected=[])
     records = []
     texts = _texts(spool, body, received_at)
@@ -189,7 +201,8 @@ def _take(spool: EventSpool, body: bytes, received_at: datetime) -> Receipt:
         spool.append(records)
     for rejected in receipt.rejected:
         spool.reject(texts[rejected.index], rejected.reason, received_at)
-    return receipt
+    refused = [(str(r["user_id"]), str(r["video_id"])) for r in records if r["event_type"] in REFUSALS]
+    return receipt, refused
 
 
 def _texts(spool: EventSpool, body: bytes, received_at: datetime) -> list[bytes]:

@@ -1,11 +1,12 @@
 """Feeds and videos over HTTP: what a client app reads.
 
-Belongs here: the paging protocol and the envelope around stored bytes. Where the bytes are: feed_store.py. What clients
+Belongs here: the paging protocol and the envelope around stored bytes. Where the bytes are: feed_store/. What clients
 send back: events.py.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import orjson
@@ -15,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.cursor import Cursor, CursorSigner
-from serving.feed_store import FeedReader, Page
+from serving.feed_store.layout import is_stale
+from serving.feed_store.reader import FeedReader, Page
 from serving.ids import MAX_ID, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
@@ -71,6 +73,7 @@ class FeedPage(BaseModel):
     user_id: str
     feed_version: str = Field(description="Send it back with the events of these videos.")
     is_fallback: bool = Field(description="True for a stranger: the feed is the same for everyone without one.")
+    is_stale: bool = Field(description="True when a newer night should have replaced this version and has not.")
     items: list[Slot]
     next_cursor: str | None = Field(description="Pass it as `cursor` for what follows; null at the end.")
 
@@ -83,6 +86,7 @@ class Video(BaseModel):
     title: str
     hashtags: list[str]
     duration: float = Field(description="Seconds.")
+    published_at: str = Field(description="ISO 8601, UTC.")
     views: int
     likes: int
     playback_url: str | None
@@ -91,10 +95,11 @@ class Video(BaseModel):
 
 def render(page: Page, user_id: str, next_cursor: str | None) -> bytes:
     """The JSON of a page, spliced from stored bytes: no slot is decoded or encoded again."""
-    return b'{"user_id":%b,"feed_version":%b,"is_fallback":%b,"items":[%b],"next_cursor":%b}' % (
+    return b'{"user_id":%b,"feed_version":%b,"is_fallback":%b,"is_stale":%b,"items":[%b],"next_cursor":%b}' % (
         orjson.dumps(user_id),
         orjson.dumps(page.version),
-        b"true" if page.is_fallback else b"false",
+        orjson.dumps(page.is_fallback),
+        orjson.dumps(is_stale(page.version, datetime.now(UTC))),
         b",".join(page.slots),
         orjson.dumps(next_cursor),
     )
@@ -150,9 +155,8 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
                 at.generation, at.version, user_id, is_fallback=at.is_fallback, start=at.position, limit=limit
             )
         following = None
-        if page.has_more:
-            position = page.start + len(page.slots)
-            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, position), user_id)
+        if page.next_start is not None:
+            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, page.next_start), user_id)
         return Response(render(page, user_id, following), headers=_FEED_HEADERS, media_type=_JSON)
 
     @routes.get(

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.cursor import CursorInvalid
-from serving.feed_store import FeedExpired, NoFeedPublished
+from serving.feed_store.layout import FeedExpired, NoFeedPublished
 from serving.spool import SpoolError
 
 MEDIA_TYPE = "application/problem+json"

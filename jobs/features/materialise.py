@@ -1,7 +1,7 @@
 """Puts the newest features of every viewer, video and hashtag online, in Redis, where Feast serves them.
 
 Belongs here: the nightly push and the proof that it arrived. Fetching features in a batch: store.py. Feeds in Redis:
-serving/feed_store.py; they use another database.
+serving/feed_store/; they use another database.
 
 Every entity is written every night, not only those that changed: it corrects what late events changed, it fills a
 Redis that lost its data, and it lets a TTL drop whoever left the tables. Where the tables go further than this window,

@@ -35,7 +35,7 @@ SERVICE = "ranker_v1"
 PROJECT = "reelmill"
 # Feast's own Spark store, but for a join that does not grow with the square of the rows.
 OFFLINE_STORE = "jobs.features.offline_store.AsOfSparkOfflineStore"
-# Feeds are in database 0 (serving/feed_store.py).
+# Feeds are in database 0 (serving/feed_store/).
 REDIS_DATABASE = 1
 # Feast finds the time of an entity row by this name.
 AT = "event_timestamp"

@@ -22,6 +22,7 @@ from jobs.lake import Lake
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, with_age
 from jobs.ranking.sources import FRESH, ITEM_ITEM, POPULAR
+from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,18 +94,13 @@ def feeds(slots: DataFrame, why: DataFrame, day: date, model_version: str) -> Da
     return slots.join(why, on=["user_id", "video_id"], how="inner").select(
         "user_id",
         F.col("position").cast("int").alias("position"),
-        F.lit(feed_version(day, model_version)).alias("feed_version"),
+        F.lit(version_of(day, model_version)).alias("feed_version"),
         F.lit(day).alias("event_date"),
         "video_id",
         "score",
         "reason",
         F.lit(model_version).alias("model_version"),
     )
-
-
-def feed_version(day: date, model_version: str) -> str:
-    """The night and the ranker: the same for all feeds of a night, and again when the night is repeated."""
-    return f"{day:%Y%m%d}.{model_version}"
 
 
 def features(lake: Lake, candidates: DataFrame, at: datetime) -> DataFrame:

@@ -1,66 +1,66 @@
 """Hands tonight's feeds to the endpoint: every viewer's, one for strangers, and what it says of each video.
 
-Belongs here: from tables to the slots and cards that clients read. The keys in Redis and the switch to a new version:
-serving/feed_store.py. The order of a feed: build.py.
+Belongs here: from tables to the slots that clients read, and which night is served. The keys in Redis and the switch to
+a new version: serving/feed_store/. What is said of a video: jobs/media/cards.py. The order of a feed: build.py.
+
+A night's order is what it was; whether a video may be shown is asked of the tables as they are now, since a video may
+have been withdrawn, or refused by this viewer, after the night's feeds were built.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.errors import ReelmillError
-from jobs.feeds.build import SLOTS, feed_version
+from jobs.feeds.build import SLOTS
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.media.cards import cards, hand_over_cards
+from jobs.ranking.refused import refusals
+from jobs.ranking.sources import FRESH_VIEWERS
 from jobs.redis_server import redis_url
+from jobs.settings import Settings
+from serving.feed_store.layout import night_of, version_of
 
-# The order for strangers: most viewers in the last 28 days, then ever.
+# The order for strangers: most viewers in the last 28 days, then ever. Every FRESH_EVERY-th slot is for a new video:
+# by popularity alone none would ever be seen.
 POPULARITY = ("viewers_28d", "viewers_total")
+FRESH_EVERY = 5
 SLOT = ("video_id", "position", "score", "reason", "title", "user_id", "duration", "playback_url", "poster_url")
-
-
 FALLBACK = "fallback"
+_log = logging.getLogger(__name__)
 
 
 class NoFeeds(ReelmillError):
     """There is nothing to publish for the night."""
 
 
-def cards(videos: DataFrame, counts: DataFrame) -> DataFrame:
-    """What the endpoint says of each published video; `counts` has the newest row of gold.video_daily of each.
+class NightNotHeld(ReelmillError):
+    """Redis holds no feeds of the night any more."""
 
-    `duration` is in seconds, 0.0 for a catalogue entry without media, whose length nobody knows.
+
+def slots(feeds: DataFrame, videos: DataFrame, refused: DataFrame) -> DataFrame:
+    """One row per viewer: user_id and `slots`, an array of SLOT in order; `videos` as from `cards`.
+
+    Without what is published no more, what the viewer refused (user_id, video_id) or made; the others close ranks.
     """
-    totals = counts.select("video_id", "views_total", "likes_total")
-    return (
-        videos.where("status = 'published'")
-        .join(totals, on="video_id", how="left")
-        .select(
-            "video_id",
-            "user_id",
-            F.coalesce("title", F.lit("")).alias("title"),
-            F.coalesce("hashtags", F.array().cast("array<string>")).alias("hashtags"),
-            (F.coalesce("duration_ms", F.lit(0)) / 1000).cast("double").alias("duration"),
-            F.coalesce("views_total", F.lit(0)).alias("views"),
-            F.coalesce("likes_total", F.lit(0)).alias("likes"),
-            _media_url("playback_path").alias("playback_url"),
-            _media_url("poster_path").alias("poster_url"),
-        )
-    )
-
-
-def slots(feeds: DataFrame, videos: DataFrame) -> DataFrame:
-    """One row per viewer: user_id and `slots`, an array of SLOT in order; `videos` as from `cards`."""
     card = videos.select(
         "video_id", F.col("user_id").alias("creator"), "title", "duration", "playback_url", "poster_url"
     )
-    full = feeds.join(card, on="video_id", how="inner")
+    in_order = Over.partitionBy("user_id").orderBy("position")
+    full = (
+        feeds.join(card, on="video_id", how="inner")
+        .where("user_id <> creator")
+        .join(refused, on=["user_id", "video_id"], how="left_anti")
+        .withColumn("position", F.row_number().over(in_order) - 1)
+    )
     # The first field sorts.
     slot = F.struct(
         F.col("position").alias("order"),
@@ -70,18 +70,32 @@ def slots(feeds: DataFrame, videos: DataFrame) -> DataFrame:
 
 
 def fallback(videos: DataFrame, counts: DataFrame) -> DataFrame:
-    """The feed for strangers, rows of SLOT by position: what most watched lately, then ever, then the rest."""
-    order = [F.coalesce(c, F.lit(0)).desc() for c in POPULARITY]
-    best = Over.orderBy(*order, "video_id")
+    """The feed for strangers, rows of SLOT by position: what most watched lately, then ever, then the newest.
+
+    Every FRESH_EVERY-th slot has a new video that few have seen, of another creator each as far as there are.
+    """
+    popular = Over.orderBy(
+        *[F.coalesce(c, F.lit(0)).desc() for c in POPULARITY], F.col("published_at").desc(), "video_id"
+    )
+    of_creator = Over.partitionBy("user_id", "is_fresh").orderBy(F.col("published_at").desc(), "video_id")
+    fresh = Over.partitionBy("is_fresh").orderBy("turn", F.col("published_at").desc(), "video_id")
+    best = Over.orderBy("place", "video_id")
     return (
         videos.join(counts.select("video_id", *POPULARITY), on="video_id", how="left")
-        .withColumn("place", F.row_number().over(best))
-        .where(F.col("place") <= SLOTS)
-        .withColumn("position", F.col("place") - 1)
+        .withColumn("is_fresh", F.coalesce("viewers_total", F.lit(0)) < FRESH_VIEWERS)
+        .withColumn("turn", F.row_number().over(of_creator))
+        .withColumn("by_popularity", F.row_number().over(popular))
+        # The popular ones fill the places between those of the fresh ones.
+        .withColumn("by_popularity", F.expr(f"by_popularity + (by_popularity - 1) DIV {FRESH_EVERY - 1}"))
+        .withColumn("by_freshness", F.when(F.col("is_fresh"), F.row_number().over(fresh) * FRESH_EVERY))
+        .withColumn("place", F.least("by_popularity", "by_freshness"))
+        .withColumn("position", F.row_number().over(best) - 1)
+        .where(F.col("position") < SLOTS)
         .withColumn("score", F.coalesce("viewers_28d", F.lit(0)).cast("double"))
         .withColumn(
             "reason",
-            F.when(F.col("viewers_28d") > 0, "popular this month")
+            F.when(F.col("by_freshness") < F.col("by_popularity"), "new here")
+            .when(F.col("viewers_28d") > 0, "popular this month")
             .when(F.col("viewers_total") > 0, "popular of all time")
             .otherwise("new here"),
         )
@@ -94,10 +108,6 @@ def newest_counts(video_daily: DataFrame) -> DataFrame:
     """The newest row of gold.video_daily of each video. Its 28-day counts hold until the next row: see its contract."""
     newest = Over.partitionBy("video_id").orderBy(F.col("event_date").desc())
     return video_daily.withColumn("_newest", F.row_number().over(newest)).where("_newest = 1").drop("_newest")
-
-
-def _media_url(path: str) -> Column:
-    return F.when(F.col(path).isNotNull(), F.concat(F.lit("/media/"), F.col(path)))
 
 
 def nobodys(lake: Lake, window: Window) -> str:
@@ -117,41 +127,75 @@ def nobodys(lake: Lake, window: Window) -> str:
             f"silver.watches has no row before {window.end:%Y-%m-%d %H:%M}, but there were feeds before: the watches "
             "are lost, so nothing is published and readers keep the feeds they have."
         )
-    return feed_version(window.day, FALLBACK)
+    return version_of(window.day, FALLBACK)
 
 
-@job(every="night", reads=["gold.feeds", "silver.videos", "silver.watches", "gold.video_daily"], writes=[])
-def run(lake: Lake, window: Window) -> None:
-    """On a platform without a published video there is nothing to show to anybody, and nothing is published."""
-    from serving.feed_store import FeedStore
+def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
+    """Publish the night's feeds; those of an earlier night than the current one only to go `back` to them."""
+    from serving.feed_store.writer import FeedStore
 
     feeds = lake.read("gold.feeds", since=window.end - timedelta(days=1), until=window.end)
-    found = feeds.agg(F.max("feed_version").alias("version"), F.count_distinct("user_id").alias("viewers")).first()
-    assert found is not None
-    version = found["version"] or nobodys(lake, window)
+    found = feeds.agg(F.max("feed_version").alias("version")).first()
+    version = (found and found["version"]) or nobodys(lake, window)
     counts = newest_counts(lake.read("gold.video_daily", until=window.end))
-    videos = cards(lake.read("silver.videos", until=window.end), counts).persist()
-    if videos.isEmpty():
-        return
-    with redis_url(lake.settings) as url:
-        # By their own connection from each task: a night's feeds never pass through one process.
-        def write_feeds(rows: Iterator[Row]) -> None:
-            with FeedStore(url) as store:
-                store.write_feeds(version, ((row["viewer"], _plain(row["slots"])) for row in rows))
+    videos = cards(lake.read("silver.videos"), counts).persist()
+    own = slots(feeds, videos, refusals(lake.read("bronze.events"))).persist()
+    try:
+        if videos.isEmpty():
+            return
+        with redis_url(lake.settings) as url, FeedStore(url) as store:
+            if store.is_older(version) and not back:
+                _log.warning(
+                    "The feeds of %s are not published: a newer night is. To serve them all the same: "
+                    "reelmill feeds publish --night %s", window.day, window.day,
+                )  # fmt: skip
+                return
 
-        def write_videos(rows: Iterator[Row]) -> None:
-            with FeedStore(url) as store:
-                store.write_videos(row.asDict() for row in rows)
+            # By their own connection from each task: a night's feeds never pass through one process.
+            def write_feeds(rows: Iterator[Row]) -> None:
+                with FeedStore(url) as store:
+                    store.write_feeds(version, ((row["viewer"], _plain(row["slots"])) for row in rows))
 
-        try:
-            with FeedStore(url) as store:
-                store.begin(version)
-                videos.foreachPartition(write_videos)
-                slots(feeds, videos).foreachPartition(write_feeds)
-                store.write_fallback(version, [row.asDict() for row in fallback(videos, counts).collect()])
-                store.commit(version, found["viewers"])
-        finally:
-            videos.unpersist()
+            store.begin(version)
+            hand_over_cards(videos, url, window.day)
+            own.foreachPartition(write_feeds)
+            store.write_fallback(version, [row.asDict() for row in fallback(videos, counts).collect()])
+            store.commit(version, own.count(), back=back)
+    finally:
+        own.unpersist()
+        videos.unpersist()
+
+
+def publish_again(lake: Lake, window: Window) -> None:
+    """Publish a night because somebody asked for it, whichever is current."""
+    publish(lake, window, back=True)
+
+
+def rollback(settings: Settings, night: date) -> str:
+    """Serve the feeds of a night that Redis still holds, as they were; returns their version. Raises NightNotHeld."""
+    from serving.feed_store.writer import FeedStore
+
+    with redis_url(settings) as url, FeedStore(url) as store:
+        held = store.versions()
+        ours = [version for version in held if night_of(version) == night]
+        if not ours:
+            nights = ", ".join(sorted({str(night_of(version)) for version in held})) or "none"
+            raise NightNotHeld(
+                f"The feeds of {night} are not held any more (held: {nights}). Publish them again from the tables: "
+                f"reelmill feeds publish --night {night}"
+            )
+        store.rollback(ours[-1])
+        return ours[-1]
+
+
+@job(
+    every="night",
+    reads=["gold.feeds", "silver.videos", "silver.watches", "bronze.events", "gold.video_daily"],
+    writes=[],
+)
+def run(lake: Lake, window: Window) -> None:
+    """On a platform without a published video there is nothing to show to anybody, and nothing is published."""
+    publish(lake, window)
 
 
 def _plain(slots_of_viewer: list[Row]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from jobs.pipeline import jobs_of
 from jobs.query import query
 from jobs.redis_server import redis_url
 from jobs.settings import Settings
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 
 DAG = "reelmill_nightly"
 FIRST_DAY = date(2026, 1, 5)

@@ -6,7 +6,8 @@ from datetime import date
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.feeds.build import SLOTS, feed_version, feeds, reasons, scored, spaced
+from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
+from serving.feed_store.layout import version_of
 
 SCORES = "user_id string, video_id string, popular_rank int, fresh_rank int, score double"
 CANDIDATES = "user_id string, video_id string, source string, because string"
@@ -90,5 +91,5 @@ def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) ->
 def test_the_same_night_and_ranker_have_the_same_version(spark: SparkSession, videos: DataFrame) -> None:
     why = spark.createDataFrame([("me", "a", "because")], "user_id string, video_id string, reason string")
     (row,) = feeds(spaced(by_score(spark, ["a"]), videos), why, date(2024, 3, 9), "20240309-abc").collect()
-    assert row.feed_version == feed_version(date(2024, 3, 9), "20240309-abc") == "20240309.20240309-abc"
+    assert row.feed_version == version_of(date(2024, 3, 9), "20240309-abc") == "20240309.20240309-abc"
     assert (row.user_id, row.position, row.video_id, row.reason) == ("me", 0, "a", "because")

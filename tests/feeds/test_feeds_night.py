@@ -18,7 +18,7 @@ from jobs.lake import Lake
 from jobs.ranking import candidates, examples, train
 from jobs.ranking.model import in_service
 from jobs.redis_server import redis_url
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 NIGHT = Window.of_day(date(2024, 3, 6))

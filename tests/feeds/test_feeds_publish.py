@@ -1,30 +1,37 @@
 """Publication: what clients read of a video, of a viewer's feed, and of a stranger's."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.feeds.publish import cards, fallback, newest_counts, slots
+from jobs.feeds.publish import fallback, newest_counts, slots
+from jobs.media.cards import cards
 
 VIDEOS = (
     "video_id string, user_id string, title string, hashtags array<string>, duration_ms bigint, status string, "
-    "playback_path string, poster_path string"
+    "published_at timestamp, playback_path string, poster_path string"
 )
 COUNTS = (
     "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, viewers_total bigint"
 )
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
+LONG_AGO = datetime(2024, 1, 5, 8, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def videos(spark: SparkSession) -> DataFrame:
     rows = [
-        ("clip", "ann", "A clip", ["cats"], 12_345, "published", "ab/master.m3u8", "ab/poster.jpg"),
-        ("film", "ben", None, None, None, "published", None, None),
-        ("bad", "cid", "Bad", [], None, "rejected", None, None),
+        ("clip", "ann", "A clip", ["cats"], 12_345, "published", LONG_AGO, "ab/master.m3u8", "ab/poster.jpg"),
+        ("film", "ben", None, None, None, "published", LONG_AGO, None, None),
+        ("bad", "cid", "Bad", [], None, "rejected", LONG_AGO, None, None),
     ]
     return spark.createDataFrame(rows, VIDEOS)
+
+
+@pytest.fixture(scope="module")
+def refused(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([("you", "film")], "user_id string, video_id string")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,7 @@ def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, 
         "title": "A clip",
         "hashtags": ["cats"],
         "duration": 12.345,
+        "published_at": "2024-01-05T08:30:00Z",
         "views": 9,
         "likes": 2,
         "playback_url": "/media/ab/master.m3u8",
@@ -57,15 +65,46 @@ def test_a_title_without_media_or_views_has_a_card_and_a_rejected_one_has_none(
     assert (film.duration, film.views, film.likes, film.hashtags, film.playback_url) == (0.0, 0, 0, [], None)
 
 
-def test_a_feed_is_one_row_of_slots_in_order(spark: SparkSession, videos: DataFrame, counts: DataFrame) -> None:
+def test_a_feed_is_one_row_of_slots_in_order(
+    spark: SparkSession, videos: DataFrame, counts: DataFrame, refused: DataFrame
+) -> None:
     rows = [("me", 1, "clip", 0.5, "popular this week"), ("me", 0, "film", 0.9, "because you watched A clip")]
     feeds = spark.createDataFrame(rows, "user_id string, position int, video_id string, score double, reason string")
-    (feed,) = slots(feeds, cards(videos, counts)).collect()
+    (feed,) = slots(feeds, cards(videos, counts), refused).collect()
     assert feed.viewer == "me"
     assert [(s.position, s.video_id, s.user_id, s.reason) for s in feed.slots] == [
         (0, "film", "ben", "because you watched A clip"),
         (1, "clip", "ann", "popular this week"),
     ]
+
+
+def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out_and_the_others_close_ranks(
+    spark: SparkSession, videos: DataFrame, refused: DataFrame
+) -> None:
+    rows = [
+        (viewer, place, video, 1.0, "why")
+        for viewer in ("ann", "you", "nobody")
+        for place, video in enumerate(("bad",) if viewer == "nobody" else ("bad", "film", "clip"))
+    ]
+    feeds = spark.createDataFrame(rows, "user_id string, position int, video_id string, score double, reason string")
+    served = {
+        r.viewer: [(s.position, s.video_id) for s in r.slots] for r in slots(feeds, cards(videos), refused).collect()
+    }
+    assert served == {"ann": [(0, "film")], "you": [(0, "clip")]}
+
+
+def test_every_fifth_slot_of_strangers_has_a_new_video_of_another_creator(spark: SparkSession) -> None:
+    def video(name: str, creator: str, age: int) -> tuple[object, ...]:
+        return (name, creator, name, [], 1, "published", LONG_AGO - timedelta(days=age), None, None)
+
+    watched = [video(f"seen{n:02}", f"maker{n}", 99) for n in range(60)]
+    new = [video("flood1", "flood", 1), video("flood2", "flood", 2), video("late", "cid", 3)]
+    counts = [(f"seen{n:02}", NEW, 9, 9, 900 - n, 900) for n in range(60)]
+    feed = fallback(cards(spark.createDataFrame([*watched, *new], VIDEOS)), spark.createDataFrame(counts, COUNTS))
+    rows = {r.position: (r.video_id, r.reason) for r in feed.collect()}
+    assert len(rows) == 50
+    assert [rows[n] for n in (4, 9, 14)] == [("flood1", "new here"), ("late", "new here"), ("flood2", "new here")]
+    assert [rows[n][0] for n in (0, 3, 5, 49)] == ["seen00", "seen03", "seen04", "seen46"]
 
 
 def test_strangers_see_what_is_watched_now_then_ever_then_the_rest(videos: DataFrame, counts: DataFrame) -> None:

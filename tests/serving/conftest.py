@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from jobs.redis_server import redis_url
 from jobs.settings import Settings
 from serving.app import create_app
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 Publish = Callable[[str, dict[str, list[str]]], None]

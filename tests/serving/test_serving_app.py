@@ -23,7 +23,7 @@ def test_it_is_ready_once_a_version_is_published_and_alive_before(api: httpx.Cli
     assert api.get("/livez").status_code == 200
     assert api.get("/readyz").status_code == 503
     publish("v1", {"ann": ["a"]})
-    assert api.get("/readyz").json() == {"status": "ready", "feed_version": "v1"}
+    assert api.get("/readyz").json() == {"status": "ready", "feed_version": "v1", "is_stale": False}
 
 
 def test_without_redis_it_is_alive_not_ready_and_says_why(api_without_redis: httpx.Client) -> None:

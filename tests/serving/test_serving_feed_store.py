@@ -1,24 +1,26 @@
 """Feeds in Redis: staged unseen, counted, made current at once, and never kept forever."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 import redis
 
-from serving.feed_store import (
-    CURRENT_TTL_S,
+from serving.feed_store.layout import (
     MAX_SLOTS,
     RETIRED_TTL_S,
     EmptyPublish,
-    FeedStore,
     IncompletePublish,
     NoFeedPublished,
     NothingStaged,
+    OlderNight,
     UnknownVersion,
+    is_stale,
 )
+from serving.feed_store.writer import FeedStore
 
+NIGHT = date(2024, 3, 1)
 Publish = Callable[[str, dict[str, list[str]]], None]
 
 
@@ -113,29 +115,97 @@ def test_publishing_a_version_twice_changes_nothing_a_reader_sees(
     assert store.versions() == ["v1"]
 
 
-def test_every_key_has_a_ttl_in_every_state(store: FeedStore, raw_redis: redis.Redis, publish: Publish) -> None:
+def for_ever(raw_redis: redis.Redis) -> set[str]:
+    return {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
+
+
+def what_is_current(raw_redis: redis.Redis, version: str) -> set[str]:
+    return {"feed:current", f"feed:version:{version}", *(key.decode() for key in feed_keys(raw_redis, version))}
+
+
+def test_what_is_current_has_no_time_to_live_and_all_else_has(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
     publish("v1", {"ann": ["a"]})
     publish("v2", {"ann": ["b"]})
     store.begin("v3")
     store.write_feeds("v3", [("ann", slots("c"))])
-    store.write_videos([{"video_id": "a"}])
-    assert {key: raw_redis.ttl(key) for key in raw_redis.keys("*") if raw_redis.ttl(key) <= 0} == {}
-    assert all(raw_redis.ttl(key) > RETIRED_TTL_S for key in feed_keys(raw_redis, "v2"))
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
     assert all(0 < raw_redis.ttl(key) <= RETIRED_TTL_S for key in feed_keys(raw_redis, "v1"))
-    assert RETIRED_TTL_S < raw_redis.ttl("feed:current") <= CURRENT_TTL_S
 
 
-def test_rolling_back_makes_the_version_before_current_and_long_lived_again(
+def test_what_a_killed_commit_left_goes_with_the_next_one(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    store.begin("v1")
+    store.write_feeds("v1", [("ann", slots("a"))])
+    store._hold(store._staged("v1"))  # and killed: nothing of it has a time to live, and the pointer has not moved
+    publish("v2", {"ann": ["b"]})
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
+
+
+def test_rolling_back_makes_the_version_before_current_and_lets_the_other_go(
     store: FeedStore, raw_redis: redis.Redis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"]})
     publish("v2", {"ann": ["b"]})
     store.rollback("v1")
     assert store.current_version() == "v1"
-    assert all(raw_redis.ttl(key) > RETIRED_TTL_S for key in feed_keys(raw_redis, "v1"))
-    assert all(raw_redis.ttl(key) <= RETIRED_TTL_S for key in feed_keys(raw_redis, "v2"))
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "v1")
     store.rollback("v2")
     assert store.current_version() == "v2"
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
+
+
+def test_an_older_night_is_not_made_current_unless_somebody_asks_for_it(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    publish("20240302.m", {"ann": ["new"]})
+    assert store.is_older("20240301.z") and not store.is_older("20240302.a")
+    store.begin("20240301.z")
+    store.write_feeds("20240301.z", [("ann", slots("old"))])
+    store.write_fallback("20240301.z", slots("old"))
+    with pytest.raises(OlderNight, match="20240302.m, which stays current"):
+        store.commit("20240301.z", 1)
+    assert store.current_version() == "20240302.m"
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "20240302.m")
+    store.commit("20240301.z", 1, back=True)
+    assert store.current_version() == "20240301.z"
+    publish("20240302.m", {"ann": ["new"]})
+    assert store.current_version() == "20240302.m"
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b"\xff\xfe v1", b"no-hex-here1 v1", b"0123456789ab a b"])
+def test_over_a_garbage_pointer_the_next_night_is_published(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish, garbage: bytes
+) -> None:
+    publish("20240301.m", {"ann": ["a"]})
+    raw_redis.set("feed:current", garbage)
+    assert store.current_version() is None
+    publish("20240302.m", {"ann": ["a"]})
+    assert store.current_version() == "20240302.m"
+    assert for_ever(raw_redis) == what_is_current(raw_redis, "20240302.m")
+
+
+def test_feeds_are_stale_when_a_newer_night_is_overdue() -> None:
+    end_of_night = datetime(2024, 3, 2, tzinfo=UTC)
+    assert not is_stale("20240301.m", end_of_night + timedelta(hours=29))
+    assert is_stale("20240301.m", end_of_night + timedelta(hours=31))
+    assert not is_stale("made by hand", end_of_night)
+
+
+def test_an_older_night_does_not_rewrite_what_a_newer_one_says_of_a_video(
+    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+) -> None:
+    old, new = date(2024, 3, 1), date(2024, 3, 2)
+    assert store.write_videos([({"video_id": "a", "views": 9}, new)]) == 1
+    assert store.write_videos([({"video_id": "a", "views": 1}, old), ({"video_id": "gone", "views": 5}, old)]) == 1
+    assert raw_redis.get("video:a") == b'{"video_id":"a","views":9}'
+    assert for_ever(raw_redis) == {"videos", "video:a", "video:gone"}
+    # The newest night has no video "gone" any more; a page that is still open may ask for it.
+    publish("20240302.m", {"ann": ["a"]})
+    assert raw_redis.ttl("video:a") == -1
+    assert 0 < raw_redis.ttl("video:gone") <= RETIRED_TTL_S
 
 
 def test_rolling_back_to_a_version_that_is_gone_names_those_that_are_held(store: FeedStore, publish: Publish) -> None:
@@ -179,7 +249,7 @@ def test_two_stores_may_write_parts_of_one_version(server_url: str, store: FeedS
 def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_redis: redis.Redis) -> None:
     published_at = datetime(2018, 9, 24, tzinfo=UTC)
     store.write_videos(
-        [{"video_id": "a", "views": np.int64(3), "share": np.float32(0.5), "published_at": published_at}]
+        [({"video_id": "a", "views": np.int64(3), "share": np.float32(0.5), "published_at": published_at}, NIGHT)]
     )
     assert raw_redis.get("video:a") == b'{"video_id":"a","views":3,"share":0.5,"published_at":"2018-09-24T00:00:00Z"}'
 

@@ -1,6 +1,7 @@
 """Feeds and videos over real HTTP from a real Redis."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
 import httpx
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 
 Publish = Callable[[str, dict[str, list[str]]], None]
 
@@ -43,6 +44,7 @@ def test_a_feed_says_whose_it_is_of_which_version_and_holds_the_slots_as_publish
         "user_id": "ann",
         "feed_version": "20180924T000000Z-m1",
         "is_fallback": False,
+        "is_stale": False,
         "items": [{"video_id": "a", "position": 0}, {"video_id": "b", "position": 1}],
         "next_cursor": None,
     }
@@ -207,6 +209,72 @@ def test_without_a_published_version_a_feed_is_not_there_yet(api: httpx.Client) 
     assert answer.headers["retry-after"] == "60"
 
 
+@pytest.mark.parametrize(
+    "garbage", [b"", b"garbage", b"\xff\xfe v1", b"no-hex-here1 v1", b"0123456789ab 20240301.of-nothing"]
+)
+def test_a_garbage_pointer_is_no_feed_published(
+    api: httpx.Client, publish: Publish, raw_redis: redis.Redis, garbage: bytes
+) -> None:
+    publish("v1", {"ann": ["a"]})
+    assert api.get("/v1/feed/ann").status_code == 200
+    raw_redis.set("feed:current", garbage)
+    for path in ("/v1/feed/ann", "/v1/feed/stranger", "/readyz"):
+        answer = api.get(path)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:reelmill:problem:no-feed-published")
+    publish("v2", {"ann": ["b"]})
+    assert video_ids(api.get("/v1/feed/ann").json()) == ["b"]
+
+
+def test_feeds_that_no_night_has_replaced_are_served_and_marked_stale(api: httpx.Client, publish: Publish) -> None:
+    today = datetime.now(UTC).date()
+    publish(f"{today - timedelta(days=9):%Y%m%d}.m", {"ann": FORTY})
+    page = api.get("/v1/feed/ann").json()
+    assert page["is_stale"] is True and page["items"]
+    assert api.get("/readyz").json()["is_stale"] is True
+    publish(f"{today - timedelta(days=1):%Y%m%d}.m", {"ann": FORTY})
+    assert api.get("/v1/feed/ann").json()["is_stale"] is False
+    # An open page goes on in what it came from, and still says so.
+    assert api.get("/v1/feed/ann", params={"cursor": page["next_cursor"]}).json()["is_stale"] is True
+
+
+def refuse(api: httpx.Client, user_id: str, video_id: str, event_type: str = "not_interested") -> None:
+    now = datetime.now(UTC).isoformat()
+    event = {"user_id": user_id, "video_id": video_id, "event_type": event_type, "event_at": now}
+    assert api.post("/v1/events", json=event).status_code == 202
+
+
+def test_what_a_viewer_refuses_is_shown_to_them_no_more_and_pages_stay_full(
+    api: httpx.Client, publish: Publish
+) -> None:
+    publish("v1", {"ann": FORTY, "bob": FORTY})
+    first = api.get("/v1/feed/ann").json()
+    refuse(api, "ann", "video12")
+    refuse(api, "ann", "video3", "report")
+    assert read_on(api, "ann", first["next_cursor"], 10) == [v for v in FORTY[10:] if v != "video12"]
+    again = api.get("/v1/feed/ann").json()
+    assert video_ids(again) == [v for v in FORTY if v != "video3"][:10]
+    left = [v for v in FORTY if v not in ("video3", "video12")]
+    assert video_ids(again) + read_on(api, "ann", again["next_cursor"], 10) == left
+    assert video_ids(api.get("/v1/feed/bob").json()) == FORTY[:10]
+
+
+def test_a_stranger_is_not_shown_what_they_refused_or_made(api: httpx.Client, store: FeedStore) -> None:
+    store.begin("v1")
+    made = [{"video_id": f"top{n}", "position": n, "user_id": f"maker{n % 2}"} for n in range(6)]
+    store.write_fallback("v1", made)
+    store.commit("v1", 0)
+    refuse(api, "maker1", "top2")
+    page = api.get("/v1/feed/maker1", params={"limit": 1}).json()
+    assert video_ids(page) + read_on(api, "maker1", page["next_cursor"], 1) == ["top0", "top4"]
+    assert len(api.get("/v1/feed/stranger").json()["items"]) == 6
+
+
+def test_who_refused_all_of_their_feed_gets_the_one_for_strangers(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    refuse(api, "ann", "a")
+    assert api.get("/v1/feed/ann").json()["is_fallback"] is True
+
+
 def test_a_video_is_answered_as_it_was_written(api: httpx.Client, store: FeedStore) -> None:
     video = {
         "video_id": "a",
@@ -219,11 +287,11 @@ def test_a_video_is_answered_as_it_was_written(api: httpx.Client, store: FeedSto
         "playback_url": "/media/ab12/master.m3u8",
         "poster_url": "/media/ab12/poster.jpg",
     }
-    assert store.write_videos([video]) == 1
+    assert store.write_videos([(video, date(2024, 3, 1))]) == 1
     answer = api.get("/v1/videos/a")
     assert answer.status_code == 200
     assert answer.json() == video
-    store.write_videos([{**video, "views": 8}])
+    store.write_videos([({**video, "views": 8}, date(2024, 3, 2))])
     assert api.get("/v1/videos/a").json()["views"] == 8
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import httpx
 import redis
 
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 
 Publish = Callable[[str, dict[str, list[str]]], None]
 
 PUBLISH_FOR_EVER = """
 import itertools, sys
-from serving.feed_store import FeedStore
+from serving.feed_store.writer import FeedStore
 store = FeedStore(sys.argv[1])
 print("publishing", flush=True)
 for n in itertools.count():
@@ -79,6 +79,10 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_
             version, seen = whole_feed(api, f"user{user}")
             assert seen == [version] * 30
             assert version == store.current_version()
-    assert [key for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0] == []
     publish("last", {"user0": ["last"]})
     assert whole_feed(api, "user0") == ("last", ["last"])
+    generation = raw_redis.get("feed:current").split()[0].decode()
+    for_ever = {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
+    assert for_ever == {
+        "feed:current", "feed:version:last", f"feed:{generation}:u:user0", f"feed:{generation}:fallback",
+    }  # fmt: skip

@@ -1,0 +1,57 @@
+"""What the endpoint says of each published video, from its publication on.
+
+Belongs here: from silver.videos to these cards, and handing them over. Where they lie in Redis: serving/feed_store/.
+Feeds: jobs/feeds/publish.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+
+def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
+    """silver.videos to the cards of those that are published; `totals` has video_id, views_total and likes_total.
+
+    `duration` is in seconds, 0.0 for a catalogue entry without media, whose length nobody knows. `published_at` is
+    ISO 8601 in UTC: as a time it would become one of this machine's zone in Python.
+    """
+    none = F.lit(None).cast("bigint")
+    counted = (
+        videos.withColumns({"views_total": none, "likes_total": none})
+        if totals is None
+        else videos.join(totals.select("video_id", "views_total", "likes_total"), on="video_id", how="left")
+    )
+    return counted.where("status = 'published'").select(
+        "video_id",
+        "user_id",
+        F.coalesce("title", F.lit("")).alias("title"),
+        F.coalesce("hashtags", F.array().cast("array<string>")).alias("hashtags"),
+        (F.coalesce("duration_ms", F.lit(0)) / 1000).cast("double").alias("duration"),
+        F.date_format("published_at", "yyyy-MM-dd'T'HH:mm:ss'Z'").alias("published_at"),
+        F.coalesce("views_total", F.lit(0)).alias("views"),
+        F.coalesce("likes_total", F.lit(0)).alias("likes"),
+        _media_url("playback_path").alias("playback_url"),
+        _media_url("poster_path").alias("poster_url"),
+    )
+
+
+def hand_over_cards(cards: DataFrame, url: str, night: date | None = None) -> None:
+    """Write cards to the Redis at `url`, as of a night; without one each as of the day of its publication.
+
+    By their own connection from each task: a catalogue never passes through one process.
+    """
+    from serving.feed_store.writer import FeedStore
+
+    def write(rows: Iterator[Row]) -> None:
+        with FeedStore(url) as store:
+            store.write_videos((row.asDict(), night or date.fromisoformat(row["published_at"][:10])) for row in rows)
+
+    cards.foreachPartition(write)
+
+
+def _media_url(path: str) -> Column:
+    return F.when(F.col(path).isNotNull(), F.concat(F.lit("/media/"), F.col(path)))

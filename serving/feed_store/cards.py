@@ -1,0 +1,50 @@
+"""What the endpoint says of each published video: written by the night it is of, never replaced by an older one.
+
+Belongs here: writing these values and letting go of those that a newer night no longer has. Their content:
+jobs/media/cards.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from itertools import islice
+from typing import cast
+
+import redis
+
+from serving.feed_store.layout import CHUNK, RETIRED_TTL_S, VIDEOS, encode, video_key
+
+_EPOCH = date(1970, 1, 1)
+
+
+def write(client: redis.Redis, videos: Iterable[tuple[Mapping[str, object], date]]) -> int:
+    """Write videos by their `video_id`, each with the night it is of, but for those that a newer night wrote.
+
+    Returns how many.
+    """
+    written, rest = 0, iter(videos)
+    while chunk := [(str(v["video_id"]), v, (night - _EPOCH).days) for v, night in islice(rest, CHUNK)]:
+        days = cast("list[float | None]", client.zmscore(VIDEOS, [video_id for video_id, _, _ in chunk]))
+        # One transaction: an id without its value, or the other way round, would never be let go.
+        with client.pipeline(transaction=True) as pipe:
+            for (video_id, video, day), written_of in zip(chunk, days, strict=True):
+                if written_of is None or written_of <= day:
+                    pipe.zadd(VIDEOS, {video_id: day})
+                    pipe.set(video_key(video_id), encode(video))
+            written += len(pipe.execute()) // 2
+    return written
+
+
+def let_go_before(client: redis.Redis, night: date) -> None:
+    """Give the videos that only nights before this one wrote a time to live: they are published no more.
+
+    Pages of older feeds that are still open may ask for them for that long.
+    """
+    before = f"({(night - _EPOCH).days}"
+    while ids := cast("list[bytes]", client.zrange(VIDEOS, "-inf", before, byscore=True, offset=0, num=CHUNK)):
+        with client.pipeline(transaction=True) as pipe:
+            for video_id in ids:
+                pipe.expire(video_key(video_id.decode()), RETIRED_TTL_S)
+            pipe.zrem(VIDEOS, *ids)
+            pipe.execute()

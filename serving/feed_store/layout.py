@@ -1,0 +1,140 @@
+"""Key names, the pointer and the version of feeds, and the errors of the store.
+
+Belongs here: what writer and reader must agree on.
+
+    feed:current                    string   "<generation> <version>": THE pointer, moved in one command
+    feed:<generation>:u:<user_id>   list     one user's feed in order, every slot an encoded JSON object
+    feed:<generation>:fallback      list     what a user without a feed of their own gets
+    feed:version:<version>          string   "<generation> <number of users>" of a committed version, for rollback
+    feed:staging:<version>          string   the generation that is being written and that no reader sees
+    feed:leaving                    set      generations that are to get a time to live, unless one is current
+    video:<video_id>                string   the encoded JSON object of one published video
+    refused:<user_id>               set      ids of videos that a user refused since feeds were built without them
+    videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
+
+A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
+never touch what readers are reading, and a cursor that pins a generation sees immutable lists. What is current has no
+TTL, since nobody knows how many nights will fail; what is replaced gets one that outlives every open page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+import orjson
+
+RETIRED_TTL_S = 2 * 86_400
+# The next night builds feeds without what was refused; the feed for strangers is built without anybody in mind.
+REFUSED_TTL_S = 60 * 86_400
+REFUSALS = ("not_interested", "report")  # the events that say so
+MAX_SLOTS = 500
+CHUNK = 200  # users or videos per round trip: some MB of commands, well under Redis' query buffer
+POINTER = "feed:current"
+LEAVING = "feed:leaving"
+VIDEOS = "videos"
+# A night's feeds come some hours after its day has ended, and are replaced a day later; six hours are patience.
+STALE_AFTER = timedelta(hours=30)
+
+_VERSION = re.compile(r"(\d{8})\..+")
+_POINTER_TEXT = re.compile(rb"([0-9a-f]{12}) ([\x21-\x7e]+)")
+
+Slot = Mapping[str, object]
+
+
+class FeedStoreError(Exception):
+    """Something about feeds in Redis that the caller has to act on; the text says what and where."""
+
+
+class NothingStaged(FeedStoreError):
+    """`begin` was not called for this version, or what it staged has expired."""
+
+
+class EmptyPublish(FeedStoreError):
+    """A publish without users, without a fallback or with an empty feed: an upstream failure, not a small world."""
+
+
+class IncompletePublish(FeedStoreError):
+    """Redis holds another number of feeds than the job says it wrote."""
+
+
+class OlderNight(FeedStoreError):
+    """A newer night is current, and nobody asked to go back."""
+
+
+class UnknownVersion(FeedStoreError):
+    """No committed version of that name or night is still held."""
+
+
+class NoFeedPublished(FeedStoreError):
+    """No version is current, so there is nothing to serve."""
+
+
+class FeedExpired(FeedStoreError):
+    """The pinned generation is gone: its TTL passed between two pages."""
+
+
+class Pointer(NamedTuple):
+    """What readers get: a generation, and the version it is an attempt at."""
+
+    generation: str
+    version: str
+
+    @classmethod
+    def parse(cls, raw: bytes | None) -> Pointer | None:
+        """The pointer; None where there is none, or something else stands in its place."""
+        found = _POINTER_TEXT.fullmatch(raw or b"")
+        return cls(found[1].decode(), found[2].decode()) if found else None
+
+    def text(self) -> str:
+        return f"{self.generation} {self.version}"
+
+
+def version_of(night: date, model_version: str) -> str:
+    """The night and the ranker: the same for all feeds of a night, and again when the night is repeated."""
+    return f"{night:%Y%m%d}.{model_version}"
+
+
+def night_of(version: str) -> date | None:
+    """The day as of whose end the feeds of a version are; None for a version that no night made."""
+    found = _VERSION.fullmatch(version)
+    try:
+        return datetime.strptime(found[1], "%Y%m%d").date() if found else None
+    except ValueError:
+        return None
+
+
+def is_stale(version: str, now: datetime) -> bool:
+    """Whether feeds of a newer night should have replaced this version."""
+    night = night_of(version)
+    return night is not None and now - datetime.combine(night + timedelta(days=1), time(), UTC) > STALE_AFTER
+
+
+def encode(value: Mapping[str, object]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def feed_key(generation: str, user_id: str) -> str:
+    return f"feed:{generation}:u:{user_id}"
+
+
+def fallback_key(generation: str) -> str:
+    return f"feed:{generation}:fallback"
+
+
+def version_key(version: str) -> str:
+    return f"feed:version:{version}"
+
+
+def staging_key(version: str) -> str:
+    return f"feed:staging:{version}"
+
+
+def refused_key(user_id: str) -> str:
+    return f"refused:{user_id}"
+
+
+def video_key(video_id: str) -> str:
+    return f"video:{video_id}"
