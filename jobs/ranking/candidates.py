@@ -13,13 +13,16 @@ from pyspark.sql import functions as F
 from jobs.job import Window, job
 from jobs.lake import Lake
 from jobs.ranking.propose import moments_at, propose
+from jobs.ranking.refused import refusals
 from jobs.ranking.watched import first_watches
 
 
-def candidates(watches: DataFrame, videos: DataFrame, day: date, at: datetime) -> DataFrame:
-    """silver.watches and silver.videos, both as of `at` (the end of `day`), to the rows of gold.candidates."""
+def candidates(
+    watches: DataFrame, videos: DataFrame, day: date, at: datetime, refused: DataFrame | None = None
+) -> DataFrame:
+    """silver.watches, silver.videos and refusals, all as of `at` (the end of `day`), to the rows of gold.candidates."""
     watched = first_watches(watches)
-    return propose(watched, videos, moments_at(watched, at)).select(
+    return propose(watched, videos, moments_at(watched, at), refused).select(
         F.lit(day).alias("event_date"),
         "user_id",
         "video_id",
@@ -30,12 +33,13 @@ def candidates(watches: DataFrame, videos: DataFrame, day: date, at: datetime) -
     )
 
 
-@job(every="night", reads=["silver.watches", "silver.videos"], writes=["gold.candidates"])
+@job(every="night", reads=["silver.watches", "silver.videos", "bronze.events"], writes=["gold.candidates"])
 def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
     if watches.isEmpty():
         return
+    refused = refusals(lake.read("bronze.events", until=window.end))
     videos = lake.read("silver.videos", until=window.end)
     # Whoever has watched every video there is gets no candidate, and that may be everybody.
-    found = candidates(watches, videos, window.day, window.end)
+    found = candidates(watches, videos, window.day, window.end, refused)
     lake.replace("gold.candidates", found, window, empty_is_a_fact=True)

@@ -29,6 +29,7 @@ from jobs.ranking.moments import (
     watched_next,
 )
 from jobs.ranking.propose import propose
+from jobs.ranking.refused import refusals
 from jobs.ranking.watched import first_watches
 
 # Without impressions a candidate that was not watched is a negative, of which every NEGATIVES-th is kept, by a hash:
@@ -38,12 +39,14 @@ NEGATIVES = 3
 KEY = ("user_id", "video_id", "shown_at")
 
 
-def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFrame | None:
+def examples(
+    watches: DataFrame, videos: DataFrame, events: DataFrame, refused: DataFrame | None = None
+) -> DataFrame | None:
     """Labelled examples without the feature store's features.
 
-    `watches` (silver.watches), `videos` (silver.videos) and the newest `events` (bronze.events), all
-    as of tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
-    other), position (NULL without impressions), label and SOURCE_FEATURES; None when
+    `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events) and all that was ever
+    `refused` (refusals), all as of tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one
+    `at` are ranked against each other), position (NULL without impressions), label and SOURCE_FEATURES; None when
     nobody was shown anything or watched enough.
     """
     watched = first_watches(watches).persist()
@@ -54,7 +57,7 @@ def examples(watches: DataFrame, videos: DataFrame, events: DataFrame) -> DataFr
     if not chosen:
         return None
     timed = at_snapshots(moments, chosen)
-    known = side_by_side(propose(watched, videos, timed)).persist()
+    known = side_by_side(propose(watched, videos, timed, refused)).persist()
     seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="left")
     offered = (
         known.join(replays, on=["user_id", "at"], how="left_semi")
@@ -97,6 +100,7 @@ def run(lake: Lake, window: Window) -> None:
             known_by(lake.read("silver.watches"), window.end),
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
+            refusals(lake.read("bronze.events", until=window.end)),
         )
         if rows is None:
             return

@@ -30,17 +30,17 @@ PAIRS_A_BLOCK = 25_000_000
 SCHEMA = "user_id string, at_us bigint, video_id string, source string, score double, rank int, because string"
 
 
-def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame) -> DataFrame:
+def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: DataFrame | None = None) -> DataFrame:
     """All sources' candidates: user_id, at, video_id, source, score, rank (1 = best), because.
 
-    `watched` as from first_watches, `videos` as silver.videos. `because` is what the source went by: a video
-    (item_item), a number of days (popular), a hashtag or NULL (fresh). A viewer who had watched nothing before the
-    moment gets candidates from popular and fresh.
+    `watched` as from first_watches, `videos` as silver.videos, `refused` as from refusals (None: nobody did). `because`
+    is what the source went by: a video (item_item), a number of days (popular), a hashtag or NULL (fresh). A viewer who
+    had watched nothing before the moment gets candidates from popular and fresh.
     """
     spark = watched.sparkSession
     at, snapshot_at = F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot_at")
     rows = moments.select("user_id", at, snapshot_at).orderBy("user_id", "at").collect()
-    world = pack(watched, videos, {row["user_id"] for row in rows})
+    world = pack(watched, videos, {row["user_id"] for row in rows}, refused)
     number = {user: n for n, user in enumerate(world.users)}
     asked: dict[int, list[Moment]] = {}
     for row in rows:

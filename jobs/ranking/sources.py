@@ -103,7 +103,8 @@ def _similarity(
 
 
 def propose(world: World, known: Snapshot, moments: list[Moment], block: int = 0) -> Iterator[Proposal]:
-    """All sources' proposals of published videos that the viewer had not watched before the moment.
+    """All sources' proposals of published videos that the viewer had neither watched nor refused before the moment, and
+    did not make.
 
     Of a snapshot in blocks, popular and fresh come with block 0 only, and each block has its own best of item_item.
     """
@@ -117,6 +118,8 @@ def propose(world: World, known: Snapshot, moments: list[Moment], block: int = 0
         for row, moment in enumerate(chunk):
             allowed = world.published <= moment.at
             allowed[_seen(world, moment)] = False
+            allowed[_refused(world, moment)] = False
+            allowed &= world.creator != world.makes[moment.user]
             yield _item_item(world, known, weights[row], scores[row] * allowed, moment)
             if liking is not None:
                 top = order[allowed[order]][: CAPS[POPULAR]]
@@ -129,6 +132,12 @@ def _seen(world: World, moment: Moment) -> NDArray[np.int64]:
     """The videos that the viewer watched before the moment, oldest first."""
     start, end = world.starts[moment.user], world.starts[moment.user + 1]
     return world.video[start : start + np.searchsorted(world.at[start:end], moment.at)]
+
+
+def _refused(world: World, moment: Moment) -> NDArray[np.int64]:
+    """The videos that the viewer refused before the moment."""
+    start, end = world.refused_starts[moment.user], world.refused_starts[moment.user + 1]
+    return world.refused[start:end][world.refused_at[start:end] < moment.at]
 
 
 def _histories(world: World, moments: list[Moment]) -> csr_matrix:

@@ -46,7 +46,8 @@ class World:
     """First watches and videos as arrays: some 20 bytes a watch. Viewers and videos are numbered in the order of ids.
 
     `at` and `published` are microseconds since 1970, UTC; `published` is NEVER for what may not be proposed. The
-    watches of viewer u are `starts[u]:starts[u + 1]`, oldest first.
+    watches of viewer u are `starts[u]:starts[u + 1]`, oldest first; what u refused and when lies in `refused` and
+    `refused_at` at `refused_starts[u]:refused_starts[u + 1]`. `makes` is u's number among the creators, -1 for none.
     """
 
     users: NDArray[np.object_]
@@ -58,11 +59,18 @@ class World:
     published: NDArray[np.int64]
     creator: NDArray[np.int64]
     hashtags: NDArray[np.object_]
+    refused_starts: NDArray[np.int64]
+    refused: NDArray[np.int64]
+    refused_at: NDArray[np.int64]
+    makes: NDArray[np.int64]
     tagged: csr_matrix  # videos x hashtags, 1 where a video has the hashtag
 
 
-def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str]) -> World:
-    """first_watches and silver.videos to a World, in which the viewers are too, watched they anything or not."""
+def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refused: DataFrame | None = None) -> World:
+    """first_watches and silver.videos to a World, in which the viewers are too, watched they anything or not.
+
+    `refused` as from refusals; None where nobody refused anything.
+    """
     from scipy.sparse import csr_matrix
 
     catalogue: pd.DataFrame = videos.select(
@@ -77,6 +85,15 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str]) -> Wor
     rows = rows[rows["video_id"].isin(set(ids))].sort_values(["user_id", "n"], ignore_index=True)
     users = np.array(sorted({*rows["user_id"], *viewers}), dtype=object)
     user = np.searchsorted(users, rows["user_id"].to_numpy(dtype=object))
+    no = (
+        rows.iloc[:0]
+        if refused is None
+        else refused.select("user_id", "video_id", F.unix_micros("at").alias("at")).toPandas()
+    )
+    no = no[no["user_id"].isin(set(users)) & no["video_id"].isin(set(ids))].sort_values(["user_id", "video_id"])
+    refuser = np.searchsorted(users, no["user_id"].to_numpy(dtype=object))
+    creators, creator = np.unique(catalogue["user_id"].to_numpy(dtype=object), return_inverse=True)
+    number = {name: n for n, name in enumerate(creators)}
     lists = catalogue["hashtags"]
     sizes = np.array([len(tags) for tags in lists], dtype=np.int64)
     flat = np.array([tag for tags in lists for tag in tags], dtype=object)
@@ -90,7 +107,11 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str]) -> Wor
         at=rows["at"].to_numpy(dtype=np.int64),
         share=rows["share"].to_numpy(dtype=np.float64),
         published=catalogue["published"].to_numpy(dtype=np.int64),
-        creator=np.unique(catalogue["user_id"].to_numpy(dtype=object), return_inverse=True)[1].astype(np.int64),
+        creator=creator.astype(np.int64),
         hashtags=hashtags,
+        refused_starts=np.searchsorted(refuser, np.arange(len(users) + 1)).astype(np.int64),
+        refused=np.searchsorted(ids, no["video_id"].to_numpy(dtype=object)).astype(np.int64),
+        refused_at=no["at"].to_numpy(dtype=np.int64),
+        makes=np.array([number.get(name, -1) for name in users], dtype=np.int64),
         tagged=csr_matrix((np.ones(len(flat)), (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
     )

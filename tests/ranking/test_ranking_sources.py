@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
 from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
 from jobs.ranking.propose import moments_at, propose
+from jobs.ranking.refused import refusals
 from jobs.ranking.watched import first_watches
 
 Make = Callable[..., DataFrame]
@@ -62,6 +64,24 @@ def test_a_video_that_the_viewer_has_watched_is_never_proposed(followed: DataFra
 def test_what_is_rejected_or_not_published_yet_is_never_proposed(followed: DataFrame, videos_of: Make) -> None:
     videos = videos_of(("a",), ("b", {"status": "rejected"}), ("c", {"published_at": TONIGHT + timedelta(days=1)}))
     assert {r.video_id for r in candidates(followed, videos, DAY, TONIGHT).collect()} <= {"a"}
+
+
+def test_what_the_viewer_refused_or_made_is_never_proposed_and_a_refusal_counts_from_its_time_on(
+    followed: DataFrame, videos_of: Make, events_of: Make
+) -> None:
+    videos = videos_of(("a",), ("b",), ("c", {"user_id": "new"}), ("d",), ("e",))
+    shown = events_of(("new", "d", hour(5), 0), ("new", "b", hour(6), 1), ("cid", "e", hour(7), 2))
+    refused = refusals(
+        shown.withColumn("event_type", F.expr("IF(video_id = 'd', 'report', 'not_interested')"))
+        .union(events_of(("new", "e", hour(8), 0)))
+        .union(events_of(("new", "b", hour(300), 0)).withColumn("event_type", F.lit("report")))
+    )
+    tonight = candidates(followed, videos, DAY, TONIGHT, refused).collect()
+    assert {r.video_id for r in tonight if r.user_id == "new"} == {"e"}
+    assert {r.video_id for r in tonight if r.user_id == "cid"} == {"d"}
+    before = followed.select("user_id", F.lit(hour(5.5)).alias("at"), F.lit(hour(5)).alias("snapshot_at")).distinct()
+    then = propose(first_watches(followed), videos, before, refused).collect()
+    assert {r.video_id for r in then if r.user_id == "new"} == {"b", "e"}
 
 
 def test_popular_counts_viewers_and_breaks_ties_by_id(watches_of: Make, videos_of: Make) -> None:
