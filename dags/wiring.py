@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Asset
-from airflow.timetables.trigger import CronTriggerTimetable
 
+from dags.timetable import Ticks
 from jobs.job import Cadence, Job
 from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY, Settings
@@ -47,7 +47,7 @@ def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: time
     dag = DAG(
         dag_id=f"reelmill_{name}",
         # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
-        schedule=CronTriggerTimetable(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
+        schedule=Ticks(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
         catchup=False,  # a day job covers by itself the days that were missed (jobs/coverage.py)
         max_active_runs=1,
         default_args={"owner": "data-team", **RETRIES},

@@ -108,6 +108,7 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
     options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": REPOSITORY / "dags",
+            "plugins_folder": REPOSITORY / "dags" / "plugins",
             "load_examples": False,
             "executor": "LocalExecutor",
             # Two Spark drivers keep two cores busy: while one starts its JVM, the other computes.
