@@ -142,7 +142,7 @@ def upload(
     if not land_only:
         batch.run_pipeline("ingest", None, settings)
         became = answers(landed, settings)
-        console.uploads(became)
+        console.uploads(became, settings)
         sys.exit(0 if all(answer.status == "published" for answer in became) else 1)
 
 

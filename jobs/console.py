@@ -153,11 +153,17 @@ def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool)
     terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
 
-def uploads(answers: Sequence[Answer]) -> None:
-    """What became of each upload."""
+def uploads(answers: Sequence[Answer], settings: Settings) -> None:
+    """What became of each upload, and where those that were published play."""
+    from jobs.address import playback_address
+
     colour = {"published": "green", "rejected": "yellow", "refused": "yellow"}
     shown = [(a.title, Text(a.status, colour.get(a.status, "")), a.detail, a.upload_id) for a in answers]
-    _table(("title", "status", "playback or reason", "video"), shown)
+    _table(("title", "status", "reason", "video"), shown)
+    for answer in answers:
+        if answer.playback_path:
+            # A line of its own, unbroken: an address is there to be copied.
+            say(f"{answer.upload_id} plays at {playback_address(settings, answer.playback_path)}")
 
 
 def ranker(settings: Settings) -> None:

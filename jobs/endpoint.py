@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from jobs.address import noted
 from jobs.console import say
 from jobs.errors import ReelmillError
 from jobs.redis_server import redis_url
@@ -25,7 +26,7 @@ class PortTaken(ReelmillError):
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until interrupted. Raises PortTaken."""
-    with redis_url(settings) as redis, _listening(host, port) as listener:
+    with redis_url(settings) as redis, _listening(host, port) as listener, noted(settings, _address(listener)):
         say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")
         _server(settings, redis, "warning").run(sockets=[listener])
 
@@ -33,7 +34,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
 @contextmanager
 def served(settings: Settings) -> Iterator[str]:
     """The endpoint on a free loopback port for as long as the context is open; yields its base URL."""
-    with redis_url(settings) as redis, _listening("127.0.0.1", 0) as listener:
+    with redis_url(settings) as redis, _listening("127.0.0.1", 0) as listener, noted(settings, _address(listener)):
         server = _server(settings, redis, "error")
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import data_contracts
 from jobs.media.landing import Upload
@@ -20,22 +20,23 @@ UPLOADS, VIDEOS, REFUSED = "bronze.uploads", "silver.videos", 'quarantine."bronz
 
 @dataclass(frozen=True)
 class Answer:
-    """`detail` is where a published video plays, or the reasons why there is none."""
+    """`detail` has the reasons why there is no video, or no sound; `playback_path` is below the media store."""
 
     upload_id: str
     title: str
     status: Literal["published", "rejected", "refused", "waiting"]
     detail: str
+    playback_path: str = ""
 
 
 def answers(uploads: Iterable[Upload], settings: Settings) -> list[Answer]:
     """One answer for each upload, in order."""
     landed = list(uploads)
     ids = ", ".join(f"'{upload.upload_id}'" for upload in landed)
-    videos = {}
+    videos: dict[str, Any] = {}
     if exists(VIDEOS, settings):
-        sql = f"SELECT video_id, status, coalesce(reason, playback_path) FROM {VIDEOS} WHERE video_id IN ({ids})"
-        videos = {video_id: (status, detail or "") for video_id, status, detail in query(sql, settings)[1]}
+        sql = f"SELECT video_id, status, reason, playback_path FROM {VIDEOS} WHERE video_id IN ({ids})"
+        videos = {row[0]: (row[1], row[2] or "", row[3] or "") for row in query(sql, settings)[1]}
     taken_in = set()
     if exists(UPLOADS, settings):
         taken_in = {row[0] for row in query(f"SELECT upload_id FROM {UPLOADS} WHERE upload_id IN ({ids})", settings)[1]}
@@ -46,7 +47,7 @@ def answers(uploads: Iterable[Upload], settings: Settings) -> list[Answer]:
         sql = f"SELECT {key}, flatten(list(rules)) FROM {REFUSED} WHERE {key} IN ({ids}) GROUP BY 1"
         refused = {upload_id: ("refused", _reasons(rules)) for upload_id, rules in query(sql, settings)[1]}
     refused = {upload_id: told for upload_id, told in refused.items() if upload_id not in taken_in}
-    became = {**refused, **videos}
+    became: dict[str, Any] = {**refused, **videos}
     return [Answer(u.upload_id, u.title, *became.get(u.upload_id, ("waiting", ""))) for u in landed]
 
 

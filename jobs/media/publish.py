@@ -21,7 +21,9 @@ from data_contracts.delta import ddl
 from jobs.errors import ReelmillError
 from jobs.job import Window, job
 from jobs.lake import Lake
+from jobs.media.cards import cards, hand_over_cards
 from jobs.media.refusals import Reason, Refused
+from jobs.redis_server import redis_url
 
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
 
@@ -161,6 +163,14 @@ def rows_of(spark: SparkSession, schema: str, rows: Iterable[dict[str, Any]]) ->
     return spark.createDataFrame([tuple(row.get(name) for name in fields.names) for row in rows], fields)
 
 
+def announce(lake: Lake, new: DataFrame) -> None:
+    """Let the endpoint answer for what is published of these uploads at once; the night repeats it, with its counts."""
+    published = cards(lake.read(VIDEOS).join(new.selectExpr("upload_id AS video_id"), on="video_id", how="left_semi"))
+    if not published.isEmpty():
+        with redis_url(lake.settings) as url:
+            hand_over_cards(published, url)
+
+
 @job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
 def run(lake: Lake, window: Window) -> None:
     """Publish every upload that has no video yet. No upload, or no new one, is no work and no error.
@@ -185,6 +195,7 @@ def run(lake: Lake, window: Window) -> None:
             lake.merge(RENDITIONS, rows_of(lake.spark, ddl(load(RENDITIONS)), renditions))
         measured = rows_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
         lake.merge(VIDEOS, imports(new).unionByName(clips(new, measured)))
+        announce(lake, new)
     finally:
         new.unpersist()
     troubles = [outcome.trouble for outcome in outcomes if outcome.trouble]

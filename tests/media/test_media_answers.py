@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
+from jobs.address import playback_address
 from jobs.cli import cli
+from jobs.endpoint import served
 from jobs.job import Window
 from jobs.lake import Lake
 from jobs.media import ingest
 from jobs.media.answers import answers
 from jobs.media.landing import Upload, land
 
+Draw = Callable[..., Path]
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
@@ -50,3 +55,16 @@ def test_the_command_shows_what_was_refused_and_exits_with_1(lake: Lake, clip: P
     done = CliRunner().invoke(cli, words, env={"REELMILL_HOME": str(lake.settings.home)}, catch_exceptions=False)
     assert done.exit_code == 1
     assert "refused" in done.output and "title_is_not_a_book" in done.output
+
+
+def test_an_upload_ends_with_an_address_that_plays_and_can_be_asked_for_at_once(lake: Lake, draw: Draw) -> None:
+    with served(lake.settings) as url:
+        words = ["upload", str(draw("small.mp4", size="180x320"))]
+        done = CliRunner().invoke(cli, words, env={"REELMILL_HOME": str(lake.settings.home)}, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        video_id, _, _, address = done.output.splitlines()[-1].split()
+        assert httpx.get(address).text.startswith("#EXTM3U")
+        assert httpx.get(f"{url}/v1/videos/{video_id}").json()["playback_url"] == address.removeprefix(url)
+    # While nobody serves the home, the file itself plays.
+    path = address.removeprefix(f"{url}/media/")
+    assert Path(playback_address(lake.settings, path).removeprefix("file://")).is_file()

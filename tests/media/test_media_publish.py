@@ -8,13 +8,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
+import redis
 
 from jobs.job import Window
 from jobs.lake import Lake
 from jobs.media import ingest, publish
 from jobs.media.landing import land
 from jobs.media.publish import MediaTrouble
+from jobs.redis_server import redis_url
 
 Draw = Callable[..., Path]
 WINDOW = Window.of_hour(datetime(2026, 1, 5, tzinfo=UTC))
@@ -65,6 +68,13 @@ def test_good_clips_are_published_and_bad_ones_rejected_with_their_reason(lake: 
         assert rendition.bytes == sum(p.stat().st_size for p in folder.iterdir() if p.suffix in (".m4s", ".mp4"))
     # Rejected files are kept.
     assert len(list((lake.settings.landing / "files").iterdir())) == len(clips)
+    # What is published can be asked for at once, before any night.
+    with redis_url(lake.settings) as url, redis.Redis.from_url(url) as client:
+        said = {title: client.get(f"video:{video.video_id}") for title, video in videos.items()}
+    card = orjson.loads(said["small"])
+    assert card["playback_url"] == f"/media/{small.playback_path}"
+    assert (card["duration"], card["hashtags"], card["views"]) == (1.0, ["cats"], 0)
+    assert said["silent"] is not None and said["letter"] is None and said["empty"] is None
 
 
 def test_a_run_killed_before_its_last_commit_ends_in_the_same_tables(lake: Lake, clips: list[Path]) -> None:
