@@ -233,9 +233,9 @@ def check_damage(what: str, played: dict[str, Any], track: Track) -> None:
     unit = played["unit"]
     packets = [(pts * unit, is_good, is_key) for pts, is_good, is_key in played["packets"] if pts is not None]
     first = next((start for start, _, is_key in packets if is_key), float("-inf"))
-    counted = [(start, is_good) for start, is_good, _ in packets if start >= first]
+    counted = [packet for packet in packets if packet[0] >= first]
     frames = [(pts * unit, is_whole) for pts, _, is_whole in played["frames"] if pts is not None]
-    missing = hole(track.gaps, track.seconds, track.bytes) / (step(sorted(start for start, _ in counted)) or 1.0)
+    missing = hole(track.gaps, track.seconds, track.bytes) / (step(sorted(start for start, _, _ in counted)) or 1.0)
     total = len(counted) + missing
     whole = len(counted) - lost(counted, frames)
     if whole < MIN_WHOLE * total:

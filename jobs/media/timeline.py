@@ -78,21 +78,24 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
     return Fraction(measured).limit_denominator(1000)
 
 
-def lost(packets: Sequence[tuple[float, bool]], frames: Sequence[tuple[float, bool]]) -> int:
-    """How many packets (start, is good) came to no whole frame (start, is whole).
+def lost(packets: Sequence[tuple[float, bool, bool]], frames: Sequence[tuple[float, bool]]) -> int:
+    """How many packets (start, is good, is key) came to no whole frame (start, is whole).
 
     A packet is lost when the decoder refused it, when its frame is damaged, and when no frame starts at it or just
     before it. Just before, because the second field of a picture is a packet of its own. What precedes the first frame
-    and was not refused is a decoder's run-in.
+    and was not refused is a decoder's run-in. With a keyframe all is lost that is drawn on it, up to the next one.
     """
-    near = 1.25 * step(sorted({start for start, _ in packets}))
+    near = 1.25 * step(sorted({start for start, _, _ in packets}))
     made = sorted(start for start, _ in frames)
     broken = {start for start, is_whole in frames if not is_whole}
-    count = 0
-    for start, is_good in packets:
+    count, is_ground_lost = 0, False
+    for start, is_good, is_key in sorted(packets):
         place = bisect_right(made, start + near / 10)
         is_there = place == 0 or start - made[place - 1] <= near
-        count += not (is_good and is_there and start not in broken)
+        is_lost = not (is_good and is_there) or start in broken
+        if is_key:
+            is_ground_lost = is_lost
+        count += is_lost or is_ground_lost
     return count
 
 

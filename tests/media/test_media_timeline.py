@@ -36,14 +36,20 @@ def test_a_last_frame_that_is_held_counts() -> None:
 
 
 def test_a_packet_is_lost_when_it_is_refused_or_its_frame_is_broken_or_missing() -> None:
-    packets = [(start, start != 0.5) for start in HALF_RATE]
+    packets = [(start, start != 0.5, start == 0) for start in HALF_RATE]
     assert lost(packets, [(0.0, True), (1.0, False), (1.5, True)]) == 2
-    assert lost([(start, True) for start in (0.0, 0.5, 1.0, 1.5, 2.0)], [(0.0, True), (2.0, True)]) == 2
+    good = [(start, True, False) for start in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    assert lost(good, [(0.0, True), (2.0, True)]) == 2
+
+
+def test_a_lost_keyframe_takes_what_is_drawn_on_it_along() -> None:
+    packets = [(start, start != 0.5, start in (0.5, 1.5)) for start in HALF_RATE]
+    assert lost(packets, [(start, True) for start in HALF_RATE]) == 2
 
 
 def test_the_second_field_of_a_picture_is_not_lost() -> None:
-    fields = [(0.02 * place, True) for place in range(8)]
-    assert lost(fields, fields[::2]) == 0
+    fields = [(0.02 * place, True, place == 0) for place in range(8)]
+    assert lost(fields, [(start, True) for start, _, _ in fields[::2]]) == 0
 
 
 def test_what_the_file_goes_on_without_is_a_hole_and_a_picture_held_is_none() -> None:
