@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, Param
 
 from dags.timetable import Ticks
 from jobs.job import Cadence, Job
 from jobs.pipeline import JOBS
+from jobs.query import newest_whole_day
 from jobs.settings import REPOSITORY, Settings
 from jobs.spark import configuration
 
@@ -35,15 +36,22 @@ TIMEOUTS: dict[Cadence, timedelta] = {
     "day": timedelta(hours=3),
     "night": timedelta(hours=3),
 }
+# The form that triggers a run always sends a day, and a logical date of this very moment beside it. A schedule and a
+# backfill say their day by the logical date alone; a backfill's form sends the day too, the same one for every run.
+DAY = (
+    "{% set asked = (dag_run.conf or {}).get('day') if dag_run.run_type == 'manual' else none %}"
+    "{{ asked or (logical_date | ds if logical_date is defined else params.get('day') or dag_run.run_after | ds) }}"
+)
 
 
 def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: timedelta, doc: str) -> DAG:
     """The DAG `reelmill_<name>`: every job of the cadences in `runs`, each for the day of the run's logical date.
 
     `covers` is the span that one run looks back on: a run at 02:00 that covers a day has the day before as its logical
-    date, whether scheduled or backfilled. Triggered by hand without a logical date, it takes the day that had ended.
+    date, whether scheduled or backfilled. Triggered by hand, a DAG that works by the day asks for the day.
     """
     jobs = [job for job in JOBS.values() if job.every in runs]
+    asks = any(job.every in ("day", "night") for job in jobs)
     dag = DAG(
         dag_id=f"reelmill_{name}",
         # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
@@ -52,13 +60,10 @@ def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: time
         max_active_runs=1,
         default_args={"owner": "data-team", **RETRIES},
         doc_md=doc,
+        params={"day": _day(Settings())} if asks else None,
         tags=["reelmill", *sorted({job.name.split(".")[0] for job in jobs})],
     )
-    day = (
-        "{{ (logical_date if logical_date is defined else "
-        f"dag_run.run_after - macros.timedelta(seconds={covers.total_seconds():.0f})) | ds }}}}"
-    )
-    tasks = {job.name: _task(job, day, dag) for job in jobs}
+    tasks = {job.name: _task(job, DAY, dag) for job in jobs}
     for job in jobs:
         for earlier in upstream(job, jobs):
             tasks[earlier.name] >> tasks[job.name]
@@ -68,6 +73,17 @@ def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: time
 def upstream(job: Job, among: Iterable[Job]) -> list[Job]:
     """The other jobs that write what this one reads."""
     return [other for other in among if other is not job and set(other.writes) & set(job.reads)]
+
+
+def _day(settings: Settings) -> Param:
+    """The day that a run by hand is for."""
+    return Param(
+        str(newest_whole_day(settings)),
+        type="string",
+        format="date",
+        title="Day",
+        description="The day (UTC) to work for. At first the last day that is over and has watches.",
+    )
 
 
 def _task(job: Job, day: str, dag: DAG) -> SparkSubmitOperator:

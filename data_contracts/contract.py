@@ -50,6 +50,14 @@ class RowRule:
 
 
 @dataclass(frozen=True)
+class JobRule:
+    """A reason for which the writing job sets aside what never becomes a row, such as a line that is no JSON."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
 class TableRule:
     """One Great Expectations expectation over a whole batch, by its snake_case type."""
 
@@ -72,6 +80,7 @@ class Contract:
     key: tuple[str, ...]
     window_column: str | None
     row_rules: tuple[RowRule, ...]
+    job_rules: tuple[JobRule, ...]
     table_rules: tuple[TableRule, ...]
     freshness: str
     retention: str
@@ -129,6 +138,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         key=tuple(_said(p.name, "name") for p in keys),
         window_column=_custom(schema).get("windowColumn"),
         row_rules=tuple(_row_rule(q) for q in quality if q.engine in ("rowRule", "idRule")),
+        job_rules=tuple(_job_rule(q) for q in quality if q.engine == "jobRule"),
         table_rules=tuple(_table_rule(q) for q in quality if q.engine == "greatExpectations"),
         freshness=_said(sla.get("freshness"), "slaProperties.freshness"),
         retention=_said(sla.get("retention"), "slaProperties.retention"),
@@ -152,6 +162,11 @@ def _row_rule(q: DataQuality) -> RowRule:
         raise ContractError(f"the row rule {name!r} needs a Spark SQL predicate as its implementation")
     predicate = ID_RULE.format(q.implementation) if q.engine == "idRule" else q.implementation
     return RowRule(name, predicate, q.description or "")
+
+
+def _job_rule(q: DataQuality) -> JobRule:
+    name = _said(q.name, "a job rule's name")
+    return JobRule(name, _said(q.description, f"{name}.description"))
 
 
 def _table_rule(q: DataQuality) -> TableRule:

@@ -19,8 +19,10 @@ def is_one_object(line: str) -> Column:
     By a strict parser: Spark's stops after the first value, and any wrapping that would show it what follows can be
     written into the line itself.
     """
+    # Made here: it loads pandas, which no DAG file may wait for.
+    holds_one_object = F.udf(_is_object, BooleanType(), useArrow=True)
     # As bytes: a text column with a byte that is not UTF-8 would end the whole batch on its way to Python.
-    return _holds_one_object(F.col(line).cast("binary"))
+    return holds_one_object(F.col(line).cast("binary"))
 
 
 def each_copy(broken: DataFrame) -> DataFrame:
@@ -37,6 +39,3 @@ def _is_object(line: bytes) -> bool:
         return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-_holds_one_object = F.udf(_is_object, BooleanType(), useArrow=True)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
+import data_contracts
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
@@ -55,6 +58,43 @@ def exists(table: str, settings: Settings) -> bool:
     return DeltaTable.is_deltatable(str(settings.lake / layer / name))
 
 
+def facts(table: str, settings: Settings, version: int | None = None) -> TableFacts | None:
+    """One table, by default as it is now; None when there is none, or the version is forgotten."""
+    found = _opened(table, settings, version)
+    return None if found is None else _facts(table, found)
+
+
+def span(table: str, settings: Settings, version: int | None = None) -> tuple[datetime, datetime] | None:
+    """The first and the last instant of a table's window column; a date lasts until its midnight. None without rows.
+
+    Read from the statistics in the Delta log, so that it costs no scan.
+    """
+    column = data_contracts.load(table).window_column
+    found = _opened(table, settings, version)
+    if found is None or column is None:
+        return None
+    files = pa.table(found.get_add_actions(flatten=True))
+    if f"min.{column}" not in files.column_names:
+        return None
+    first, last = (
+        [value for value in files.column(f"{bound}.{column}").to_pylist() if value is not None]
+        for bound in ("min", "max")
+    )
+    if not first or not last:
+        return None
+    start, end = min(first), max(last)
+    if isinstance(start, datetime):
+        return start.astimezone(UTC), end.astimezone(UTC)
+    return datetime.combine(start, time(), UTC), datetime.combine(end, time(), UTC) + timedelta(days=1)
+
+
+def newest_whole_day(settings: Settings) -> date:
+    """The day of the newest watch, but never one that is not over; without watches, yesterday (UTC)."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    there = span("silver.watches", settings)
+    return min(there[1].date(), yesterday) if there else yesterday
+
+
 def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of a query in which tables have their layer-qualified names.
 
@@ -92,6 +132,16 @@ def _delta_tables(settings: Settings) -> Iterator[tuple[str, DeltaTable]]:
         # The folder comes before the first commit, and a kill in between leaves it empty: no table yet.
         if DeltaTable.is_deltatable(str(log.parent)):
             yield f"{log.parent.parent.name}.{log.parent.name}", DeltaTable(str(log.parent))
+
+
+def _opened(table: str, settings: Settings, version: int | None) -> DeltaTable | None:
+    if not exists(table, settings):
+        return None
+    layer, _, name = table.partition(".")
+    try:
+        return DeltaTable(str(settings.lake / layer / name), version=version)
+    except DeltaError:  # its log begins after that version
+        return None
 
 
 def _facts(name: str, table: DeltaTable) -> TableFacts:

@@ -1,6 +1,7 @@
 """Policies over all contracts and jobs at once: no table without a contract, no contract without a writer."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,18 @@ def test_a_contract_says_key_units_and_what_is_personal(table: str) -> None:
     people = [c for c in found.columns if c.name == "user_id" and table not in ("silver.videos", "bronze.uploads")]
     assert all(c.classification == "personal" for c in people)
     assert all(len(c.description) > 3 for c in found.columns)
+
+
+def test_every_rule_under_which_a_job_sets_rows_aside_is_described_in_the_contract_of_its_table() -> None:
+    used = set()
+    for name in JOBS:
+        module = import_module(f"jobs.{name}")
+        source = Path(str(module.__file__)).read_text()
+        for table, rule in re.findall(r"lake\.quarantine\((\w+), .*, (\"?\w+\"?)\)", source):
+            used.add((getattr(module, table), rule.strip('"') if rule.startswith('"') else getattr(module, rule)))
+    assert used == {(table, rule.name) for table in tables() for rule in load(table).job_rules}
+    rules = [(t, r) for t in tables() for r in (*load(t).row_rules, *load(t).job_rules, *load(t).table_rules)]
+    assert [(table, rule.name) for table, rule in rules if len(rule.description) < 10] == []
 
 
 @pytest.mark.parametrize("table", tables())

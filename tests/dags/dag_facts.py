@@ -51,6 +51,7 @@ def main() -> None:
             "doc": dag.doc_md,
             "catchup": dag.catchup,
             "max_active_runs": dag.max_active_runs,
+            "params": dag.params.dump(),
             "file": Path(dag.fileloc).name,
             "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
         }

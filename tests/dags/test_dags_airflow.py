@@ -117,19 +117,39 @@ def test_the_master_is_left_to_the_connection(tasks: dict[str, Facts]) -> None:
     assert [name for name, task in tasks.items() if "spark.master" in task["conf"]] == []
 
 
-def test_a_task_works_on_the_day_of_the_logical_date(tasks: dict[str, Facts]) -> None:
-    context = {"logical_date": datetime(2026, 3, 1, 2, tzinfo=UTC)}
-    assert rendered(tasks["reelmill_nightly:features.users"], context)[2:] == ["--date", "2026-03-01"]
+def test_a_scheduled_or_backfilled_run_works_on_the_day_of_its_logical_date(tasks: dict[str, Facts]) -> None:
+    for kind in ("scheduled", "backfill"):
+        # The form of a backfill sends one day for all its runs.
+        assert day_of(tasks, kind, {"day": "2020-01-01"}, datetime(2026, 3, 1, 2, tzinfo=UTC)) == "2026-03-01"
 
 
-def test_a_nightly_run_triggered_without_a_logical_date_works_on_the_day_before(tasks: dict[str, Facts]) -> None:
-    context = {"dag_run": SimpleNamespace(run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))}
-    assert rendered(tasks["reelmill_nightly:features.users"], context)[2:] == ["--date", "2026-02-28"]
+def test_a_run_by_hand_works_on_the_day_that_was_asked_for_else_on_its_logical_date(tasks: dict[str, Facts]) -> None:
+    now = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    assert day_of(tasks, "manual", {"day": "2026-02-20"}, now) == "2026-02-20"
+    assert day_of(tasks, "manual", None, now) == "2026-03-01"
+    assert day_of(tasks, "manual", None, None, default="2026-02-27") == "2026-02-27"
+
+
+def test_a_dag_that_works_by_the_day_asks_for_the_day_and_proposes_one_that_is_over(facts: Facts) -> None:
+    proposed = {name: dag["params"].get("day") for name, dag in facts["dags"].items()}
+    assert {name for name, day in proposed.items() if day} == {"reelmill_daily", "reelmill_nightly"}
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    assert proposed["reelmill_nightly"] in (f"{yesterday}", f"{yesterday - timedelta(days=1)}")
+
+
+def day_of(
+    tasks: dict[str, Facts], run_type: str, conf: dict[str, str] | None, at: datetime | None, default: str = ""
+) -> str:
+    """The day that the nightly job gets; Airflow leaves `logical_date` out when there is none."""
+    run = SimpleNamespace(run_type=run_type, conf=conf, run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))
+    context = {"dag_run": run, "params": {"day": default}, **({"logical_date": at} if at else {})}
+    _, _, option, day = rendered(tasks["reelmill_nightly:features.users"], context)
+    assert option == "--date"
+    return day
 
 
 def rendered(task: Facts, context: Mapping[str, object]) -> list[str]:
-    """The arguments as Airflow's templates would fill them in; Airflow leaves `logical_date` out when there is none."""
+    """The arguments as Airflow's templates would fill them in."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
     environment.filters["ds"] = lambda moment: f"{moment:%Y-%m-%d}"
-    macros = SimpleNamespace(timedelta=timedelta)
-    return [environment.from_string(argument).render(macros=macros, **context) for argument in task["arguments"]]
+    return [environment.from_string(argument).render(**context) for argument in task["arguments"]]

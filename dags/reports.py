@@ -1,0 +1,259 @@
+"""What Dagster is told about runs: what they made, of which days, when they ended, and what their checks said.
+
+Belongs here: from one run, whoever made it, to Dagster's events, and the sensor that reports the runs of Airflow and
+the command. Which assets and checks there are, and running a job from Dagster: catalog.py. The runs: ops.job_runs.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+# `report_runless_asset_event` is public and the same, but dates every event with the moment of the call.
+from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
+from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
+
+import data_contracts
+from data_contracts import Contract
+from jobs.job import Job, Window
+from jobs.pipeline import JOBS, WRITERS
+from jobs.query import exists, facts, query, span
+from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.runner import JobRun
+
+NEVER = "1970-01-01 00:00:00+00:00"
+# Two runs that end together may be recorded in the other order; some seconds later both are there.
+SETTLED = timedelta(seconds=10)
+# Dagster gives a look of a sensor a minute; what is left is reported by the next one.
+LOOK_S = 30.0
+# Checks that every contract implies, beside the rules that it names.
+KEY_IS_UNIQUE = "key_is_unique"
+REQUIRED_COLUMNS = "required_columns"
+DATA_IS_FRESH = "data_is_fresh"
+UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that succeeded. `versions` and `written` (rows) are by table, of its last commit and of all of them."""
+
+    run_id: str
+    job: Job
+    window: Window
+    ended_at: datetime
+    seconds: float
+    versions: Mapping[str, int]
+    written: Mapping[str, int]
+    quarantined: int
+
+    @property
+    def did_nothing(self) -> bool:
+        return not self.versions and not self.quarantined
+
+
+def key(name: str) -> dg.AssetKey:
+    """The asset key of a table or a job."""
+    return dg.AssetKey(name.split("."))
+
+
+def outputs(job: Job) -> tuple[str, ...]:
+    """The names of the assets that a job makes."""
+    return job.writes or (job.name,)
+
+
+def has_days(job: Job) -> bool:
+    """Whether its assets are made day by day; the other jobs take whatever has arrived."""
+    return job.every in ("day", "night")
+
+
+def promise(contract: Contract) -> timedelta:
+    """The age that a table promises not to exceed."""
+    value, unit = contract.freshness.split()
+    return float(value) * UNITS[unit]
+
+
+def described_checks(contract: Contract) -> dict[str, str]:
+    """The checks of a table, by name: what its contract says, by row, by batch, by key and by age."""
+    required = [column.name for column in contract.columns if column.required]
+    checks = {
+        KEY_IS_UNIQUE: f"One row per {', '.join(contract.key)}.",
+        REQUIRED_COLUMNS: f"Never NULL: {', '.join(required)}.",
+        **{rule.name: f"{rule.description} `{rule.predicate}`" for rule in contract.row_rules},
+        **{rule.name: rule.description for rule in contract.job_rules},
+        **{rule.name: f"{rule.description} `{rule.type}{dict(rule.kwargs)}`" for rule in contract.table_rules},
+    }
+    if contract.window_column:
+        checks[DATA_IS_FRESH] = (
+            f"When a run ends, the newest {contract.window_column} is at most twice the promise old."
+        )
+    return checks
+
+
+def made_here(run: "JobRun") -> Run:
+    """A run that this process has just finished."""
+    written: Counter[str] = Counter()
+    for commit in run.commits:
+        written[commit.table] += commit.rows
+    versions = {commit.table: commit.version for commit in run.commits}
+    job = JOBS[run.job]
+    return Run(run.run_id, job, run.window, datetime.now(UTC), run.seconds, versions, written, run.quarantined)
+
+
+def finished_since(cursor: str | None, settings: Settings) -> list[Run]:
+    """The successful runs of our jobs that ended after the cursor, in the order in which they ended."""
+    names, rows = query(
+        f"""
+        SELECT run_id, job, window_start, window_end, seconds, writes, quarantined,
+               started_at + to_milliseconds(CAST(seconds * 1000 AS BIGINT)) AS ended_at
+        FROM ops.job_runs
+        WHERE status = 'succeeded' AND ended_at > TIMESTAMPTZ '{cursor or NEVER}'
+          AND ended_at <= TIMESTAMPTZ '{datetime.now(UTC) - SETTLED}'
+        ORDER BY ended_at, run_id
+        """,
+        settings,
+    )
+    return [_recorded(dict(zip(names, row, strict=True))) for row in rows if row[names.index("job")] in JOBS]
+
+
+def _recorded(row: Mapping[str, Any]) -> Run:
+    written: Counter[str] = Counter()
+    for commit in row["writes"]:
+        written[commit["table"]] += commit["rows"]
+    return Run(
+        run_id=row["run_id"],
+        job=JOBS[row["job"]],
+        window=Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC)),
+        ended_at=row["ended_at"].astimezone(UTC),
+        seconds=row["seconds"],
+        versions={commit["table"]: commit["version"] for commit in row["writes"]},
+        written=written,
+        quarantined=row["quarantined"],
+    )
+
+
+def metadata(name: str, run: Run, settings: Settings) -> dict[str, Any]:
+    """What is shown beside a materialisation: the run, what it wrote, and the whole table as the run left it."""
+    shown: dict[str, Any] = {"run_id": run.run_id, "window": str(run.window), "seconds": round(run.seconds, 1)}
+    if name not in WRITERS:
+        return shown
+    shown |= {"rows written": run.written.get(name, 0), "quarantined": set_aside(name, run, settings).total()}
+    version = run.versions.get(name)
+    if version is not None:
+        shown["delta_version"] = version
+    if (table := facts(name, settings, version)) is not None:
+        shown["dagster/row_count"] = table.rows
+    return shown
+
+
+def set_aside(table: str, run: Run, settings: Settings) -> Counter[str]:
+    """How many rows this run put in quarantine, by rule; a row that breaks two rules counts for both."""
+    if not run.quarantined or not exists(f"quarantine.{table}", settings):
+        return Counter()
+    unnested = f"SELECT unnest(rules) AS rule FROM quarantine.\"{table}\" WHERE run_id = '{run.run_id}'"
+    return Counter(dict(query(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY rule", settings)[1]))
+
+
+def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:
+    """What the checks of a table say after a run. It reached its end, so it broke no table rule and no key.
+
+    A run that touched no row evaluated no rule. How old the data is, is asked after every run.
+    """
+    contract = data_contracts.load(table)
+    broken = set_aside(table, run, settings)
+    missing = {f"{column.name}_required" for column in contract.columns}
+    broken[REQUIRED_COLUMNS] = sum(count for rule, count in broken.items() if rule in missing)
+    touched = table in run.versions or broken.total() > 0
+    said = []
+    for check in described_checks(contract):
+        if check == DATA_IS_FRESH:
+            said += _age(contract, run, settings)
+        elif touched:
+            said.append(_verdict(table, check, broken[check] == 0, {"rows set aside": broken[check]}))
+    return said
+
+
+def _age(contract: Contract, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:
+    there = span(contract.table, settings, run.versions.get(contract.table))
+    if there is None:
+        return []
+    age = max(run.ended_at - there[1], timedelta())
+    shown = {"newest": there[1].isoformat(), "age in hours": round(age / timedelta(hours=1), 1)}
+    return [_verdict(contract.table, DATA_IS_FRESH, age <= 2 * promise(contract), shown)]
+
+
+def _verdict(table: str, check: str, passed: bool, shown: dict[str, Any]) -> dg.AssetCheckEvaluation:
+    # A warning: rows that break a rule are in quarantine, and the table is clean.
+    severity = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckEvaluation(key(table), check, passed, metadata=shown, severity=severity)
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def runs_elsewhere(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Reports the runs that Airflow or the CLI made: without it, Dagster would call every table of theirs late."""
+    settings = Settings()
+    if not exists("ops.job_runs", settings):
+        return dg.SkipReason("Nothing has run in this home yet.")
+    cursor, count, until = context.cursor, 0, time.monotonic() + LOOK_S
+    runs = finished_since(cursor, settings)
+    newest = {run.job.name: run for run in runs}
+    for run in runs:
+        # That a job looked and found nothing is news once.
+        if not run.did_nothing or newest[run.job.name] is run:
+            for event in events_of(run, context.instance, settings):
+                report(event, run.ended_at, context.instance)
+                count += 1
+                if time.monotonic() > until:
+                    return dg.SensorResult(skip_reason=f"{count} events of runs; more follow.", cursor=cursor)
+        cursor = str(run.ended_at)
+    return dg.SensorResult(skip_reason=f"{count} events of {len(runs)} runs.", cursor=cursor)
+
+
+def events_of(
+    run: Run, instance: dg.DagsterInstance, settings: Settings
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """What Dagster does not know yet of a run: a materialisation for each day of its window, then its checks."""
+    for name in outputs(run.job):
+        days, is_dagsters = reported(name, run, instance)
+        missing = [day for day in partitions(run.job, run.window) if day not in days]
+        shown = metadata(name, run, settings) if missing else {}
+        yield from (dg.AssetMaterialization(key(name), metadata=shown, partition=day) for day in missing)
+        if name in WRITERS and not is_dagsters:
+            yield from verdicts(name, run, settings)
+
+
+def partitions(job: Job, window: Window) -> list[str | None]:
+    """The days of a window, oldest first, as Dagster names them; one None for a job without days."""
+    if not has_days(job):
+        return [None]
+    first: date = window.start.date()
+    return [str(first + timedelta(days=n)) for n in range((window.day - first).days + 1)]
+
+
+def reported(name: str, run: Run, instance: dg.DagsterInstance) -> tuple[set[str | None], bool]:
+    """The days of a run that Dagster has for an asset, and whether it made the run itself."""
+    since = dg.AssetRecordsFilter(key(name), after_timestamp=(run.ended_at - timedelta(seconds=1)).timestamp())
+    days: set[str | None] = set()
+    is_dagsters = False
+    for record in instance.fetch_materializations(since, limit=len(partitions(run.job, run.window)) + 100).records:
+        made = record.asset_materialization
+        if made and made.metadata.get("run_id") == dg.MetadataValue.text(run.run_id):
+            days.add(made.partition)
+            is_dagsters = is_dagsters or record.run_id != RUNLESS_RUN_ID
+    return days, is_dagsters
+
+
+def report(
+    event: dg.AssetMaterialization | dg.AssetCheckEvaluation, at: datetime, instance: dg.DagsterInstance
+) -> None:
+    """Record an event of no run of Dagster's, dated when it happened."""
+    made = isinstance(event, dg.AssetMaterialization)
+    kind = DagsterEventType.ASSET_MATERIALIZATION if made else DagsterEventType.ASSET_CHECK_EVALUATION
+    specific = StepMaterializationData(event) if isinstance(event, dg.AssetMaterialization) else event
+    wrapped = DagsterEvent(kind.value, RUNLESS_JOB_NAME, event_specific_data=specific)
+    instance.report_dagster_event(wrapped, RUNLESS_RUN_ID, timestamp=at.timestamp())
