@@ -96,7 +96,7 @@ def demo() -> None:
     epilog=examples(
         "reelmill upload clip.mp4 --user ann --title 'My cat' --hashtag cats --hashtag funny",
         "reelmill upload clips/ --user ann",
-        "reelmill upload duet.mp4 --user bob --duet-of 3f2a... --land-only",
+        "reelmill upload duet.mp4 --user bob --duet-of clip-0000 --land-only",
     )
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE|DIR...")

@@ -41,7 +41,7 @@ def run_demo(settings: Settings) -> None:
     console.say(f"\nDone in {time.monotonic() - clock:.0f} s. Look further, from this folder{home}:")
     reelmill = ".venv/bin/reelmill"
     for line, why in (
-        (f"{reelmill} serve", "the endpoint; /docs describes it, /v1/feed/<user> answers"),
+        (f"{reelmill} serve", f"the endpoint; /docs describes it, /v1/feed/{user} answers"),
         (f"{reelmill} tables", "every table, with rows and bytes"),
         (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
         (f"{reelmill} upload FILE --user me", "publish a clip of your own"),

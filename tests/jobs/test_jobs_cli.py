@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from click.testing import CliRunner, Result
 from jobs.cli import cli
 from jobs.lake import Lake
 from jobs.runner import JobRun
-from jobs.settings import Settings
+from jobs.settings import REPOSITORY, Settings
+from jobs.sim.world import video_id, viewer_id
 
 REELMILL = [sys.executable, "-m", "jobs.cli"]
 
@@ -36,6 +38,16 @@ def test_every_command_says_what_it_does_and_gives_examples(words: tuple[str, ..
     shown = CliRunner().invoke(cli, [*words, "--help"]).output
     assert command.help and command.help.strip().split("\n")[0] in " ".join(shown.split())
     assert "Examples:" in shown and f"reelmill {' '.join(words)}" in shown
+
+
+def test_examples_name_what_the_demo_has() -> None:
+    texts = [(REPOSITORY / "README.md").read_text(), *(str(command.epilog) for _, command in commands())]
+    named = {
+        found
+        for text in texts
+        for found in re.findall(r"(?:viewer|creator|clip)-\w+|[0-9a-f]{4}\.\.\.|<(?:user|viewer|video|id)>", text)
+    }
+    assert named == {viewer_id(0), video_id(0)}
 
 
 def test_help_answers_in_under_half_a_second() -> None:
