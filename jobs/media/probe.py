@@ -157,8 +157,10 @@ def check_claims(seen: dict[str, Any], picture: Track, sounds: list[Track]) -> N
     elif not claims:
         ends = [track["end"] for track in seen["streams"] if track["end"] is not None]
         claims = [(seen["claimed"], max(ends, default=0.0))]
+    # Some containers do not say how long the last packet is shown.
+    last = 0.1 + picture.seconds / max(picture.packets - 1, 1)
     for claimed, found in claims:
-        if found < MIN_WHOLE * claimed - 0.1:
+        if found < MIN_WHOLE * claimed - last:
             raise Refused(Reason.TRUNCATED, f"{found:.1f} s of the stated {claimed:.1f} s are there")
     if picture.packets == 0:
         raise Refused(Reason.NO_VIDEO, f"its {picture.codec} track is empty")
@@ -235,7 +237,8 @@ def check_damage(what: str, played: dict[str, Any], track: Track) -> None:
     first = next((start for start, _, is_key in packets if is_key), float("-inf"))
     counted = [packet for packet in packets if packet[0] >= first]
     frames = [(pts * unit, is_whole) for pts, _, is_whole in played["frames"] if pts is not None]
-    missing = hole(track.gaps, track.seconds, track.bytes) / (step(sorted(start for start, _, _ in counted)) or 1.0)
+    missing = hole(track.gaps, track.seconds, track.packets, track.bytes)
+    missing /= step(sorted(start for start, _, _ in counted)) or 1.0
     total = len(counted) + missing
     whole = len(counted) - lost(counted, frames)
     if whole < MIN_WHOLE * total:

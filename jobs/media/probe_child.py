@@ -23,7 +23,8 @@ from av.stream import Disposition
 
 MEMORY_BYTES = 4 * 1024**3
 MAX_GAPS = 1000
-REORDER_SECONDS = 0.3
+# Shorter steps are no gap worth a look; without decoding times, pictures that depend on later ones go back and forth.
+GAP_SECONDS = 0.3
 MAX_SKIPS = 100_000
 
 
@@ -85,11 +86,9 @@ class Walk:
         length = (packet.duration or 0) * self.unit
         step = 0.0 if self.expected is None else clock * self.unit - self.expected
         place = None if packet.pos is None or packet.pos < 0 else (packet.pos, covered)
-        # Without a decoding time, pictures that depend on later ones go back and forth.
-        least = length if packet.dts is not None else max(length, REORDER_SECONDS)
         if step > self.jump or step < -self.back:
             self.shift -= step
-        elif step > least and place and self.place and len(self.gaps) < MAX_GAPS:
+        elif step > max(length, GAP_SECONDS) and place and self.place and len(self.gaps) < MAX_GAPS:
             self.gaps.append((step, place[0] - self.place[0] - (place[1] - self.place[1])))
         self.place = place
         self.expected = clock * self.unit + length

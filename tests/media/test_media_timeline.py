@@ -53,5 +53,10 @@ def test_the_second_field_of_a_picture_is_not_lost() -> None:
 
 
 def test_what_the_file_goes_on_without_is_a_hole_and_a_picture_held_is_none() -> None:
-    assert hole([(4.0, 40_000)], seconds=10.0, weight=60_000) == 4.0
-    assert hole([(4.0, 30)], seconds=10.0, weight=60_000) == 0.0
+    track = {"seconds": 10, "packets": 60, "weight": 60_000}
+    assert hole([(4.0, 40_000)], **track) == 4.0
+    assert hole([(4.0, 30)], **track) == 0.0
+
+
+def test_padding_between_packets_at_their_usual_step_is_no_hole() -> None:
+    assert hole([(1.0, 3_200)] * 10, seconds=10.0, packets=10, weight=1_000) == 0.0
