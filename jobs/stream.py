@@ -2,15 +2,33 @@
 
 Belongs here: the files it starts from, the trigger, the checkpoint and the errors of a batch. What is done with a
 batch: the jobs that stream.
+
+A checkpoint says what was read, and the tables hold what became of it. Beside each checkpoint stands the version of its
+tables (TABLES), since a lake that was restored from a backup, or a table that took another's place, lacks what the
+checkpoint would skip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
+
+from jobs.errors import ReelmillError
+from jobs.files import appearing
+from jobs.lake import Lake
+from jobs.versions import Snapshot, VersionLost, check_kept, snapshot
+
+TABLES = "tables.json"
+
+
+class CheckpointAhead(ReelmillError):
+    """A stream has read more than its tables hold."""
 
 
 def new_lines(spark: SparkSession, folder: Path) -> DataFrame | None:
@@ -33,17 +51,23 @@ def new_lines(spark: SparkSession, folder: Path) -> DataFrame | None:
     )
 
 
-def each_batch(stream: DataFrame, checkpoint: Path, handle: Callable[[DataFrame], None]) -> None:
-    """Hand over everything that arrived since the checkpoint, then return. Raises what `handle` raised.
+def each_batch(
+    lake: Lake, job: str, tables: Sequence[str], stream: DataFrame, handle: Callable[[DataFrame], None]
+) -> None:
+    """Hand over everything that arrived since the job's checkpoint, then return. Raises what `handle` raised.
 
     A batch is marked as done only after `handle` returned, so a run that dies in between hands over the very same
-    batch once more: `handle` must not mind.
+    batch once more: `handle` must not mind. `tables` are those that it writes, and the one that it streams from. Raises
+    CheckpointAhead, before anything is handed over, when one of them lost what it held when the last batch was done.
     """
+    checkpoint = lake.settings.checkpoints / job
+    _check(lake, job, checkpoint)
     failures: list[Exception] = []
 
     def batch(frame: DataFrame, _: int) -> None:
         try:
             handle(frame)
+            _remember(lake, tables, checkpoint)
         except Exception as error:
             failures.append(error)
             raise
@@ -55,3 +79,25 @@ def each_batch(stream: DataFrame, checkpoint: Path, handle: Callable[[DataFrame]
     except StreamingQueryException as error:
         # Spark wraps the error in pages of JVM frames; the reader needs the sentence that was written for them.
         raise (failures[0] if failures else error) from None
+
+
+def _remember(lake: Lake, tables: Sequence[str], checkpoint: Path) -> None:
+    versions = ((table, lake.version(table)) for table in tables)
+    held = [asdict(snapshot(lake, table, version)) for table, version in versions if version >= 0]
+    with appearing(checkpoint / TABLES) as file:
+        file.write_text(json.dumps(held, default=datetime.isoformat))
+
+
+def _check(lake: Lake, job: str, checkpoint: Path) -> None:
+    record = checkpoint / TABLES
+    if not record.exists():
+        return
+    for held in json.loads(record.read_text()):
+        try:
+            check_kept(lake, Snapshot(held["table"], held["version"], datetime.fromisoformat(held["committed_at"])))
+        except VersionLost as lost:
+            raise CheckpointAhead(
+                f"{lost} So {job} would skip what its checkpoint says was read, though the table no longer has it, and "
+                f"nothing was read. Bring back the lake and {checkpoint} as of one moment; or remove {checkpoint} and "
+                "run again: what is still there is read from its beginning, and counts once."
+            ) from lost

@@ -128,7 +128,7 @@ def run(lake: Lake, window: Window) -> None:
     waiting = visible(folder)
     lines = new_lines(lake.spark, folder)
     if lines is not None:
-        each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
+        each_batch(lake, run.name, run.writes, lines, partial(take_in, lake))
     today = datetime.now(UTC).date()
     archive(folder, waiting, today)
     forget(folder, archived_before=today - ARCHIVED_FOR, rejected_before=today - REJECTED_FOR)

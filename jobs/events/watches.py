@@ -164,7 +164,7 @@ def run(lake: Lake, window: Window) -> None:
         .option("skipChangeCommits", "true")
         .load(str(lake.path(EVENTS)))
     )
-    each_batch(new, lake.settings.checkpoints / run.name, partial(rebuild, lake))
+    each_batch(lake, run.name, (EVENTS, WATCHES), new, partial(rebuild, lake))
     take_up(lake)
 
 

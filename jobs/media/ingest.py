@@ -74,4 +74,4 @@ def run(lake: Lake, window: Window) -> None:
     """Read the manifests that no earlier run has read; a line counts once even if a killed run is repeated."""
     lines = new_lines(lake.spark, lake.settings.landing / "manifests")
     if lines is not None:
-        each_batch(lines, lake.settings.checkpoints / run.name, partial(take_in, lake))
+        each_batch(lake, run.name, run.writes, lines, partial(take_in, lake))

@@ -58,7 +58,7 @@ def test_no_manifest_is_no_work(lake: Lake) -> None:
 
 def test_a_path_out_of_the_landing_area_is_quarantined(lake: Lake) -> None:
     paths = ["../../etc/passwd", "files/../../x.mp4", "/etc/passwd", "files/.hidden"]
-    manifest(lake, "a.jsonl", LINE, *({**LINE, "upload_id": p, "media_file": p} for p in paths))
+    manifest(lake, "a.jsonl", LINE, *({**LINE, "upload_id": f"v{n}", "media_file": p} for n, p in enumerate(paths)))
     ingest.run(lake, WINDOW)
     assert [row.upload_id for row in lake.read("bronze.uploads").collect()] == ["u1"]
     assert {rule for rule, _ in quarantined(lake)} == {"media_file_stays_in_the_landing_area"}
