@@ -6,7 +6,7 @@ the command. Which assets and checks there are, and running a job from Dagster: 
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -151,12 +151,12 @@ def metadata(name: str, run: Run, settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def set_aside(table: str, run: Run, settings: Settings) -> Counter[str]:
-    """How many rows this run put in quarantine, by rule; a row that breaks two rules counts for both."""
+def set_aside(table: str, run: Run, settings: Settings) -> Counter[tuple[str, ...]]:
+    """How many rows this run put in quarantine, by the rules that they break."""
     if not run.quarantined or not exists(f"quarantine.{table}", settings):
         return Counter()
-    unnested = f"SELECT unnest(rules) AS rule FROM quarantine.\"{table}\" WHERE run_id = '{run.run_id}'"
-    return Counter(dict(query(f"SELECT rule, count(*) FROM ({unnested}) GROUP BY rule", settings)[1]))
+    sql = f"SELECT rules, count(*) FROM quarantine.\"{table}\" WHERE run_id = '{run.run_id}' GROUP BY rules"
+    return Counter({tuple(rules): count for rules, count in query(sql, settings)[1]})
 
 
 def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:
@@ -165,10 +165,14 @@ def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEval
     A run that touched no row evaluated no rule. How old the data is, is asked after every run.
     """
     contract = data_contracts.load(table)
-    broken = set_aside(table, run, settings)
+    aside = set_aside(table, run, settings)
     missing = {f"{column.name}_required" for column in contract.columns}
-    broken[REQUIRED_COLUMNS] = sum(count for rule, count in broken.items() if rule in missing)
-    touched = table in run.versions or broken.total() > 0
+    broken: Counter[str] = Counter()
+    for rules, count in aside.items():
+        # A row counts once for each check, however many of its columns are missing.
+        for check in {REQUIRED_COLUMNS if rule in missing else rule for rule in rules}:
+            broken[check] += count
+    touched = table in run.versions or bool(aside)
     said = []
     for check in described_checks(contract):
         if check == DATA_IS_FRESH:
@@ -200,18 +204,21 @@ def runs_elsewhere(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     if not exists("ops.job_runs", settings):
         return dg.SkipReason("Nothing has run in this home yet.")
     cursor, count, until = context.cursor, 0, time.monotonic() + LOOK_S
-    runs = finished_since(cursor, settings)
-    newest = {run.job.name: run for run in runs}
+    runs = news(finished_since(cursor, settings))
     for run in runs:
-        # That a job looked and found nothing is news once.
-        if not run.did_nothing or newest[run.job.name] is run:
-            for event in events_of(run, context.instance, settings):
-                report(event, run.ended_at, context.instance)
-                count += 1
-                if time.monotonic() > until:
-                    return dg.SensorResult(skip_reason=f"{count} events of runs; more follow.", cursor=cursor)
+        for event in events_of(run, context.instance, settings):
+            report(event, run.ended_at, context.instance)
+            count += 1
+            if time.monotonic() > until:
+                return dg.SensorResult(skip_reason=f"{count} events of runs; more follow.", cursor=cursor)
         cursor = str(run.ended_at)
     return dg.SensorResult(skip_reason=f"{count} events of {len(runs)} runs.", cursor=cursor)
+
+
+def news(runs: Sequence[Run]) -> list[Run]:
+    """The runs without those that looked for what had arrived and found nothing, but for the newest of each job."""
+    newest = {run.job.name: run.run_id for run in runs}
+    return [run for run in runs if has_days(run.job) or not run.did_nothing or newest[run.job.name] == run.run_id]
 
 
 def events_of(

@@ -147,6 +147,16 @@ def test_every_day_of_a_catch_up_window_is_filled_once(monkeypatch: pytest.Monke
         assert not any(isinstance(e, dg.AssetMaterialization) for e in reports.events_of(run, instance, settings))
 
 
+def test_of_runs_that_found_nothing_the_newest_shows_but_every_day_of_those_that_work_by_the_day() -> None:
+    def run(name: str, run_id: str, quarantined: int = 0) -> reports.Run:
+        window = Window.of_day(date(2026, 1, 5))
+        return reports.Run(run_id, JOBS[name], window, datetime.now(UTC), 1.0, {}, {}, quarantined)
+
+    ingest, users = "events.ingest", "features.users"
+    runs = [run(ingest, "a"), run(ingest, "b", quarantined=1), run(users, "c"), run(users, "d"), run(ingest, "e")]
+    assert [kept.run_id for kept in reports.news(runs)] == ["b", "c", "d", "e"]
+
+
 def test_the_days_begin_with_the_first_watch(lake: Lake, spark: SparkSession, settings: Settings) -> None:
     today = datetime.now(UTC).date()
     assert catalog.first_day(settings) == newest_whole_day(settings) == today - timedelta(days=1)
