@@ -38,10 +38,14 @@ def measure(folder: Path, name: str, width: int, height: int, has_audio: bool) -
         raise BrokenPlaylist(f"{name} has no playlist")
     lines = playlist.read_text().splitlines()
     lengths = [float(line.removeprefix("#EXTINF:").rstrip(",")) for line in lines if line.startswith("#EXTINF:")]
-    sizes = [(playlist.parent / line).stat().st_size for line in lines if line and not line.startswith("#")]
+    segments = [playlist.parent / line for line in lines if line and not line.startswith("#")]
+    sizes = [segment.stat().st_size for segment in segments]
     inits = [line.split('"')[1] for line in lines if line.startswith("#EXT-X-MAP:")]
     if not lengths or len(lengths) != len(sizes) or len(inits) != 1 or lines[-1] != "#EXT-X-ENDLIST":
         raise BrokenPlaylist(f"{name} has an incomplete playlist")
+    for file in (playlist.parent / inits[0], *segments):
+        if not is_whole(file):
+            raise BrokenPlaylist(f"{name}/{file.name} is cut off")
     init = (playlist.parent / inits[0]).read_bytes()
     seconds = sum(lengths)
     if seconds <= 0:
@@ -58,6 +62,16 @@ def measure(folder: Path, name: str, width: int, height: int, has_audio: bool) -
         audio_codec=AAC_LC if has_audio else None,
         playlist=f"{name}/index.m3u8",
     )
+
+
+def is_whole(file: Path) -> bool:
+    """Whether the boxes of an MP4 file end where the file ends (ISO/IEC 14496-12): a full disk leaves a part."""
+    content = file.read_bytes()
+    at = 0
+    while 0 <= at < len(content):
+        size = int.from_bytes(content[at : at + 4], "big")
+        at = at + size if size >= 8 else -1
+    return at == len(content)
 
 
 def peak_bps(sizes: list[int], lengths: list[float]) -> int:

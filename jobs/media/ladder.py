@@ -47,6 +47,8 @@ SETTINGS = {
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 """H.273 matrix coefficients to the names of ffmpeg's scale filter."""
 
+JPEG_END = b"\xff\xd9"
+
 HD_SHORT_SIDE = 720
 """A clip that names no matrix is BT.709 from here on and BT.601 below, as decoders in phones and browsers assume."""
 
@@ -190,10 +192,12 @@ def transcode(source: Path, seen: Probe, folder: Path) -> list[hls.Variant]:
         variants = [
             hls.measure(folder, rung.name, rung.width, rung.height, seen.audio_stream is not None) for rung in ladder
         ]
-    except hls.BrokenPlaylist as error:
-        raise Refused(Reason.UNDECODABLE, f"{error} ({finished.ending})") from None
-    if not (folder / "poster.jpg").is_file():
-        raise Refused(Reason.UNDECODABLE, f"no frame of it makes a poster ({finished.ending})")
+    except (hls.BrokenPlaylist, FileNotFoundError) as error:
+        # The clip has decoded, and ffmpeg ends well even when the disk took nothing of its last writes.
+        raise DiskTrouble(f"ffmpeg ended well, yet {error}: is the disk below {folder.parent} full?") from None
+    poster = folder / "poster.jpg"
+    if not poster.is_file() or not poster.read_bytes().endswith(JPEG_END):
+        raise DiskTrouble(f"ffmpeg ended well, yet its poster is not whole: is the disk below {folder.parent} full?")
     (folder / "master.m3u8").write_text(hls.master(variants))
     (folder / "ladder.json").write_text(json.dumps([asdict(v) for v in variants], indent=1) + "\n")
     return variants

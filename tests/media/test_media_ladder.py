@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,14 @@ def test_sound_that_outlasts_the_picture_makes_every_length_its_own(draw: Draw, 
         frames = list(container.decode(video=0))
         assert len(frames) == pytest.approx(90, abs=1)
         assert float(frames[-1].pts * frames[-1].time_base) == pytest.approx(3, abs=0.1)
+
+
+def test_a_segment_that_a_full_disk_cut_off_is_never_published(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "cut")
+    segment = tmp_path / "cut" / "360p" / "001.m4s"
+    segment.write_bytes(segment.read_bytes()[:-100])
+    with pytest.raises(hls.BrokenPlaylist, match=r"360p/001\.m4s is cut off"):
+        hls.measure(tmp_path / "cut", "360p", 360, 640, has_audio=True)
 
 
 def test_a_missing_encoder_is_the_machines_fault_and_not_the_clips(
