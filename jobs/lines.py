@@ -12,6 +12,9 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
+# Of a refused line: enough to see what was wrong. A line has no limit, a row of a table that people read should.
+MAX_KEPT = 16_384
+
 
 def is_one_object(line: str) -> Column:
     """Whether a column of text holds exactly one JSON object (RFC 8259), and nothing before or after it.
@@ -25,13 +28,15 @@ def is_one_object(line: str) -> Column:
     return holds_one_object(F.col(line).cast("binary"))
 
 
-def each_copy(broken: DataFrame) -> DataFrame:
-    """The lines with `copy`, 1 for the first of several equal ones of a file: quarantine keeps equal rows once.
+def kept(broken: DataFrame) -> DataFrame:
+    """Refused lines (`line` and others) as quarantine keeps them: the beginning of each, and every copy.
 
-    Equal lines are told apart by a number only, so that the same file read again gives the same rows.
+    Quarantine keeps equal rows once, so `copy` counts the equal ones of a file from 1. They are told apart by nothing
+    else, so that the same file read again gives the same rows.
     """
-    equal = Over.partitionBy(*broken.columns).orderBy(F.lit(0))
-    return broken.withColumn("copy", F.row_number().over(equal))
+    begun = broken.withColumn("line", F.substring("line", 1, MAX_KEPT))
+    equal = Over.partitionBy(*begun.columns).orderBy(F.lit(0))
+    return begun.withColumn("copy", F.row_number().over(equal))
 
 
 def _is_object(line: bytes) -> bool:

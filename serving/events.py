@@ -73,7 +73,9 @@ class Event(BaseModel):
     user_id: Id
     video_id: Id
     event_type: EventType
-    event_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601)] = Field(description="When it happened.")
+    event_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601)] = Field(
+        description="When it happened: after 1989, and at most a day from now."
+    )
     session_id: Id | None = None
     position: int | None = Field(default=None, strict=True, ge=0, lt=100_000, description="0-based slot of the feed.")
     feed_version: Id | None = Field(default=None, description="The feed that showed the video.")

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from serving.cursor import Cursor, CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader, Page
-from serving.ids import MAX_ID, Id, is_id, why_not
+from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
 _JSON = "application/json"
@@ -36,7 +36,7 @@ _FEED_PARAMETERS = [
         "name": "user_id",
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": PATTERN},
     },
     {
         "name": "limit",

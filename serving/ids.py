@@ -15,7 +15,7 @@ from pydantic.functional_validators import AfterValidator
 MAX_ID = 128
 # Without "/", which proxies and clients take for the end of an id even where it is escaped, and without control
 # characters. "." and ".." would be resolved as steps of a path before they are sent.
-_PATTERN = r"^[^\x00-\x1f\x7f/]+$"
+PATTERN = r"^[^\x00-\x1f\x7f/]+$"
 _STEPS = frozenset({".", ".."})
 _RULE = re.compile(rf"[^\x00-\x1f\x7f/]{{1,{MAX_ID}}}")
 
@@ -37,4 +37,4 @@ def _no_step(text: str) -> str:
     return text
 
 
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=_PATTERN), AfterValidator(_no_step)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=PATTERN), AfterValidator(_no_step)]

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
-from jobs.lines import each_copy, is_one_object
+from jobs.lines import is_one_object, kept
 from jobs.stream import each_batch, new_lines
 from serving.spool_upkeep import archive, forget, recover, visible
 
@@ -100,7 +100,7 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
     try:
         broken = parsed.where(F.col("reason").isNotNull())
         if not broken.isEmpty():
-            lake.quarantine(TABLE, each_copy(broken.select("file", "line", "reason")), "line_is_an_event")
+            lake.quarantine(TABLE, kept(broken.select("file", "line", "reason")), "line_is_an_event")
         events = parsed.where(F.col("reason").isNull())
         events = events.select("is_plausible", *[c.name for c in data_contracts.load(TABLE).columns])
         good = events.where("is_plausible").drop("is_plausible")

@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, StringType
 import data_contracts
 from jobs.job import Window, job
 from jobs.lake import Lake
-from jobs.lines import each_copy, is_one_object
+from jobs.lines import is_one_object, kept
 from jobs.media.hashtags import normal_hashtags
 from jobs.stream import each_batch, new_lines
 
@@ -63,7 +63,7 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
     try:
         bad = rows.where("problem IS NOT NULL").select("file", "problem", "line")
         if not bad.isEmpty():
-            lake.quarantine(TABLE, each_copy(bad), "line_is_an_upload")
+            lake.quarantine(TABLE, kept(bad), "line_is_an_upload")
         lake.insert_new(TABLE, uploads(rows.where("problem IS NULL")))
     finally:
         rows.unpersist()

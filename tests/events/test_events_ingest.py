@@ -19,6 +19,7 @@ from data_contracts.contract import ID_RULE
 from jobs.events import ingest
 from jobs.job import Window
 from jobs.lake import Lake
+from jobs.lines import MAX_KEPT
 from serving.events import Event
 from serving.ids import is_id
 
@@ -279,12 +280,13 @@ def test_what_pretends_to_be_one_object_is_not(spark: SparkSession) -> None:
     assert {row["reason"] for row in parsed(spark, *forged)} == {"the line is not one JSON object"}
 
 
-def test_a_line_that_is_not_utf8_stops_nobody(lake: Lake) -> None:
+def test_a_line_that_is_not_utf8_or_has_no_end_stops_nobody(lake: Lake) -> None:
     path = spool(lake, "a.jsonl", event("e1"))
-    path.write_bytes(path.read_bytes() + json.dumps(event("e2")).encode().replace(b"cats", b"c\xe4ts") + b"\n")
+    latin = json.dumps(event("e2")).encode().replace(b"cats", b"c\xe4ts")
+    path.write_bytes(path.read_bytes() + latin + b"\n" + b"x" * 100_000 + b"\n")
     ingest.run(lake, ANY_WINDOW)
     assert ids(lake) == ["e1"]
-    assert lake.read("quarantine.bronze.events").count() == 1
+    assert sorted(map(len, refused(lake))) == [len(latin), MAX_KEPT]
 
 
 json_values = st.recursive(
