@@ -50,27 +50,27 @@ def feature_names() -> tuple[str, ...]:
 
 
 def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
-    """`entities` (user_id, video_id, shown_at and whatever else) with the features that were known at shown_at.
+    """`entities` (user_id, video_id, at and whatever else) with the features that were known at `at`.
 
     Goes through Feast's offline store. Raises TableMissing while a daily table has no data.
     """
     for view in SERVICES[SERVICE]:
         lake.read(VIEWS[view])  # said here, a missing table is one sentence; said by Feast, it is a page
     store = feature_store(lake)
-    # A feature row becomes valid at a midnight, so the midnight before shown_at sees the same rows; Feast joins once
+    # A feature row becomes valid at a midnight, so the midnight before `at` sees the same rows; Feast joins once
     # per different entity and instant, and there are far fewer of those.
-    timed = entities.withColumn(AT, F.date_trunc("day", "shown_at"))
+    timed = entities.withColumn(AT, F.date_trunc("day", "at"))
     with quiet():
         job = store.get_historical_features(timed, store.get_feature_service(SERVICE), full_feature_names=True)
         # The Spark store's job, which stays in Spark; the general one only promises pandas.
         joined = cast("SparkRetrievalJob", job).to_spark_df()
-    return joined.select(*entities.columns, *_features(F.col("shown_at")))
+    return joined.select(*entities.columns, *_features(F.col("at")))
 
 
 def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
     """`pairs` (user_id, video_id and whatever else) with the features that are known at one instant.
 
-    The same columns and values as `point_in_time` with every shown_at = at, without a join over time.
+    The same columns and values as `point_in_time` with every `at` the same, without a join over time.
     """
     joined = pairs
     for view in SERVICES[SERVICE]:

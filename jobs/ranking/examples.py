@@ -3,8 +3,9 @@
 Belongs here: putting moments, candidate scores and the feature store's features together. Which moments and labels:
 moments.py. Training: train.py.
 
-Nothing in an example's features comes from at or after its `shown_at`: histories are cut at the moment, similarities at
-a snapshot before its day, and the feature store joins by point in time.
+Nothing in an example's features comes from its moment or later: where the night whose feed was shown has kept its
+candidates, they are taken from there; else histories are cut at the moment and similarities at a snapshot before its
+day. The feature store joins at the moment too, as serving does.
 """
 
 from __future__ import annotations
@@ -25,44 +26,55 @@ from jobs.ranking.moments import (
     impressions,
     labelled,
     replayed,
+    sampled,
+    shown_at_moments,
     snapshots,
     watched_next,
 )
 from jobs.ranking.propose import propose
 from jobs.ranking.refused import refusals
+from jobs.ranking.sources import CAPS
 from jobs.ranking.watched import first_watches
 
-# Without impressions a candidate that was not watched is a negative, of which every NEGATIVES-th is kept, by a hash:
-# the same ones whenever it runs again. Whether one is kept must not depend on any feature: with all the negatives that
-# item_item ranks high and a fifth of the others, the ranker learned that the others are watched five times as often.
-NEGATIVES = 3
+CANDIDATES = "gold.candidates"
 KEY = ("user_id", "video_id", "shown_at")
 
 
 def examples(
-    watches: DataFrame, videos: DataFrame, events: DataFrame, refused: DataFrame | None = None
+    watches: DataFrame,
+    videos: DataFrame,
+    events: DataFrame,
+    nights: DataFrame | None,
+    refused: DataFrame | None = None,
 ) -> DataFrame | None:
     """Labelled examples without the feature store's features.
 
-    `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events) and all that was ever
-    `refused` (refusals), all as of tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one
-    `at` are ranked against each other), position (NULL without impressions), label and SOURCE_FEATURES; None when
-    nobody was shown anything or watched enough.
+    `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
+    `nights` before (gold.candidates; None before the first) and all that was ever `refused` (refusals), all as of
+    tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each other),
+    position (NULL without impressions), label and SOURCE_FEATURES; None when nobody was shown anything or watched
+    enough.
+
+    Every example is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
+    the ranker only how the feeds of then were made.
     """
     watched = first_watches(watches).persist()
-    shown = impressions(events).persist()
+    served = nights.withColumn("at", F.to_timestamp(F.date_add("event_date", 1))) if nights is not None else None
+    kept = served.select("user_id", "at").distinct() if served is not None else None
+    shown = shown_at_moments(impressions(events), kept).persist()
     replays = replayed(watched, shown).persist()
+    # Before anything is proposed: what is left out must cost nothing.
+    expected = shown.count() + replays.count() * sum(CAPS.values())
+    shown, replays = sampled(shown, expected), sampled(replays, expected)
     moments = shown.select("user_id", "at").distinct().unionByName(replays).persist()
-    chosen = snapshots(moments)
-    if not chosen:
+    known = _known(watched, videos, moments, served, refused)
+    if known is None:
         return None
-    timed = at_snapshots(moments, chosen)
-    known = side_by_side(propose(watched, videos, timed, refused)).persist()
-    seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="left")
+    known = known.persist()
+    seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="inner")
     offered = (
         known.join(replays, on=["user_id", "at"], how="left_semi")
         .join(watched_next(watched, replays), on=["user_id", "at", "video_id"], how="left")
-        .where(f"label > 0 OR pmod(xxhash64(user_id, video_id, unix_micros(at)), {NEGATIVES}) = 0")
         .withColumn("label", F.coalesce("label", F.lit(0)))
         .withColumn("shown_at", F.col("at"))
         .withColumn("position", F.lit(None).cast("int"))
@@ -74,8 +86,23 @@ def examples(
     return every.join(telling, on=["user_id", "at"], how="left_semi")
 
 
+def _known(
+    watched: DataFrame, videos: DataFrame, moments: DataFrame, served: DataFrame | None, refused: DataFrame | None
+) -> DataFrame | None:
+    """What the sources say at the moments, side by side: as a night kept it in `served`, else proposed again."""
+    kept = None
+    if served is not None:
+        kept = side_by_side(served.join(moments, on=["user_id", "at"], how="left_semi"))
+        moments = moments.join(served.select("user_id", "at").distinct(), on=["user_id", "at"], how="left_anti")
+    chosen = snapshots(moments)
+    if not chosen:
+        return kept
+    again = side_by_side(propose(watched, videos, at_snapshots(moments, chosen), refused))
+    return kept.unionByName(again) if kept is not None else again
+
+
 def with_features(rows: DataFrame, day: date, join: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """The rows of gold.examples: `join` adds the feature store's features to user_id, video_id, shown_at."""
+    """The rows of gold.examples: `join` adds the feature store's features to user_id, video_id, at."""
     return join(rows).select(
         F.lit(day).alias("event_date"),
         *KEY,
@@ -86,9 +113,16 @@ def with_features(rows: DataFrame, day: date, join: Callable[[DataFrame], DataFr
     )
 
 
+def _nights(lake: Lake, window: Window) -> DataFrame | None:
+    """The candidates of earlier nights, also those of a feed that was old when it was shown; None before the first."""
+    if not lake.exists(CANDIDATES):
+        return None
+    return lake.read(CANDIDATES, since=window.start - 2 * LOOKBACK, until=window.start)
+
+
 @job(
     every="night",
-    reads=["bronze.events", "silver.watches", "silver.videos", "gold.user_daily", "gold.video_daily"],
+    reads=["bronze.events", "silver.watches", "silver.videos", CANDIDATES, "gold.user_daily", "gold.video_daily"],
     writes=["gold.examples"],
 )
 def run(lake: Lake, window: Window) -> None:
@@ -100,6 +134,7 @@ def run(lake: Lake, window: Window) -> None:
             known_by(lake.read("silver.watches"), window.end),
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
+            _nights(lake, window),
             refusals(lake.read("bronze.events", until=window.end)),
         )
         if rows is None:

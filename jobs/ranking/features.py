@@ -24,6 +24,7 @@ SOURCE_FEATURES = (
     "item_item_share",
     "item_item_rank",
     "popular_score",
+    "popular_share",
     "popular_rank",
     "fresh_score",
     "fresh_rank",
@@ -42,7 +43,8 @@ def ranker_features() -> tuple[str, ...]:
 def side_by_side(candidates: DataFrame) -> DataFrame:
     """One row per moment and video of what `propose` gave: user_id, at, video_id and each source's score and rank.
 
-    item_item_share is the score over the moment's best one, which compares across long and short histories.
+    A share is the score over the moment's best one, which compares across long and short histories (item_item) and
+    across busy and quiet weeks, whose windows differ (popular).
     """
 
     rows = candidates.groupBy(*MOMENT, VIDEO).agg(
@@ -52,15 +54,20 @@ def side_by_side(candidates: DataFrame) -> DataFrame:
             for column in ("score", "rank")
         ]
     )
-    is_best = (F.col("source") == ITEM_ITEM) & (F.col("rank") == 1)
-    best = candidates.where(is_best).select(*MOMENT, F.col("score").alias("best"))
+    best = (
+        candidates.where("rank = 1")
+        .groupBy(*MOMENT)
+        .agg(*[F.max(F.when(F.col("source") == s, F.col("score"))).alias(f"{s}_best") for s in (ITEM_ITEM, POPULAR)])
+    )
+    share = {s: F.round(F.try_divide(F.col(f"{s}_score"), F.col(f"{s}_best")), 6) for s in (ITEM_ITEM, POPULAR)}
     return rows.join(best, on=list(MOMENT), how="left").select(
         *MOMENT,
         VIDEO,
         "item_item_score",
-        F.round(F.col("item_item_score") / F.col("best"), 6).alias("item_item_share"),
+        share[ITEM_ITEM].alias("item_item_share"),
         "item_item_rank",
         "popular_score",
+        share[POPULAR].alias("popular_share"),
         "popular_rank",
         "fresh_score",
         "fresh_rank",

@@ -1,6 +1,6 @@
 """Whether a new ranker may serve.
 
-Belongs here: the rule and its sentence. The measurements: train.py.
+Belongs here: the rule, how many viewers it takes to judge, and the sentence. The measurements: train.py.
 """
 
 from __future__ import annotations
@@ -10,19 +10,37 @@ from typing import Final, Literal
 
 PROMOTED: Final = "promoted"
 REJECTED: Final = "rejected"
+# No verdict: the ranker does not serve, and what serves stays.
+UNJUDGED: Final = "unjudged"
+# From one viewer to the next, the nDCG@10 of two rankers differs with a standard deviation of about 0.2. The mean of
+# 100 such differences is good to 0.02, the least that is worth a new ranker; of 30 to 0.04, and chance promotes.
+ENOUGH_VIEWERS = 100
 
 
 @dataclass(frozen=True)
 class Measured:
-    """nDCG@10 of all that are compared, on the same groups; `in_service` is None while no model serves."""
+    """nDCG@10 of all that are compared, on the same groups of so many viewers; `in_service` is None while none serves.
+
+    `new_watches`: how many there are now beyond those of the night that trained the model in service; None without one.
+    """
 
     model: float
     popularity: float
     in_service: float | None
+    viewers: int
+    new_watches: int | None = None
 
 
-def verdict(measured: Measured) -> tuple[Literal["promoted", "rejected"], str]:
-    """Promote only what is strictly better than popularity and than the model in service; and say why, or why not."""
+def verdict(measured: Measured) -> tuple[Literal["promoted", "rejected", "unjudged"], str]:
+    """Promote only what is strictly better than popularity and than the model in service; and say why, or why not.
+
+    Without a new watch since the model in service, or with too few viewers, there is no verdict.
+    """
+    kept = "no model was in service" if measured.in_service is None else "the model in service stays"
+    if measured.new_watches == 0:
+        return UNJUDGED, f"no new watch since the model in service was trained: {kept}"
+    if measured.viewers < ENOUGH_VIEWERS:
+        return UNJUDGED, f"{measured.viewers} viewers to judge by, fewer than {ENOUGH_VIEWERS}: no verdict, {kept}"
     rivals = {"popularity": measured.popularity, "the model in service": measured.in_service}
     compared = {name: value for name, value in rivals.items() if value is not None}
     lost = [f"{name} has {value:.4f}" for name, value in compared.items() if not measured.model > value]

@@ -6,6 +6,7 @@ in_service. Training: train.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,11 +35,15 @@ class ModelMissing(ReelmillError):
 
 @dataclass(frozen=True)
 class InService:
-    """A promoted ranker; `text` is the whole LightGBM model, small enough to travel to every task."""
+    """A promoted ranker; `text` is the whole LightGBM model, small enough to travel to every task.
+
+    `watches`: how many were known when it was trained; None for a ranker of before that was written down.
+    """
 
     version: str
     text: str
     trained_until: datetime
+    watches: int | None = None
 
 
 def save(models: Path, version: str, text: str) -> str:
@@ -63,7 +68,9 @@ def in_service(lake: Lake, before: date) -> InService | None:
             f"The ranker in service, {newest['model_version']}, has no file at {path}. Restore it, or train it again: "
             f"reelmill run ranking.train --date {newest['event_date']}"
         )
-    return InService(newest["model_version"], path.read_text(), newest["trained_until"].astimezone(UTC))
+    trained_until = newest["trained_until"].astimezone(UTC)
+    # A table that was made before the column has it from its next commit on.
+    return InService(newest["model_version"], path.read_text(), trained_until, newest.asDict().get("watches"))
 
 
 def load(text: str) -> lgb.Booster:
@@ -73,9 +80,17 @@ def load(text: str) -> lgb.Booster:
     return lgb.Booster(model_str=text)
 
 
-def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """One score per row: the prior plus what the trees add. A feature that the frame lacks counts as unknown."""
+def matrix(frame: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float32]:
+    """The features as the ranker reads them, in training and in serving. One that the frame lacks is unknown."""
     import numpy as np
 
-    features = frame.reindex(columns=booster.feature_name()).to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.asarray(np.round(prior(frame) + booster.predict(features, num_threads=1), 6), dtype=np.float64)
+    numbers: NDArray[np.float32] = frame.reindex(columns=list(features)).to_numpy(dtype=np.float32, na_value=np.nan)
+    return numbers
+
+
+def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """One score per row: the prior plus what the trees add."""
+    import numpy as np
+
+    added = booster.predict(matrix(frame, booster.feature_name()), num_threads=1)
+    return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)

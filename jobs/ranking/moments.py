@@ -3,10 +3,10 @@
 Belongs here: choosing moments and their snapshots, and the label of what followed. Features of the examples:
 examples.py.
 
-Where impressions exist, a moment is the start of a day, as the nightly feed knows it, and the examples are what was
-shown that day. Where none exist (an import of ratings), an example is a candidate as of a past moment, labelled by
-what its viewer watched next. Such moments lie inside the history: of MovieLens' 610 people, 409 were active on one day
-only, and would otherwise teach nothing.
+Where impressions exist, a moment is the end of the night whose feed was shown, and the examples are what was shown of
+it; what no kept night can have shown counts as shown by the night before its day. Where none exist (an import of
+ratings), an example is a candidate as of a past moment, labelled by what its viewer watched next. Such moments lie
+inside the history: of MovieLens' 610 people, 409 were active on one day only, and would otherwise teach nothing.
 """
 
 from __future__ import annotations
@@ -28,19 +28,62 @@ ENOUGH = 5
 NEXT_WATCHES = 30
 # Similarities are computed once per snapshot; a moment knows the latest one at or before the start of its day.
 SNAPSHOTS = 6
+# A night learns from about this many examples, however many viewers there are: one process trains, and 600,000 rows of
+# some 50 features are 120 MB as arrays.
+BUDGET = 600_000
+SHARES = 1_000_000
+# As jobs/feeds/build.feed_version writes it.
+NIGHT_OF_VERSION = r"^(\d{8})\."
 SKIPPED, GOOD, VERY_GOOD, WHOLE = 0.2, 0.6, 0.8, 0.99
 
 
+def sampled(rows: DataFrame, expected: int, budget: int = BUDGET) -> DataFrame:
+    """The part of the rows (at least user_id, at) that leaves about `budget` of the `expected` examples.
+
+    A viewer's moment stays or goes as a whole, by its hash: half of what somebody could choose from says nothing about
+    order. The same moments stay whenever a night is run again, and of every day the same share.
+    """
+    if expected <= budget:
+        return rows
+    draw = F.pmod(F.xxhash64("user_id", F.unix_micros("at")), F.lit(SHARES))
+    return rows.where(draw < budget * SHARES // expected)
+
+
 def impressions(events: DataFrame) -> DataFrame:
-    """The newest PER_VIEWER impressions of each viewer: user_id, video_id, shown_at, position, at (the day's start)."""
+    """The newest PER_VIEWER impressions of each viewer: user_id, video_id, shown_at, position, night_end.
+
+    `night_end` is the instant up to which the feed knew its viewer, by its version; NULL where the version names no
+    night, or one that was not over when the video was shown.
+    """
     newest = Over.partitionBy("user_id").orderBy(F.col("shown_at").desc(), "video_id")
+    night = F.try_to_timestamp(F.regexp_extract("feed_version", NIGHT_OF_VERSION, 1), F.lit("yyyyMMdd"))
+    night_end = night + F.expr("INTERVAL 1 DAY")
     return (
         events.where("event_type = 'impression' AND user_id IS NOT NULL AND video_id IS NOT NULL")
-        .groupBy("user_id", "video_id", F.col("event_at").alias("shown_at"))
-        .agg(F.min("position").alias("position"))
+        .select("user_id", "video_id", F.col("event_at").alias("shown_at"), "position", night_end.alias("night_end"))
+        .groupBy("user_id", "video_id", "shown_at")
+        .agg(
+            F.min("position").alias("position"),
+            F.max(F.when(F.col("night_end") <= F.col("shown_at"), F.col("night_end"))).alias("night_end"),
+        )
         .withColumn("_n", F.row_number().over(newest))
         .where(F.col("_n") <= PER_VIEWER)
-        .select("user_id", "video_id", "shown_at", "position", F.date_trunc("day", "shown_at").alias("at"))
+        .select("user_id", "video_id", "shown_at", "position", "night_end")
+    )
+
+
+def shown_at_moments(shown: DataFrame, nights: DataFrame | None) -> DataFrame:
+    """The `impressions` with `at`: their night_end if that night proposed to the viewer, else the start of the day.
+
+    `nights`: the moments (user_id, at) of the nights whose candidates are kept; None before the first night.
+    """
+    day = F.date_trunc("day", "shown_at")
+    columns = ["user_id", "video_id", "shown_at", "position"]
+    if nights is None:
+        return shown.select(*columns, day.alias("at"))
+    kept = nights.withColumnRenamed("at", "night_end").withColumn("kept", F.col("night_end"))
+    return shown.join(kept, on=["user_id", "night_end"], how="left").select(
+        *columns, F.coalesce("kept", day).alias("at")
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MOMENT = ("user_id", "at")
 # Pairs of videos that one task may hold: 16 bytes each in a sparse matrix, and as much again while it is built.
 PAIRS_A_BLOCK = 25_000_000
+# Proposals that leave a task as one frame; each holds up to 150 rows.
+A_FRAME = 500
 SCHEMA = "user_id string, at_us bigint, video_id string, source string, score double, rank int, because string"
 
 
@@ -45,7 +48,9 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
     asked: dict[int, list[Moment]] = {}
     for row in rows:
         asked.setdefault(row["snapshot_at"], []).append(Moment(number[row["user_id"]], row["at"]))
-    blocks = 1 + len(world.video) * NEXT // PAIRS_A_BLOCK
+    # There are no more pairs than the videos have, however much is watched.
+    pairs = min(len(world.video) * NEXT, len(world.videos) ** 2)
+    blocks = 1 + pairs // PAIRS_A_BLOCK
     tasks = [(known_at, block) for known_at in sorted(asked) for block in range(blocks)]
     shared = spark.sparkContext.broadcast((world, asked))
 
@@ -55,10 +60,7 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
             for task in batch["id"]:
                 known_at, block = tasks[task]
                 known = sources.snapshot(known_world, known_at, block, blocks)
-                proposals = sources.propose(known_world, known, known_moments[known_at], block)
-                # Arrow cannot tell the type of a column without values.
-                if every := [p for p in proposals if len(p.videos)]:
-                    yield _frame(known_world, every)
+                yield from frames(known_world, sources.propose(known_world, known, known_moments[known_at], block))
 
     proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(run, SCHEMA)
     if blocks > 1:
@@ -72,6 +74,14 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
 def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
     """One moment for each user_id at the same instant, from which everything before it is known."""
     return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
+
+
+def frames(world: World, proposals: Iterable[sources.Proposal]) -> Iterator[pd.DataFrame]:
+    """The proposals as rows of SCHEMA, A_FRAME of them at a time: a task never holds all of its proposals."""
+    # Arrow cannot tell the type of a column without values.
+    filled = (p for p in proposals if len(p.videos))
+    while every := list(islice(filled, A_FRAME)):
+        yield _frame(world, every)
 
 
 def _frame(world: World, every: list[sources.Proposal]) -> pd.DataFrame:

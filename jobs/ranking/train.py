@@ -1,11 +1,7 @@
 """Trains tonight's ranker, judges it on the newest examples, and lets it serve or not.
 
-Belongs here: the temporal split, LightGBM and the row of gold.models. What it learns from: examples.py. The rule of the
-gate: gate.py. Where the model lies: model.py.
-
-Time runs training < early stopping < evaluation: nothing is judged on moments that it was trained on or stopped by.
-The evaluation is the newest day, if the model in service was not trained on it either; where that has too few viewers
-to judge (MovieLens: often one), it is the fewest newest days that have enough, and `evaluated_from` says so.
+Belongs here: LightGBM and the row of gold.models. What it learns from: examples.py, and which of it judges:
+training_set.py. The rule of the gate: gate.py. Where the model lies: model.py.
 """
 
 from __future__ import annotations
@@ -13,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from jobs.job import Window, job
 from jobs.lake import Lake
@@ -25,6 +20,7 @@ from jobs.ranking import model
 from jobs.ranking.features import prior, ranker_features
 from jobs.ranking.gate import Measured, verdict
 from jobs.ranking.metrics import ndcg
+from jobs.ranking.training_set import EXAMPLES, GROUP, Split, of_night, ordered, split
 
 if TYPE_CHECKING:
     import lightgbm as lgb
@@ -55,47 +51,7 @@ PARAMETERS: dict[str, Any] = {
     "verbose": -1,
 }
 ROUNDS, PATIENCE = 400, 50
-# Below this many viewers an nDCG says more about who happened to come than about the ranker.
-ENOUGH_VIEWERS = 30
-STOPPING_SHARE = 0.15
-GROUP = ["at", "user_id"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples of three spans of time, oldest first, each sorted by group."""
-
-    training: pd.DataFrame
-    stopping: pd.DataFrame
-    evaluation: pd.DataFrame
-
-
-def split(examples: pd.DataFrame, seen: datetime | None) -> Split | None:
-    """Cut the examples in time; None when they do not reach for all three parts.
-
-    `seen` is the newest moment that the model in service was trained on: days up to it judge nobody.
-    """
-    rows = examples.sort_values([*GROUP, "video_id", "shown_at"], ignore_index=True)
-    days = rows["at"].dt.floor("D")
-    known = seen.astimezone(UTC).replace(tzinfo=None) if seen else None
-    cut = None
-    viewers: set[str] = set()
-    for day in sorted(days.unique(), reverse=True):
-        if known is not None and day <= known:
-            break
-        viewers.update(rows.loc[days == day, "user_id"])
-        cut = day
-        if len(viewers) >= ENOUGH_VIEWERS:
-            break
-    if cut is None:
-        return None
-    earlier = rows[rows["at"] < cut]
-    groups = earlier.drop_duplicates(GROUP)["at"]
-    if groups.nunique() < 2:
-        return None
-    # Groups of one instant stay together, and training keeps at least the oldest instant.
-    stop = max(groups.iloc[int(len(groups) * (1 - STOPPING_SHARE))], sorted(groups.unique())[1])
-    return Split(earlier[earlier["at"] < stop], earlier[earlier["at"] >= stop], rows[rows["at"] >= cut])
+WATCHES = "silver.watches"
 
 
 def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
@@ -117,21 +73,27 @@ def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
 
 
 def train(
-    examples: pd.DataFrame, features: tuple[str, ...], day: date, served: model.InService | None
+    examples: pd.DataFrame, features: tuple[str, ...], day: date, served: model.InService | None, watches: int
 ) -> Trained | None:
-    """Train, judge and describe; None when the examples do not reach for a training and a judgement."""
-    parts = split(examples, served.trained_until if served else None)
+    """Train, judge and describe; None when the examples do not reach for a training and a judgement.
+
+    `watches`: how many are known tonight.
+    """
+    rows = ordered(examples)
+    parts = split(rows, served.trained_until if served else None)
     if parts is None:
         return None
     booster = learn(parts, features)
     text = booster.model_to_string(num_iteration=booster.best_iteration)
-    data, fingerprint = _fingerprint(examples, day)
+    data, fingerprint = _fingerprint(rows, day)
     version = f"{day:%Y%m%d}-{fingerprint[:12]}"
     judged = parts.evaluation
     ours = _mean_ndcg(judged, model.score(model.load(text), judged))
     popularity = _mean_ndcg(judged, judged["video__viewers_total"].fillna(0).to_numpy(dtype=float))
     theirs = _mean_ndcg(judged, model.score(model.load(served.text), judged)) if served else None
-    decision, why = verdict(Measured(ours, popularity, theirs))
+    viewers = judged["user_id"].nunique()
+    new = watches - served.watches if served and served.watches is not None else None
+    decision, why = verdict(Measured(ours, popularity, theirs, viewers, new))
     row = {
         "model_version": version,
         "event_date": day,
@@ -144,9 +106,10 @@ def train(
         "in_service_version": served.version if served else None,
         "evaluated_from": _utc(judged["at"].min().floor("D")),
         "evaluated_groups": len(judged.drop_duplicates(GROUP)),
-        "evaluated_viewers": judged["user_id"].nunique(),
+        "evaluated_viewers": viewers,
         "trained_until": _utc(parts.stopping["at"].max()),
         "trained_rows": len(parts.training),
+        "watches": watches,
         "trees": booster.best_iteration,
         "parameters": json.dumps(PARAMETERS, sort_keys=True),
         "data": json.dumps(data, sort_keys=True),
@@ -167,20 +130,13 @@ def _dataset(rows: pd.DataFrame, features: tuple[str, ...], reference: lgb.Datas
     import lightgbm as lgb
 
     return lgb.Dataset(
-        _matrix(rows, features),
+        model.matrix(rows, features),
         label=rows["label"].to_numpy(),
         group=_sizes(rows),
         init_score=prior(rows),
         feature_name=list(features),
         reference=reference,
     )
-
-
-def _matrix(rows: pd.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
-    import numpy as np
-
-    matrix: NDArray[np.float64] = rows[list(features)].to_numpy(dtype=np.float64, na_value=np.nan)
-    return matrix
 
 
 def _sizes(rows: pd.DataFrame) -> NDArray[np.int64]:
@@ -197,14 +153,13 @@ def _utc(moment: pd.Timestamp) -> datetime:
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-def _fingerprint(examples: pd.DataFrame, day: date) -> tuple[dict[str, Any], str]:
+def _fingerprint(rows: pd.DataFrame, day: date) -> tuple[dict[str, Any], str]:
     """What was trained on, and a hash of it and the parameters. Delta versions are no use for the latter: a killed run
     that is repeated leaves one version more and the same rows."""
     import pandas as pd
 
-    rows = examples.sort_values([*GROUP, "video_id", "shown_at"], ignore_index=True)
     digest = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()
-    data = {"table": "gold.examples", "event_date": day.isoformat(), "rows": len(rows), "sha256": digest}
+    data = {"table": EXAMPLES, "event_date": day.isoformat(), "rows": len(rows), "sha256": digest}
     both = json.dumps([digest, PARAMETERS, ROUNDS, PATIENCE], sort_keys=True)
     return data, hashlib.sha256(both.encode()).hexdigest()
 
@@ -219,15 +174,17 @@ def models_row(lake: Lake, trained: Trained, path: str) -> DataFrame:
     return lake.spark.createDataFrame([tuple(row[c.name] for c in columns)], schema)
 
 
-@job(every="night", reads=["gold.examples", "gold.models"], writes=["gold.models"])
+@job(every="night", reads=[EXAMPLES, WATCHES, model.MODELS], writes=[model.MODELS])
 def run(lake: Lake, window: Window) -> None:
     """Without enough examples there is no model tonight, and the feeds keep the order they had: no failure."""
-    if not lake.exists("gold.examples"):
+    if not lake.exists(EXAMPLES):
         return
-    examples: pd.DataFrame = lake.read("gold.examples").where(F.col("event_date") == F.lit(window.day)).toPandas()
+    features = ranker_features()
+    examples = of_night(lake, window.day, features)
     if examples.empty:
         return
-    trained = train(examples, ranker_features(), window.day, model.in_service(lake, before=window.day))
+    watches = lake.read(WATCHES, until=window.end).count()
+    trained = train(examples, features, window.day, model.in_service(lake, before=window.day), watches)
     if trained is None:
         return
     path = model.save(lake.settings.models, trained.version, trained.text)

@@ -26,11 +26,11 @@ def at(day: int, hour: int = 0) -> datetime:
 
 
 def shown(lake: Lake, *rows: tuple[str, str, datetime]) -> DataFrame:
-    return lake.spark.createDataFrame(rows, "user_id string, video_id string, shown_at timestamp")
+    return lake.spark.createDataFrame(rows, "user_id string, video_id string, at timestamp")
 
 
 def in_order(frame: DataFrame) -> list[Row]:
-    return frame.orderBy("user_id", "video_id", "shown_at").collect()
+    return frame.orderBy("user_id", "video_id", "at").collect()
 
 
 def test_the_definitions_have_every_column_of_the_contracts_and_declare_none() -> None:
@@ -50,7 +50,7 @@ def test_without_features_the_error_names_the_table(lake: Lake) -> None:
 def test_a_shown_video_gets_what_was_known_then_and_nothing_later(watched: Lake) -> None:
     moments = [at(0, 13), at(0, 23), at(1), at(2, 23), at(3), at(9)]
     joined = point_in_time(watched, shown(watched, *[("ann", "cats", moment) for moment in moments]))
-    assert joined.columns == ["user_id", "video_id", "shown_at", *feature_names()]
+    assert joined.columns == ["user_id", "video_id", "at", *feature_names()]
     rows = in_order(joined)
     # On its own day not even an hour later: the state of a day is known when the day is over.
     assert [r.user__watches_total for r in rows] == [None, None, 1, 1, 2, 2]
@@ -109,7 +109,7 @@ def test_tasks_side_by_side_share_no_registry(watched: Lake) -> None:
 def test_our_join_refuses_what_it_would_get_wrong(watched: Lake) -> None:
     from jobs.features.offline_store import NotJoinable  # imports Feast
 
-    timed = shown(watched, ("ann", "cats", at(3))).withColumnRenamed("shown_at", "event_timestamp")
+    timed = shown(watched, ("ann", "cats", at(3))).withColumnRenamed("at", "event_timestamp")
     features = feature_store(watched)
     with quiet(), pytest.raises(NotJoinable, match="full names"):
         features.get_historical_features(timed, ["user:watches_7d"])

@@ -78,8 +78,9 @@ def test_a_night_ends_in_redis_and_a_repeated_night_is_the_same(platform: Lake) 
 
     (ranker,) = platform.read("gold.models").collect()
     assert 0 < ranker.popularity_ndcg_at_10 < 1
-    served = in_service(platform, before=NIGHT.day + timedelta(days=1))
-    assert (served is not None) == (ranker.verdict == "promoted")
+    # Forty viewers are too few to judge by, and everybody has a feed in the sources' own order.
+    assert (ranker.verdict, ranker.evaluated_viewers <= VIEWERS) == ("unjudged", True)
+    assert in_service(platform, before=NIGHT.day + timedelta(days=1)) is None
 
     publish.run(platform, NIGHT)
     feeds = platform.read("gold.feeds").orderBy("user_id", "position").collect()
@@ -101,15 +102,12 @@ def test_a_night_ends_in_redis_and_a_repeated_night_is_the_same(platform: Lake) 
 def test_serving_computes_the_same_features_as_training(platform: Lake) -> None:
     """Tonight's candidates as examples of tonight, joined by point in time, are the rows that the ranker scores."""
     from jobs.features.store import point_in_time
-    from jobs.ranking.features import ranker_features
+    from jobs.ranking.features import SOURCE_FEATURES, ranker_features
 
     candidates.run(platform, NIGHT)
     proposed = platform.read("gold.candidates").where("user_id < 'u05'")
     serving = build.features(platform, proposed, NIGHT.end)
-    training = point_in_time(
-        platform,
-        serving.select("user_id", "video_id", serving["at"].alias("shown_at"), *ranker_features()[:8]),
-    )
+    training = point_in_time(platform, serving.select("user_id", "video_id", "at", *SOURCE_FEATURES))
     names = ["user_id", "video_id", *ranker_features()]
     assert sorted(map(str, training.select(*names).collect())) == sorted(map(str, serving.select(*names).collect()))
 

@@ -61,14 +61,25 @@ def videos_of(spark: SparkSession) -> Make:
 
 @pytest.fixture(scope="session")
 def events_of(spark: SparkSession) -> Make:
-    """bronze.events: impressions of (user_id, video_id, event_at, position)."""
+    """bronze.events: impressions of (user_id, video_id, event_at, position, feed_version if one was shown)."""
 
-    def make(*said: tuple[str, str, datetime, int]) -> DataFrame:
+    def make(*said: tuple[Any, ...]) -> DataFrame:
         rows = [
             {"event_id": f"{u} {v} {when}", "user_id": u, "video_id": v, "event_type": "impression", "event_at": when}
-            | {"position": position, "received_at": when}
-            for u, v, when, position in said
+            | {"position": position, "received_at": when, "feed_version": version[0] if version else None}
+            for u, v, when, position, *version in said
         ]
         return _make(spark, "bronze.events", rows)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def candidates_of(spark: SparkSession) -> Make:
+    """gold.candidates of (event_date, user_id, video_id, source, score, rank)."""
+
+    def make(*said: tuple[Any, ...]) -> DataFrame:
+        columns = ("event_date", "user_id", "video_id", "source", "score", "rank")
+        return _make(spark, "gold.candidates", [dict(zip(columns, row, strict=True)) for row in said])
 
     return make

@@ -1,12 +1,13 @@
 """Examples: the label says what followed, the features only what was known before."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.ranking.examples import examples
-from jobs.ranking.moments import at_snapshots, impressions, labelled, snapshots
+from jobs.ranking.moments import at_snapshots, impressions, labelled, sampled, shown_at_moments, snapshots
 
 Make = Callable[..., DataFrame]
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -14,6 +15,10 @@ MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 
 def hour(n: float) -> datetime:
     return MIDNIGHT + timedelta(hours=n)
+
+
+def moments_of(events: DataFrame) -> DataFrame:
+    return shown_at_moments(impressions(events), None)
 
 
 def rows_of(frame: DataFrame | None) -> list[Row]:
@@ -30,7 +35,7 @@ def test_an_impression_is_labelled_by_the_strongest_thing_that_followed(events_o
         "followed": {"is_liked": True, "is_followed": True},
         "unwanted": {"is_not_interested": True},
     }
-    shown = impressions(events_of(*[("ann", v, hour(n), n) for n, v in enumerate([*said, "ignored"])]))
+    shown = moments_of(events_of(*[("ann", v, hour(n), n) for n, v in enumerate([*said, "ignored"])]))
     watches = watches_of(*[("ann", v, hour(n + 0.5), more) for n, (v, more) in enumerate(said.items())])
     labels = {r.video_id: r.label for r in labelled(shown, watches).collect()}
     assert labels == {
@@ -39,13 +44,13 @@ def test_an_impression_is_labelled_by_the_strongest_thing_that_followed(events_o
 
 
 def test_a_watch_before_the_impression_or_days_after_it_does_not_label_it(events_of: Make, watches_of: Make) -> None:
-    shown = impressions(events_of(("ann", "a", hour(10), 0), ("ann", "b", hour(10), 1)))
+    shown = moments_of(events_of(("ann", "a", hour(10), 0), ("ann", "b", hour(10), 1)))
     labels = labelled(shown, watches_of(("ann", "a", hour(9)), ("ann", "b", hour(40))))
     assert {r.label for r in labels.collect()} == {0}
 
 
 def test_a_moment_knows_the_latest_snapshot_before_its_day(events_of: Make) -> None:
-    shown = impressions(events_of(*[("ann", f"v{day}", hour(24 * day + 5), 0) for day in range(12)]))
+    shown = moments_of(events_of(*[("ann", f"v{day}", hour(24 * day + 5), 0) for day in range(12)]))
     moments = shown.select("user_id", "at")
     chosen = snapshots(moments)
     assert chosen == [hour(48 * n) for n in range(6)]
@@ -60,7 +65,7 @@ def test_viewers_without_impressions_are_labelled_by_what_they_watched_next(
     # The others also watched what the late one will not: those are the negatives.
     told = [(f"past{u}", v, hour(n)) for u in range(3) for n, v in enumerate([*videos, *others])]
     told += [("late", v, hour(100 + n), {"share_watched": 0.7}) for n, v in enumerate(videos)]
-    rows = rows_of(examples(watches_of(*told), videos_of(*[(v,) for v in [*videos, *others]]), events_of()))
+    rows = rows_of(examples(watches_of(*told), videos_of(*[(v,) for v in [*videos, *others]]), events_of(), None))
     late = [r for r in rows if r.user_id == "late"]
     assert {r.shown_at for r in late} == {hour(100 + n).replace(tzinfo=None) for n in (8, 12, 16)}
     # The first candidate is what the others watched next, and it is what this one watched next.
@@ -69,8 +74,47 @@ def test_viewers_without_impressions_are_labelled_by_what_they_watched_next(
     assert all(r.position is None and r["at"] == r.shown_at for r in late)
 
 
+def test_more_moments_than_the_budget_leave_whole_ones_the_same_on_every_run(spark: SparkSession) -> None:
+    rows = (
+        spark.range(4000).selectExpr("concat('u', id % 1000) user_id", "id video_id").withColumn("at", F.lit(hour(0)))
+    )
+    chosen = sampled(rows, expected=4000, budget=1000)
+    sizes = {r.user_id: r["count"] for r in chosen.groupBy("user_id").count().collect()}
+    assert set(sizes.values()) == {4}
+    assert 200 < len(sizes) < 300
+    assert {r.user_id for r in sampled(rows.repartition(7), 4000, 1000).collect()} == set(sizes)
+    assert sampled(rows, expected=1000, budget=1000) is rows
+
+
+def test_what_was_shown_is_known_as_the_night_knew_it_whose_feed_was_shown(
+    watches_of: Make, videos_of: Make, events_of: Make, candidates_of: Make
+) -> None:
+    videos = videos_of(("cats",), ("dogs",), ("bees",))
+    night, later = "20240301.item_item_order", "20240304.item_item_order"
+    shown = events_of(
+        *[("ann", video, hour(82), slot, night) for slot, video in enumerate(["cats", "dogs", "bees"])],
+        # This feed's night ends after they saw it: its candidates may know what they did.
+        *[("ben", video, hour(82), slot, later) for slot, video in enumerate(["cats", "dogs"])],
+    )
+    kept = [("ann", "cats", "popular", 40.0, 1), ("ann", "dogs", "popular", 10.0, 2)]
+    nights = candidates_of(
+        *[(date(2024, 3, 1), *row) for row in kept], (date(2024, 3, 4), "ben", "cats", "fresh", 9.0, 1)
+    )
+    watches = watches_of(("ann", "cats", hour(83)), ("ben", "dogs", hour(83)), ("cid", "dogs", hour(50)))
+    rows = rows_of(examples(watches, videos, shown, nights))
+    told = {(r.user_id, r.video_id): (r["at"], r.popular_score, r.popular_share, r.fresh_rank, r.label) for r in rows}
+    # Nobody proposed bees to ann; what somebody did on the next day is not in the candidates of that night.
+    end, day = hour(24).replace(tzinfo=None), hour(72).replace(tzinfo=None)
+    assert told == {
+        ("ann", "cats"): (end, 40.0, 1.0, None, 2),
+        ("ann", "dogs"): (end, 10.0, 0.25, None, 0),
+        ("ben", "cats"): (day, None, None, 2, 0),
+        ("ben", "dogs"): (day, 1.0, 1.0, 3, 2),
+    }
+
+
 def test_nobody_with_a_past_means_no_examples(watches_of: Make, videos_of: Make, events_of: Make) -> None:
-    assert examples(watches_of(("ann", "a", hour(1))), videos_of(("a",)), events_of()) is None
+    assert examples(watches_of(("ann", "a", hour(1))), videos_of(("a",)), events_of(), None) is None
 
 
 def test_changing_the_future_changes_no_feature_of_a_past_example(
@@ -82,8 +126,8 @@ def test_changing_the_future_changes_no_feature_of_a_past_example(
     liked = ("ann", "v6", hour(31), {"is_liked": True})
     # What happens from the day of the impressions on: others watch everything, ann watches v7 at once.
     future = [("ann", "v7", hour(32)), *[(u, f"v{n}", hour(25 + n)) for u in ("ben", "cid", "dan") for n in range(9)]]
-    before = rows_of(examples(watches_of(*past, liked), videos, shown))
-    after = rows_of(examples(watches_of(*past, liked, *future), videos, shown))
+    before = rows_of(examples(watches_of(*past, liked), videos, shown, None))
+    after = rows_of(examples(watches_of(*past, liked, *future), videos, shown, None))
     known = {r.video_id: r for r in after if r.user_id == "ann"}
     assert [r.video_id for r in before] == ["v6", "v7", "v8"]
     for row in before:

@@ -10,7 +10,7 @@ from jobs.ranking.metrics import ndcg
 
 
 def test_the_first_ranker_has_only_popularity_to_beat() -> None:
-    decision, why = verdict(Measured(model=0.3, popularity=0.2, in_service=None))
+    decision, why = verdict(Measured(model=0.3, popularity=0.2, in_service=None, viewers=100))
     assert decision == "promoted"
     assert why == "nDCG@10 0.3000 beats popularity with 0.2000; no model was in service"
 
@@ -22,9 +22,15 @@ def test_the_first_ranker_has_only_popularity_to_beat() -> None:
 def test_a_ranker_that_does_not_beat_both_is_rejected_and_the_reason_names_the_winner(
     popularity: float, in_service: float | None, named: str
 ) -> None:
-    decision, why = verdict(Measured(model=0.3, popularity=popularity, in_service=in_service))
+    decision, why = verdict(Measured(model=0.3, popularity=popularity, in_service=in_service, viewers=100))
     assert decision == "rejected"
     assert named in why
+
+
+def test_fewer_viewers_than_it_takes_to_judge_give_no_verdict_however_good_the_ranker_looks() -> None:
+    decision, why = verdict(Measured(model=0.9, popularity=0.1, in_service=0.2, viewers=32))
+    assert decision == "unjudged"
+    assert why == "32 viewers to judge by, fewer than 100: no verdict, the model in service stays"
 
 
 def test_ndcg_of_two_groups_by_hand() -> None:

@@ -1,8 +1,11 @@
 """Candidates: what each source proposes, and that none of them knows the future."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
@@ -11,7 +14,8 @@ from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
 from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.refused import refusals
-from jobs.ranking.watched import first_watches
+from jobs.ranking.sources import Moment, Proposal
+from jobs.ranking.watched import World, first_watches
 
 Make = Callable[..., DataFrame]
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -149,3 +153,24 @@ def test_cutting_the_videos_into_blocks_changes_no_candidate(
     monkeypatch.setattr(propose_module, "PAIRS_A_BLOCK", 150)
     cut = propose(first_watches(followed), videos, moments)
     assert sorted(cut.collect()) == whole
+
+
+def test_a_task_hands_its_proposals_on_as_it_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(propose_module, "A_FRAME", 2)
+    ids: dict[str, Any] = {"users": np.array(["ann"], dtype=object), "videos": np.array(["a", "b"], dtype=object)}
+    world = World(**{field.name: np.zeros(0) for field in fields(World)} | ids)
+    made: list[int] = []
+
+    def proposals() -> Iterator[Proposal]:
+        for at in range(5):
+            made.append(at)
+            found = np.array([0, 1] if at else [], dtype=np.int64)
+            yield Proposal(Moment(0, at), "popular", found, np.ones(len(found)), ["7"] * len(found))
+
+    frames = propose_module.frames(world, proposals())
+    first = next(frames)
+    assert list(zip(first["at_us"], first["video_id"], first["rank"], strict=True)) == [
+        (1, "a", 1), (1, "b", 2), (2, "a", 1), (2, "b", 2)
+    ]  # fmt: skip
+    assert made == [0, 1, 2]
+    assert [len(frame) for frame in frames] == [4]

@@ -1,0 +1,115 @@
+"""Tonight's examples as arrays: read past the JVM, cut in time, thinned where they teach and whole where they judge.
+
+Belongs here: which examples train, stop and judge. Making them, and how many there are at most: examples.py. Learning
+from them: train.py.
+
+Time runs training < early stopping < evaluation: nothing is judged on moments that it was trained on or stopped by.
+The evaluation is the newest day, if the model in service was not trained on it either; where that has too few viewers
+to judge (MovieLens: often one), it is the fewest newest days that have enough, at most half of the examples, and
+`evaluated_from` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from jobs.lake import Lake
+from jobs.ranking.gate import ENOUGH_VIEWERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = "gold.examples"
+KEY = ["user_id", "video_id", "shown_at"]
+GROUP = ["at", "user_id"]
+STOPPING_SHARE = 0.15
+# However few viewers there are to judge by, this part of the examples is not taken from learning.
+LEARNED = 0.5
+# Without impressions a candidate that was not watched is a negative, of which training keeps every NEGATIVES-th, by a
+# hash: the same ones whenever it runs again. Whether one is kept must not depend on any feature: with all the negatives
+# that item_item ranks high and a fifth of the others, the ranker learned that the others are watched five times as
+# often. What stops and what judges sees every candidate, as serving does.
+NEGATIVES = 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples of three spans of time, oldest first, each sorted by group."""
+
+    training: pd.DataFrame
+    stopping: pd.DataFrame
+    evaluation: pd.DataFrame
+
+
+def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
+    """The night's rows of gold.examples: KEY, at, position, label and the features, these as float32.
+
+    Times are UTC without saying so. Read from the table's files by Arrow: through Spark, every row would pass the
+    driver's heap.
+    """
+    import deltalake
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    lake.read(EXAMPLES)  # pins the version, or says which table is missing
+    pinned = deltalake.DeltaTable(str(lake.path(EXAMPLES)), version=lake.read_versions[EXAMPLES])
+    columns = [*KEY, "at", "position", "label", *features]
+    rows = pinned.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
+    for time in ("shown_at", "at"):
+        rows = rows.set_column(columns.index(time), time, rows[time].cast(pa.timestamp("us")))
+    for feature in features:
+        # Integers above 2^24 are rounded, which no order that matters hangs on.
+        numbers = pc.cast(rows[feature], pa.float32(), safe=False)
+        rows = rows.set_column(columns.index(feature), feature, numbers)
+    # Each column's Arrow memory goes as soon as its pandas column is there.
+    frame: pd.DataFrame = rows.to_pandas(split_blocks=True, self_destruct=True)
+    return frame
+
+
+def ordered(examples: pd.DataFrame) -> pd.DataFrame:
+    """The examples by group, in the one order that makes everything computed from them repeatable."""
+    return examples.sort_values([*GROUP, "video_id", "shown_at"], ignore_index=True)
+
+
+def split(rows: pd.DataFrame, seen: datetime | None) -> Split | None:
+    """Cut `ordered` examples in time; None when they do not reach for all three parts.
+
+    `seen` is the newest moment that the model in service was trained on: days up to it judge nobody.
+    """
+    import pandas as pd
+
+    days = rows["at"].dt.floor("D")
+    known = seen.astimezone(UTC).replace(tzinfo=None) if seen else None
+    cut = None
+    viewers: set[str] = set()
+    for day in sorted(days.unique(), reverse=True):
+        if known is not None and day <= known:
+            break
+        begin, end = rows["at"].searchsorted([day, day + pd.Timedelta(days=1)])
+        if cut is not None and begin < len(rows) * LEARNED:
+            break
+        viewers.update(rows["user_id"].iloc[begin:end])
+        cut = day
+        if len(viewers) >= ENOUGH_VIEWERS:
+            break
+    if cut is None:
+        return None
+    earlier = rows[rows["at"] < cut]
+    groups = earlier.drop_duplicates(GROUP)["at"]
+    if groups.nunique() < 2:
+        return None
+    # Groups of one instant stay together, and training keeps at least the oldest instant.
+    stop = max(groups.iloc[int(len(groups) * (1 - STOPPING_SHARE))], sorted(groups.unique())[1])
+    return Split(thinned(earlier[earlier["at"] < stop]), earlier[earlier["at"] >= stop], rows[rows["at"] >= cut])
+
+
+def thinned(training: pd.DataFrame) -> pd.DataFrame:
+    """Without most of what was neither shown nor watched; what was shown and ignored is all there."""
+    import pandas as pd
+
+    is_candidate = training["shown_at"] == training["at"]
+    draw = pd.util.hash_pandas_object(training[["user_id", "video_id", "at"]], index=False)
+    return training[~is_candidate | (training["label"] > 0) | (draw % NEGATIVES == 0)]
