@@ -6,7 +6,7 @@ The windowing: changes.py.
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.features.changes import daily_state, replace_changes
@@ -15,13 +15,28 @@ from jobs.job import Window, job
 from jobs.lake import Lake
 
 
+def dated_hashtags() -> Column:
+    """Of a row of silver.videos: an array of its different hashtags, in order of spelling, as (hashtag, given_at).
+
+    `given_at` is NULL where the hashtag came with the video.
+    """
+
+    def dated(tag: Column) -> Column:
+        # Places count from 1, and a place is NULL where there are no times.
+        given_at = F.element_at("hashtags_at", F.array_position("hashtags", tag).cast("int"))
+        return F.struct(tag.alias("hashtag"), given_at.alias("given_at"))
+
+    known = F.coalesce("hashtags", F.array().cast("array<string>"))
+    return F.transform(F.array_sort(F.array_distinct(known)), dated)
+
+
 def hashtag_daily(watches: DataFrame, videos: DataFrame, window: Window) -> DataFrame:
     """silver.watches (all of the past) and silver.videos to the rows of gold.hashtag_daily for the days of `window`.
 
-    A watch counts once for each different hashtag of its video.
+    A watch counts once for each different hashtag that its video had by then.
     """
-    tagged = videos.select("video_id", F.explode(F.array_distinct("hashtags")).alias("hashtag"))
-    rows = watches.join(tagged, on="video_id", how="inner")
+    tagged = videos.select("video_id", F.explode(dated_hashtags()).alias("tag")).select("video_id", "tag.*")
+    rows = watches.join(tagged, on="video_id", how="inner").where("given_at IS NULL OR given_at <= started_at")
     return daily_state(rows, "hashtag", outcomes("views"), {"viewers": "user_id", "videos": "video_id"}, window).select(
         "hashtag",
         "event_date",

@@ -54,6 +54,7 @@ def imports(new: DataFrame) -> DataFrame:
         "user_id",
         "title",
         "hashtags",
+        "hashtags_at",
         "duration_ms",
         F.lit(None).cast("int").alias("width"),
         F.lit(None).cast("int").alias("height"),
@@ -70,12 +71,13 @@ def imports(new: DataFrame) -> DataFrame:
 
 def clips(new: DataFrame, measured: DataFrame) -> DataFrame:
     """Uploaded clips as rows of silver.videos: what their owners said, and what was measured (MEASURED)."""
-    said = new.select("upload_id", "user_id", "title", "hashtags", "uploaded_at", "source")
+    said = new.select("upload_id", "user_id", "title", "hashtags", "hashtags_at", "uploaded_at", "source")
     return said.join(measured, on="upload_id", how="inner").select(
         F.col("upload_id").alias("video_id"),
         "user_id",
         "title",
         "hashtags",
+        "hashtags_at",
         "duration_ms",
         "width",
         "height",

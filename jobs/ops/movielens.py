@@ -152,9 +152,11 @@ def views(ratings: Ratings, chosen: NDArray[np.int64]) -> Iterator[dict[str, obj
 
 
 def uploads(
-    movies: Mapping[int, tuple[str, str]], tags: Mapping[int, list[str]], kept: Ratings
+    movies: Mapping[int, tuple[str, str]], tags: Mapping[int, dict[str, int]], kept: Ratings
 ) -> Iterator[dict[str, object]]:
     """The titles as rows of bronze.uploads, without media: genres, then tags by how many people gave them.
+
+    A genre was there from the upload on; a tag from when it was first given.
 
     A title counts as uploaded on 1 January of the year in its name, or when it was first rated if that is earlier. Only
     kept ratings count: the first rating of a title may be held out, and its time must not show in the lake. A title
@@ -165,14 +167,17 @@ def uploads(
         first_rated[movie] = min(at, first_rated.get(movie, at))
     beginning = int(kept.times.min())
     for movie, (title, genres) in movies.items():
-        named = [] if genres == NO_GENRES else [hashtag(genre) for genre in genres.split("|")]
-        hashtags = dict.fromkeys(tag for tag in [*named, *tags.get(movie, [])] if tag)
         known = [at for at in (_first_of_year(title), first_rated.get(movie)) if at is not None]
+        uploaded_at = min(known, default=beginning)
+        named = [] if genres == NO_GENRES else [hashtag(genre) for genre in genres.split("|")]
+        given = {**tags.get(movie, {}), **dict.fromkeys(named, uploaded_at)}
+        hashtags = [tag for tag in dict.fromkeys([*named, *given]) if tag][:MAX_HASHTAGS]
         yield {
             "upload_id": str(movie),
             "user_id": SOURCE,
             "title": title,
-            "hashtags": list(hashtags)[:MAX_HASHTAGS],
+            "hashtags": hashtags,
+            "hashtags_at": [timestamp(given[tag] * 1000) for tag in hashtags],
             "sound_id": None,
             "duet_of": None,
             "stitch_of": None,
@@ -180,7 +185,7 @@ def uploads(
             "source": SOURCE,
             "bytes": None,
             "duration_ms": None,
-            "uploaded_at": timestamp(min(known, default=beginning) * 1000),
+            "uploaded_at": timestamp(uploaded_at * 1000),
         }
 
 
@@ -230,8 +235,10 @@ def _read_ratings(path: Path, movies: Mapping[int, object], tell: Progress) -> R
 
 def _read_tags(
     path: Path, movies: Mapping[int, object], held_out: Ratings, tell: Progress
-) -> tuple[dict[int, list[str]], int, int]:
-    """Hashtags per movie, those given by the most people first; then how many tags were used and left out.
+) -> tuple[dict[int, dict[str, int]], int, int]:
+    """Hashtags per movie with when each was first given (seconds), those given by the most people first.
+
+    Then how many tags were used and left out.
 
     A person's tags from their first held-out rating on, and on the titles held out for them, would tell the ranker what
     they watched in the time that it is judged on.
@@ -241,6 +248,7 @@ def _read_tags(
         cut[user] = min(at, cut.get(user, at))
     hidden = set(zip(held_out.users.tolist(), held_out.movies.tolist(), strict=True))
     people: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    first: dict[tuple[int, str], int] = {}
     used = left_out = 0
     for line, (user, movie, tag, at) in _counted(path, TAGS, tell):
         if movie not in movies:
@@ -249,9 +257,14 @@ def _read_tags(
             left_out += 1
             continue
         used += 1
-        people[movie][hashtag(tag)].add(user)
+        spelled = hashtag(tag)
+        people[movie][spelled].add(user)
+        first[movie, spelled] = min(at, first.get((movie, spelled), at))
     counts = {movie: Counter({tag: len(who) for tag, who in tags.items()}) for movie, tags in people.items()}
-    ranked = {movie: sorted(count, key=lambda tag: (-count[tag], tag)) for movie, count in counts.items()}
+    ranked = {
+        movie: {tag: first[movie, tag] for tag in sorted(count, key=lambda tag: (-count[tag], tag))}
+        for movie, count in counts.items()
+    }
     return ranked, used, left_out
 
 

@@ -51,9 +51,9 @@ def examples(
 
     `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
     `nights` before (gold.candidates; None before the first) and all that was ever `refused` (refusals), all as of
-    tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each other),
-    position (NULL without impressions), label and SOURCE_FEATURES; None when nobody was shown anything or watched
-    enough.
+    tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
+    other), position (NULL without impressions), label and SOURCE_FEATURES; None when nobody was shown anything or
+    watched enough.
 
     Every example is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
     the ranker only how the feeds of then were made.

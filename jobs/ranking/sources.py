@@ -64,12 +64,14 @@ class Proposal(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What all viewers did before an instant: viewers per video, ever and by window, and who was watched after whom."""
+    """What all viewers did before an instant: viewers per video, ever and by window, who was watched after whom, and
+    which hashtags (columns) the videos (rows) had, as ones."""
 
     at: int
     viewers: NDArray[np.int64]
     viewers_in: dict[int, NDArray[np.int64]]
     similarity: csr_matrix
+    tagged: csr_matrix
 
 
 def snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
@@ -80,7 +82,17 @@ def snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot
         days: np.bincount(world.video[before & (world.at >= at - days * DAY)], minlength=size) for days in WINDOWS_D
     }
     viewers = viewers_in[WINDOWS_D[-1]]
-    return Snapshot(at, viewers, viewers_in, _similarity(world, before, viewers, block, blocks))
+    similarity = _similarity(world, before, viewers, block, blocks)
+    return Snapshot(at, viewers, viewers_in, similarity, _tagged(world, at))
+
+
+def _tagged(world: World, at: int) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    given = world.tagged.tocoo()
+    known = given.data < at
+    cells = (given.row[known], given.col[known])
+    return csr_matrix((np.ones(np.count_nonzero(known)), cells), shape=given.shape)
 
 
 def _similarity(
@@ -114,7 +126,7 @@ def propose(world: World, known: Snapshot, moments: list[Moment], block: int = 0
         chunk = moments[begin : begin + CHUNK]
         weights = _histories(world, chunk)
         scores = (weights @ known.similarity).toarray()
-        liking = (weights @ world.tagged).tocsr() if block == 0 else None
+        liking = (weights @ known.tagged).tocsr() if block == 0 else None
         for row, moment in enumerate(chunk):
             allowed = world.published <= moment.at
             allowed[_seen(world, moment)] = False
@@ -125,7 +137,7 @@ def propose(world: World, known: Snapshot, moments: list[Moment], block: int = 0
                 top = order[allowed[order]][: CAPS[POPULAR]]
                 counts = known.viewers_in[days][top].astype(np.float64)
                 yield Proposal(moment, POPULAR, top, counts, [str(days)] * len(top))
-                yield _fresh(world, liking[row], pool[allowed[pool]], moment)
+                yield _fresh(world, known, liking[row], pool[allowed[pool]], moment)
 
 
 def _seen(world: World, moment: Moment) -> NDArray[np.int64]:
@@ -198,12 +210,12 @@ def _fresh_pool(world: World, known: Snapshot) -> NDArray[np.int64]:
     return places[np.lexsort((places, -world.published[places], turn))][:FRESH_POOL]
 
 
-def _fresh(world: World, liking: csr_matrix, pool: NDArray[np.int64], moment: Moment) -> Proposal:
+def _fresh(world: World, known: Snapshot, liking: csr_matrix, pool: NDArray[np.int64], moment: Moment) -> Proposal:
     """The pool by this viewer's share of liking for each one's hashtags, then in its own order."""
-    share = np.zeros(world.tagged.shape[1])
+    share = np.zeros(known.tagged.shape[1])
     if liking.nnz:
         share[liking.indices] = liking.data / liking.data.sum()
-    tagged = world.tagged[pool]
+    tagged = known.tagged[pool]
     scores = np.round(tagged @ share, 9)
     order = np.lexsort((np.arange(len(pool)), -scores))[: CAPS[FRESH]]
     because: list[str | None] = []

@@ -16,6 +16,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.features.hashtags import dated_hashtags
+
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 # A watch of which nobody knows how much was seen says less than a finished one and more than a skipped one.
 UNKNOWN_SHARE = 0.5
 NEVER = np.iinfo(np.int64).max
+# Before every instant.
+ALWAYS = np.iinfo(np.int64).min
 
 
 def first_watches(watches: DataFrame) -> DataFrame:
@@ -63,7 +67,7 @@ class World:
     refused: NDArray[np.int64]
     refused_at: NDArray[np.int64]
     makes: NDArray[np.int64]
-    tagged: csr_matrix  # videos x hashtags, 1 where a video has the hashtag
+    tagged: csr_matrix  # videos x hashtags: when a video got the hashtag, in microseconds; ALWAYS if with the upload
 
 
 def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refused: DataFrame | None = None) -> World:
@@ -76,7 +80,10 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
     catalogue: pd.DataFrame = videos.select(
         "video_id",
         "user_id",
-        F.array_sort(F.array_distinct(F.coalesce("hashtags", F.array().cast("array<string>")))).alias("hashtags"),
+        F.transform(dated_hashtags(), lambda tag: tag["hashtag"]).alias("hashtags"),
+        F.transform(dated_hashtags(), lambda tag: F.coalesce(F.unix_micros(tag["given_at"]), F.lit(int(ALWAYS)))).alias(
+            "given"
+        ),
         F.when(F.col("status") == "published", F.unix_micros("published_at")).otherwise(int(NEVER)).alias("published"),
     ).toPandas()
     catalogue = catalogue.sort_values("video_id", ignore_index=True)
@@ -97,6 +104,7 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
     lists = catalogue["hashtags"]
     sizes = np.array([len(tags) for tags in lists], dtype=np.int64)
     flat = np.array([tag for tags in lists for tag in tags], dtype=object)
+    given = np.array([at for times in catalogue["given"] for at in times], dtype=np.int64)
     hashtags, tag = np.unique(flat, return_inverse=True) if flat.size else (flat, np.zeros(0, np.int64))
     holders = np.repeat(np.arange(len(ids)), sizes)
     return World(
@@ -113,5 +121,5 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
         refused=np.searchsorted(ids, no["video_id"].to_numpy(dtype=object)).astype(np.int64),
         refused_at=no["at"].to_numpy(dtype=np.int64),
         makes=np.array([number.get(name, -1) for name in users], dtype=np.int64),
-        tagged=csr_matrix((np.ones(len(flat)), (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
+        tagged=csr_matrix((given, (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
     )

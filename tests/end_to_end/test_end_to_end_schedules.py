@@ -40,7 +40,8 @@ class Home:
         """Publish them, or give them another hashtag."""
         rows = ", ".join(f"('{video}', '{hashtag}')" for video, hashtag in hashtags.items())
         Lake(self.spark, self.settings).merge("silver.videos", self.spark.sql(
-            "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array(hashtag) AS hashtags, 10000L AS duration_ms, "
+            "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array(hashtag) AS hashtags, "
+            "CAST(NULL AS array<timestamp>) AS hashtags_at, 10000L AS duration_ms, "
             "1 AS width, 1 AS height, true AS has_audio, 'published' AS status, CAST(NULL AS STRING) AS reason, "
             "TIMESTAMP '2024-01-01' AS published_at, CAST(NULL AS STRING) AS media_hash, CAST(NULL AS STRING) AS "
             f"playback_path, CAST(NULL AS STRING) AS poster_path, 'api' AS source FROM VALUES {rows} AS t(id, hashtag)"

@@ -144,6 +144,7 @@ def publish(lake: Lake, *withdrawn: str) -> None:
     said |= {"source": "'api'", "reason": "IF(status = 'rejected', 'too_long: 400 s', NULL)", "width": "480"}
     said |= {
         "hashtags": "array('a')",
+        "hashtags_at": "CAST(NULL AS array<timestamp>)",
         "height": "854",
         "media_hash": "'h'",
         "playback_path": "CAST(NULL AS STRING)",

@@ -57,7 +57,8 @@ def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watch
         "silver.watches", watches_of(("ann", "cats", 0), ("ann", "dogs", 2, {"share_watched": 1.0}), ("ben", "cats", 2))
     )
     tagged = lake.spark.sql(
-        "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array('pets') AS hashtags, 1000L AS duration_ms, "
+        "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array('pets') AS hashtags, "
+        "CAST(NULL AS array<timestamp>) AS hashtags_at, 1000L AS duration_ms, "
         "1 AS width, 1 AS height, true AS has_audio, 'published' AS status, CAST(NULL AS STRING) AS reason, "
         "TIMESTAMP '2024-01-01' AS published_at, CAST(NULL AS STRING) AS media_hash, CAST(NULL AS STRING) AS "
         "playback_path, CAST(NULL AS STRING) AS poster_path, 'api' AS source FROM VALUES ('cats'), ('dogs') AS t(id)"

@@ -21,6 +21,7 @@ from jobs.lake import EmptyOutput, Lake
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 FIRST = date(2024, 3, 1)
+TAGGED = "video_id string, hashtags array<string>, hashtags_at array<timestamp>"
 
 
 def days(first: int, last: int) -> Window:
@@ -83,14 +84,23 @@ def test_a_viewer_counts_once_in_a_window_however_often_they_watch(watches_of: A
 
 
 def test_a_watch_counts_for_each_hashtag_of_its_video_once(spark: SparkSession, watches_of: Any) -> None:
-    tagged = [("cats", ["pets", "cute", "pets"]), ("dogs", ["pets"]), ("rain", [])]
-    videos = spark.createDataFrame(tagged, "video_id string, hashtags array<string>")
+    tagged = [("cats", ["pets", "cute", "pets"], None), ("dogs", ["pets"], None), ("rain", [], None)]
+    videos = spark.createDataFrame(tagged, TAGGED)
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "rain", 0))
     rows = {r.hashtag: r for r in hashtag_daily(watches, videos, days(0, 0)).collect()}
     assert {tag: (r.views_7d, r.viewers_28d, r.videos_28d) for tag, r in rows.items()} == {
         "pets": (2, 1, 2),
         "cute": (1, 1, 1),
     }
+
+
+def test_a_watch_does_not_count_for_a_hashtag_that_its_video_got_later(spark: SparkSession, watches_of: Any) -> None:
+    times = [datetime(2024, 3, 2, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)]
+    videos = spark.createDataFrame([("cats", ["cute", "pets"], times)], TAGGED)
+    rows = hashtag_daily(watches_of(("ann", "cats", 0), ("ann", "cats", 1)), videos, days(0, 1)).collect()
+    assert sorted((r.hashtag, r.event_date.day, r.views_total) for r in rows) == [
+        ("cute", 2, 1), ("pets", 1, 1), ("pets", 2, 2)
+    ]  # fmt: skip
 
 
 def test_days_one_by_one_give_the_rows_of_one_long_window(watches_of: Any) -> None:

@@ -153,6 +153,18 @@ def test_a_share_to_hold_out_that_is_none_is_refused(tmp_path: Path, settings: S
         import_movielens(folder_of(tmp_path / "ml"), settings, hold_out=share)
 
 
+def test_a_hashtag_is_known_from_when_it_was_first_given_and_a_genre_from_the_start(
+    tmp_path: Path, settings: Settings
+) -> None:
+    tags = "userId,movieId,tag,timestamp\n2,1,Pixar,1200000000\n1,1,pixar,1100000000\n1,1,funny,1000000000\n"
+    import_movielens(folder_of(tmp_path / "in", tags=tags), settings)
+    film = uploads_of(settings)["1"]
+    given = dict(zip(film["hashtags"], film["hashtags_at"], strict=True))
+    assert given["pixar"] == "2004-11-09T11:33:20.000Z"
+    assert given["funny"] == "2001-09-09T01:46:40.000Z"
+    assert given["adventure"] == given["animation"] == film["uploaded_at"]
+
+
 def test_tags_of_the_held_out_time_stay_out_of_the_lake(tmp_path: Path, settings: Settings) -> None:
     """User 1 rates movie 1 at 100 and movie 2 at 200, which is held out; user 2 keeps everything."""
     folder = folder_of(

@@ -115,6 +115,19 @@ def test_fresh_prefers_the_viewers_hashtags_and_names_one(watches_of: Make, vide
     assert (dog.video_id, dog.score, dog.because) == ("new dog", 0.0, None)
 
 
+def test_fresh_knows_no_hashtag_that_was_given_later(watches_of: Make, videos_of: Make) -> None:
+    watches = watches_of(("ann", "seen", hour(1)))
+    old, new = MIDNIGHT - timedelta(days=9), TONIGHT + timedelta(hours=1)
+    videos = videos_of(
+        ("seen", {"hashtags": ["cats", "dogs"], "hashtags_at": [old, new]}),
+        ("a", {"hashtags": ["dogs"]}),
+        ("b", {"hashtags": ["cats"], "hashtags_at": [new]}),
+        ("c", {"hashtags": ["cats"], "hashtags_at": [old]}),
+    )
+    best = proposed(candidates(watches, videos, DAY, TONIGHT), "ann", "fresh")
+    assert [(r.video_id, r.score, r.because) for r in best] == [("c", 1.0, "cats"), ("a", 0.0, None), ("b", 0.0, None)]
+
+
 def test_fresh_gives_every_creator_a_turn(watches_of: Make, videos_of: Make) -> None:
     mine = {"user_id": "busy"}
     videos = videos_of(
