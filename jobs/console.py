@@ -72,6 +72,8 @@ def run(done: JobRun) -> None:
     aside = f", {done.quarantined:,} set aside" if done.quarantined else ""
     told = f" {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s"
     terminal.print(Text.assemble(("✓", "green"), told, (aside, "yellow")))
+    for warning in done.warnings:
+        terminal.print(Text(f"  {_printable(warning)}", "yellow"))
 
 
 def runs(done: Sequence[JobRun]) -> None:

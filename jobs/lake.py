@@ -73,6 +73,7 @@ class Lake:
         self.read_versions: dict[str, int] = {}
         self.commits: list[Commit] = []
         self.set_aside = 0  # rows set aside without a commit: the job refused them, or every row broke a rule
+        self.warnings: list[str] = []  # what a person should see to, while the job did its work for the rest
         # Every commit of this run carries its id, which joins the Delta history to ops.job_runs.
         spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", run_id)
 

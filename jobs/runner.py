@@ -48,6 +48,7 @@ class JobRun:
     seconds: float
     commits: tuple[Commit, ...]
     set_aside: int
+    warnings: tuple[str, ...]
 
     @property
     def rows(self) -> int:
@@ -88,7 +89,8 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
                 coverage.pay(job, lake, owed, window)
         except Exception as raised:
             error = raised
-        run = JobRun(lake.run_id, job.name, window, time.monotonic() - clock, tuple(lake.commits), lake.set_aside)
+        seconds, commits, warnings = time.monotonic() - clock, tuple(lake.commits), tuple(lake.warnings)
+        run = JobRun(lake.run_id, job.name, window, seconds, commits, lake.set_aside, warnings)
         _record(run, lake, started, error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
@@ -156,6 +158,7 @@ def _record(run: JobRun, lake: Lake, started: datetime, error: Exception | None)
         "seconds": round(run.seconds, 3),
         "status": "failed" if error else "succeeded",
         "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
+        "warnings": [text[:4000] for text in run.warnings],
         "reads": [{"table": t, "version": v} for t, v in sorted(lake.read_versions.items())],
         "writes": [asdict(c) for c in run.commits],
         "rows": run.rows,

@@ -25,6 +25,8 @@ def main() -> None:
     spark = SparkSession.builder.getOrCreate()
     run = run_job(find(arguments.job), Window.of_day(arguments.date), spark, settings, catch_up=True)
     print(f"{run.job} {run.window}: {run.rows} rows, {run.quarantined} set aside, {run.seconds:.1f} s")
+    for warning in run.warnings:
+        print(f"warning: {warning}")
     spark.stop()
 
 

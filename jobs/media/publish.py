@@ -1,7 +1,8 @@
 """Publishes uploads: each becomes a row of silver.videos, playable or rejected with its reason.
 
 Belongs here: from one upload to its rows, and doing so for many in parallel. What a clip is: probe.py. How it is
-encoded: ladder.py. silver.renditions is written first, so that a published video always has its renditions.
+encoded: ladder.py. silver.renditions is written first, so that a published video always has its renditions. A clip that
+the machine could not make harms nothing: it stays new, the run warns, and the next one tries it again.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ from jobs.redis_server import redis_url
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
 
 
-class MediaTrouble(ReelmillError):
-    """Clips that could not be made for a reason of the machine's; they stay unpublished for the next run."""
+BATCH_CLIPS = 100
+"""Clips between two commits: a run that is killed in a backlog loses the rows of one batch, and no finished media."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What one clip became: its measured columns of silver.videos and its renditions, or the machine's trouble."""
 
+    upload_id: str
     video: dict[str, Any] | None
     renditions: list[dict[str, Any]]
     trouble: str | None = None
@@ -97,9 +99,16 @@ def publish_clip(upload: Row, landing: Path, media: Path) -> Outcome:
     try:
         return playable(upload, landing, media)
     except Refused as refused:
-        return Outcome({"upload_id": upload.upload_id, "status": "rejected", "reason": str(refused)}, [])
-    except (ReelmillError, OSError) as error:
-        return Outcome(None, [], trouble=f"{upload.media_file}: {error}")
+        row = {"upload_id": upload.upload_id, "status": "rejected", "reason": str(refused)}
+        return Outcome(upload.upload_id, row, [])
+    except ReelmillError as error:
+        trouble = str(error)
+    except OSError as error:
+        trouble = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror or error)
+    except Exception as error:
+        # One clip that shows a fault of ours must not stop those beside it.
+        trouble = f"{type(error).__name__}: {error}"
+    return Outcome(upload.upload_id, None, [], trouble=f"{upload.media_file}: {trouble}")
 
 
 def playable(upload: Row, landing: Path, media: Path) -> Outcome:
@@ -143,7 +152,7 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
         }
         for variant in variants
     ]
-    return Outcome(video, renditions)
+    return Outcome(upload.upload_id, video, renditions)
 
 
 def transcode_all(spark: SparkSession, uploads: Iterable[Row], landing: Path, media: Path) -> list[Outcome]:
@@ -173,25 +182,31 @@ def announce(lake: Lake, new: DataFrame) -> None:
             hand_over_cards(published, url)
 
 
-@job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
-def run(lake: Lake, window: Window) -> None:
-    """Publish every upload that has no video yet. No upload, or no new one, is no work and no error.
-
-    Raises MediaTrouble after the good clips are committed; the others stay new, and the next run tries them again.
-    """
-    if not lake.exists(UPLOADS):
-        return
+def unpublished(lake: Lake) -> DataFrame:
+    """The uploads that have no video yet, by what this run has committed too."""
     new = lake.read(UPLOADS)
     if lake.exists(VIDEOS):
         done = lake.read(VIDEOS).select(F.col("video_id").alias("upload_id"))
         new = new.join(done, on="upload_id", how="left_anti")
-    new = new.persist()
+    return new
+
+
+def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
+    """Publish the oldest BATCH_CLIPS uploads and every imported title; returns whether there are more to try.
+
+    `waiting` says for each clip of this run that the machine could not make what the trouble was; more are added. None
+    is tried twice, and a batch of nothing else is the last: a full disk stays full.
+    """
+    new = unpublished(lake).persist()
     try:
-        if new.isEmpty():
-            return
+        files = new.where("media_file IS NOT NULL").where(~F.col("upload_id").isin(list(waiting)))
+        oldest = files.orderBy("uploaded_at", "upload_id").limit(BATCH_CLIPS + 1)
         # Times stay in Spark: through Python's local time, an hour of autumn would be two.
-        files = new.where("media_file IS NOT NULL").select("upload_id", "media_file", "bytes").collect()
-        outcomes = transcode_all(lake.spark, files, lake.settings.landing, lake.settings.media)
+        found = oldest.select("upload_id", "media_file", "bytes").collect()
+        if not found and new.where("media_file IS NULL").isEmpty():
+            return False
+        batch = found[:BATCH_CLIPS]
+        outcomes = transcode_all(lake.spark, batch, lake.settings.landing, lake.settings.media)
         renditions = [row for outcome in outcomes for row in outcome.renditions]
         if renditions:
             lake.merge(RENDITIONS, rows_of(lake.spark, ddl(load(RENDITIONS)), renditions))
@@ -200,6 +215,22 @@ def run(lake: Lake, window: Window) -> None:
         announce(lake, new)
     finally:
         new.unpersist()
-    troubles = [outcome.trouble for outcome in outcomes if outcome.trouble]
-    if troubles:
-        raise MediaTrouble(f"{len(troubles)} of {len(files)} clips wait for the next run; the first: {troubles[0]}")
+    troubles = {outcome.upload_id: outcome.trouble for outcome in outcomes if outcome.trouble}
+    waiting |= troubles
+    return len(found) > len(batch) and len(troubles) < len(batch)
+
+
+@job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
+def run(lake: Lake, window: Window) -> None:
+    """Publish every upload that has no video yet, oldest first. No upload, or no new one, is no work and no error.
+
+    Warns of clips that could not be made for a reason of the machine's; they stay new, and the next run tries them.
+    """
+    if not lake.exists(UPLOADS):
+        return
+    waiting: dict[str, str] = {}
+    while publish_batch(lake, waiting):
+        pass
+    if waiting:
+        first = next(iter(waiting.values()))
+        lake.warnings.append(f"{len(waiting)} clips could not be made and wait for the next run; the first: {first}")

@@ -37,6 +37,15 @@ def test_a_failed_run_is_recorded_and_names_its_reason(spark: SparkSession, sett
     assert row["status"] == "failed" and row["error"].startswith("TableMissing: ")
 
 
+def test_a_warning_is_recorded_and_fails_no_run(spark: SparkSession, settings: Settings, noop: Job) -> None:
+    def warns(lake: Lake, window: Window) -> None:
+        lake.warnings.append("one clip waits")
+
+    done = run_job(replace(noop, function=warns), Window.of_day(MONDAY), spark, settings)
+    (row,) = Lake(spark, settings).read(JOB_RUNS).collect()
+    assert (row["status"], row["warnings"], done.warnings) == ("succeeded", ["one clip waits"], ("one clip waits",))
+
+
 def test_two_runs_of_one_job_take_turns(spark: SparkSession, settings: Settings, noop: Job) -> None:
     at_work, most = [0], [0]
 
