@@ -28,7 +28,12 @@ ARCHIVED_FOR = timedelta(days=7)
 REJECTED_FOR = timedelta(days=90)
 # A time without a zone, or a bare number, is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$"
-STRICT_JSON = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+# Without the column for what cannot be parsed, a line that is too deep for this parser would have no field at all.
+STRICT_JSON = {
+    "allowSingleQuotes": "false",
+    "allowNonNumericNumbers": "false",
+    "columnNameOfCorruptRecord": "_bad",
+}
 
 
 def parse(lines: DataFrame) -> DataFrame:
@@ -39,13 +44,14 @@ def parse(lines: DataFrame) -> DataFrame:
     """
     columns = data_contracts.load(TABLE).columns
     fields = ", ".join(f"{c.name}: string" for c in columns)
-    read = F.from_json("line", f"struct<{fields}>", STRICT_JSON)
-    raw = lines.withColumn("_raw", F.when(is_one_object("line"), read))
+    read = lines.withColumn("_read", F.from_json("line", f"struct<{fields}, _bad: string>", STRICT_JSON))
+    is_read = is_one_object("line") & F.col("_read._bad").isNull()
+    raw = read.withColumn("_raw", F.when(is_read, F.col("_read"))).drop("_read")
     typed = raw.select(
         "line",
         "file",
         "modified_at",
-        F.col("_raw"),
+        "_raw",
         *[_typed(F.col(f"_raw.{c.name}"), c.type).alias(c.name) for c in columns],
     )
     wrong = [

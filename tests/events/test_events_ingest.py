@@ -276,6 +276,9 @@ def test_what_pretends_to_be_one_object_is_not(spark: SparkSession) -> None:
         f"[{one}]",
         "null",
         one[:-1] + ', "share_watched": NaN}',
+        one[:-1] + ', "extra": ' + "[" * 1010 + "]" * 1010 + "}",  # too deep for one of the parsers, and for both
+        one[:-1] + ', "extra": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        one[:-1] + ', "position": ' + "9" * 5000 + "}",
     ]
     assert {row["reason"] for row in parsed(spark, *forged)} == {"the line is not one JSON object"}
 
