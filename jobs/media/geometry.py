@@ -18,7 +18,7 @@ LEAST_SHORT_SIDE = 180
 """No rung below it, except the source's own size: it saves nothing that a player could notice."""
 
 BITS_PER_PIXEL = 0.1
-"""Cap of a rung's bit rate, at up to 30 frames a second; with CRF 23 only noise and fast motion reach it."""
+"""Cap of a rung's bit rate, at up to 30 frames a second; with CRF 24 only noise and fast motion reach it."""
 
 AUDIO_KBPS = 96
 """AAC-LC stereo. The same on every rung, so that a switch of rung never splices two encodings of one sound."""

@@ -1,6 +1,7 @@
 """Makes a clip playable: one decode into up to three H.264 + AAC rungs as HLS, and a poster.
 
-Belongs here: the ffmpeg graph and its settings. Sizes: geometry.py. Folders that appear whole or not at all: store.py.
+Belongs here: the ffmpeg command, its settings, and what became of it. Its filters: graph.py. Sizes: geometry.py.
+Folders that appear whole or not at all: store.py.
 """
 
 from __future__ import annotations
@@ -9,26 +10,25 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jobs.errors import ReelmillError
-from jobs.media import geometry, hls
+from jobs.media import geometry, graph, hls
 from jobs.media.geometry import Rung, rungs
-from jobs.media.probe import CONTAINERS, HLG, Probe
+from jobs.media.probe import CONTAINERS, Probe
 from jobs.media.process import Finished, OutOfProcessorTime, Unfinished, run_bounded
-from jobs.media.refusals import MAX_PIXELS, MAX_SECONDS, Reason, Refused
+from jobs.media.refusals import MAX_PIXELS, Reason, Refused
 
-RECIPE = 2
-"""Raise it whenever the graph below changes what comes out: it is part of the content hash."""
+RECIPE = 3
+"""Raise it whenever graph.py or the command below changes what comes out: it is part of the content hash."""
 
 SEGMENT_SECONDS = 2
 """Short enough to start within one round trip, long enough that the container's overhead stays under 3 percent."""
 
-CRF = 23
+Options = dict[str, str | int]
+"""ffmpeg's options by name, without the dash."""
+
+CRF = 24
 PRESET = "veryfast"
-MAX_FRAME_RATE = 60
-POSTER_SAMPLE_SECONDS = 0.5
-POSTER_SAMPLES = 60
 
 SETTINGS = {
     "recipe": RECIPE,
@@ -40,17 +40,11 @@ SETTINGS = {
     "segment": SEGMENT_SECONDS,
     "crf": CRF,
     "preset": PRESET,
-    "max_rate": MAX_FRAME_RATE,
+    "max_rate": graph.MAX_FRAME_RATE,
 }
 """Everything that decides the output beside the input bytes; hashed with them into the folder's name."""
 
-MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
-"""H.273 matrix coefficients to the names of ffmpeg's scale filter."""
-
 JPEG_END = b"\xff\xd9"
-
-HD_SHORT_SIDE = 720
-"""A clip that names no matrix is BT.709 from here on and BT.601 below, as decoders in phones and browsers assume."""
 
 
 class EncoderMissing(ReelmillError):
@@ -65,105 +59,53 @@ class DiskTrouble(ReelmillError):
     """The media store took no more bytes: the machine is at fault, not the clip."""
 
 
-def picture(clip: Any, seen: Probe, top: Rung) -> Any:
-    """The decoded frames at the top rung's size: upright, square pixels, constant rate, SDR BT.709 limited range.
-
-    ffmpeg turns the frames itself before the graph (autorotate). HDR is shrunk before it is tone-mapped, which then
-    costs a tenth. Reference white is 203 nits for PQ and HLG alike (ITU-R BT.2408); the Moebius curve leaves what is
-    darker than a third of it as it is, so that faces keep their brightness where Hable's dims them by a stop.
-    """
-    video = clip[str(seen.video_stream)]
-    if seen.is_interlaced:
-        video = video.filter("bwdif", deint="interlaced")
-    # From the first moment of picture or sound to the last of either, so that both tracks are as long as the clip.
-    video = video.filter("fps", fps=min(seen.frame_rate, MAX_FRAME_RATE), start_time=0)
-    video = video.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end=seen.seconds)
-    if seen.is_hdr:
-        # Named, not taken from the frames: a clip that says PQ and no primaries would stop the filter.
-        name = "arib-std-b67" if seen.transfer == HLG else "smpte2084"
-        given = {"tin": name, "pin": "bt2020", "min": "bt2020nc"}
-        video = (
-            video.filter("zscale", w=top.width, h=top.height, t="linear", npl=203, **given)
-            .filter("format", "gbrpf32le")
-            .filter("zscale", p="bt709")
-            .filter("tonemap", "mobius", desat=0)
-            .filter("zscale", t="bt709", m="bt709", r="tv")
-        )
-    else:
-        short = min(seen.width, seen.height)
-        matrix = MATRICES.get(seen.matrix, "bt709" if short >= HD_SHORT_SIDE else "smpte170m")
-        video = video.filter(
-            "scale",
-            top.width,
-            top.height,
-            in_color_matrix=matrix,
-            in_range="pc" if seen.is_full_range else "tv",
-            out_color_matrix="bt709",
-            out_range="tv",
-            flags="bicubic+accurate_rnd+bitexact",
-        )
-    tags = {"range": "tv", "color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"}
-    return video.filter("format", "yuv420p").filter("setparams", **tags).filter("setsar", 1)
-
-
 def command(source: Path, seen: Probe, ladder: list[Rung]) -> list[str]:
     """The one ffmpeg command that writes all rungs and the poster into its working directory."""
-    import ffmpeg
     import imageio_ffmpeg
 
-    seconds = limit_seconds(seen)
-    clip = ffmpeg.input(
-        str(source.absolute()),
-        format_whitelist=CONTAINERS,
-        protocol_whitelist="file",
-        max_pixels=MAX_PIXELS,
-        itsoffset=f"{-seen.start:.6f}",
-        threads=2,
-    )
-    parts = picture(clip, seen, ladder[-1]).filter_multi_output("split", len(ladder) + 1)
-    poster = (
-        parts[len(ladder)]
-        .filter("select", f"isnan(prev_selected_t)+gte(t-prev_selected_t,{POSTER_SAMPLE_SECONDS})")
-        .filter("thumbnail", n=POSTER_SAMPLES)
-        # JPEG viewers take full range and BT.601 for granted.
-        .filter("scale", out_range="pc", out_color_matrix="smpte170m", flags="bicubic+accurate_rnd+bitexact")
-    )
-    sounds = None
-    if seen.audio_stream is not None:
-        sound = clip[str(seen.audio_stream)].filter("aresample", 48000, **{"async": 1, "first_pts": 0})
-        sound = sound.filter("apad").filter("atrim", end=seen.seconds)
-        sounds = sound.filter("aformat", channel_layouts="stereo").filter_multi_output("asplit", len(ladder))
-    streams: list[Any] = []
-    options: dict[str, Any] = {}
+    has_sound = seen.audio_stream is not None
+    graphs = [graph.like_pictures(seen, ladder[-1]), graph.timed_pictures(seen, ladder)]
+    if has_sound:
+        graphs += [graph.like_sounds(seen), graph.timed_sounds(seen, len(ladder))]
+    opening: Options = {
+        "format_whitelist": CONTAINERS,
+        "protocol_whitelist": "file",
+        "max_pixels": MAX_PIXELS,
+        "itsoffset": f"{-seen.start:.6f}",
+        "threads": 2,
+    }
+    # One thread per encoder: x264's output depends on its thread count, and the rungs run side by side anyway.
+    # Without B-frames a frame is decoded when it is shown; their delay is undone by edit lists, which browsers ignore.
+    coding: Options = {"c:v": "libx264", "threads:v": 1, "preset": PRESET, "crf": CRF, "profile:v": "high", "bf": 0}
+    # Keyframes by time and nowhere else, so that the rungs' segments start on the same frames.
+    coding |= {"force_key_frames": f"expr:gte(t,n_forced*{SEGMENT_SECONDS})", "sc_threshold": 0, "g": 9999}
+    if has_sound:
+        coding |= {"c:a": "aac", "b:a": f"{geometry.AUDIO_KBPS}k"}
+    maps: list[str] = []
     names = []
     for index, rung in enumerate(ladder):
-        part = parts[index]
-        if rung is not ladder[-1]:
-            part = part.filter("scale", rung.width, rung.height, flags="bicubic+accurate_rnd+bitexact")
-        streams += [part] if sounds is None else [part, sounds[index]]
-        names.append(f"v:{index},name:{rung.name}" if sounds is None else f"v:{index},a:{index},name:{rung.name}")
-        options[f"maxrate:v:{index}"] = f"{rung.max_kbps}k"
-        options[f"bufsize:v:{index}"] = f"{2 * rung.max_kbps}k"
-    if sounds is not None:
-        options |= {"c:a": "aac", "b:a": f"{geometry.AUDIO_KBPS}k"}
-    # One thread per encoder: x264's output depends on its thread count, and the rungs run side by side anyway.
-    options |= {"c:v": "libx264", "threads:v": 1, "preset": PRESET, "crf": CRF, "profile:v": "high"}
-    # Keyframes by time and nowhere else, so that the rungs' segments start on the same frames.
-    options |= {"force_key_frames": f"expr:gte(t,n_forced*{SEGMENT_SECONDS})", "sc_threshold": 0, "g": 9999}
-    options |= {"format": "hls", "hls_time": SEGMENT_SECONDS, "hls_playlist_type": "vod", "hls_list_size": 0}
-    options |= {"hls_segment_type": "fmp4", "hls_flags": "independent_segments", "hls_fmp4_init_filename": "init.mp4"}
-    options |= {"hls_segment_filename": "%v/%03d.m4s", "var_stream_map": " ".join(names)}
-    # A liar in the middle of the stream may still jump hours ahead: nothing is written beyond the limit.
-    exact = {"t": MAX_SECONDS + SEGMENT_SECONDS, "flags": "+bitexact", "fflags": "+bitexact", "map_metadata": -1}
-    hls_output = ffmpeg.output(*streams, "%v/index.m3u8", **options, **exact)
-    still = ffmpeg.output(
-        poster, "poster.jpg", format="image2", update=1, vframes=1, pix_fmt="yuvj420p", **{"q:v": 3}, **exact
-    )
-    both = ffmpeg.merge_outputs(hls_output, still).global_args(
-        "-nostdin", "-hide_banner", "-v", "error", "-filter_complex_threads", "2", "-timelimit", str(int(4 * seconds))
-    )
-    arguments: list[str] = ffmpeg.compile(both, cmd=imageio_ffmpeg.get_ffmpeg_exe(), overwrite_output=True)
-    return arguments
+        maps += ["-map", f"[v{index}]", *(["-map", f"[a{index}]"] if has_sound else [])]
+        names.append(f"v:{index},a:{index},name:{rung.name}" if has_sound else f"v:{index},name:{rung.name}")
+        coding |= {f"maxrate:v:{index}": f"{rung.max_kbps}k", f"bufsize:v:{index}": f"{2 * rung.max_kbps}k"}
+    writing: Options = {"f": "hls", "hls_time": SEGMENT_SECONDS, "hls_playlist_type": "vod", "hls_list_size": 0}
+    writing |= {"hls_segment_type": "fmp4", "hls_flags": "independent_segments", "hls_fmp4_init_filename": "init.mp4"}
+    writing |= {"hls_segment_options": "use_editlist=0", "hls_segment_filename": "%v/%03d.m4s"}
+    writing |= {"var_stream_map": " ".join(names)}
+    still: Options = {"f": "image2", "update": 1, "frames:v": 1, "pix_fmt": "yuvj420p", "q:v": 3}
+    exact = flags({"flags": "+bitexact", "fflags": "+bitexact", "map_metadata": -1})
+    run: Options = {"v": "error", "filter_complex_threads": 2, "timelimit": int(4 * limit_seconds(seen))}
+    return [
+        *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-y", *flags(run)),
+        *(*flags(opening), "-i", str(source.absolute())),
+        *(part for text in graphs for part in ("-filter_complex", text)),
+        *(*maps, *flags(coding | writing), *exact, "%v/index.m3u8"),
+        *("-map", "[poster]", *flags(still), *exact, "poster.jpg"),
+    ]
+
+
+def flags(options: Options) -> list[str]:
+    """{"crf": 23} as ["-crf", "23"]."""
+    return [part for name, value in options.items() for part in (f"-{name}", str(value))]
 
 
 def limit_seconds(seen: Probe) -> float:
