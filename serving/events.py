@@ -33,7 +33,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.elements import elements
-from serving.feed_store.layout import REFUSALS
+from serving.feed_store.refused import REFUSALS
 from serving.ids import Id
 from serving.problems import Problem, documented
 from serving.spool import EventSpool

@@ -139,7 +139,8 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
     version = (found and found["version"]) or nobodys(lake, window)
     counts = newest_counts(lake.read("gold.video_daily", until=window.end))
     videos = cards(lake.read("silver.videos"), counts).persist()
-    own = slots(feeds, videos, refusals(lake.read("bronze.events"))).persist()
+    refused = refusals(lake.read("bronze.events"))
+    own = slots(feeds, videos, refused).persist()
     try:
         if videos.isEmpty():
             return
@@ -156,7 +157,14 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
                 with FeedStore(url) as store:
                     store.write_feeds(version, ((row["viewer"], _plain(row["slots"])) for row in rows))
 
+            # The feed for strangers is made with nobody in mind: the endpoint leaves out what each of them refused.
+            def write_refused(rows: Iterator[Row]) -> None:
+                with FeedStore(url) as store:
+                    store.refuse((row["user_id"], row["video_id"]) for row in rows)
+
+            strangers = refused.join(own, on=refused["user_id"] == own["viewer"], how="left_anti")
             store.begin(version)
+            strangers.foreachPartition(write_refused)
             hand_over_cards(videos, url, window.day)
             own.foreachPartition(write_feeds)
             store.write_fallback(version, [row.asDict() for row in fallback(videos, counts).collect()])

@@ -27,9 +27,6 @@ from typing import NamedTuple
 import orjson
 
 RETIRED_TTL_S = 2 * 86_400
-# The next night builds feeds without what was refused; the feed for strangers is built without anybody in mind.
-REFUSED_TTL_S = 60 * 86_400
-REFUSALS = ("not_interested", "report")  # the events that say so
 MAX_SLOTS = 500
 CHUNK = 200  # users or videos per round trip: some MB of commands, well under Redis' query buffer
 POINTER = "feed:current"
@@ -130,10 +127,6 @@ def version_key(version: str) -> str:
 
 def staging_key(version: str) -> str:
     return f"feed:staging:{version}"
-
-
-def refused_key(user_id: str) -> str:
-    return f"refused:{user_id}"
 
 
 def video_key(video_id: str) -> str:

@@ -15,15 +15,14 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
+from serving.feed_store import refused
 from serving.feed_store.layout import (
     POINTER,
-    REFUSED_TTL_S,
     FeedExpired,
     NoFeedPublished,
     Pointer,
     fallback_key,
     feed_key,
-    refused_key,
     video_key,
 )
 
@@ -98,18 +97,18 @@ class FeedReader:
         guess = self._guess
         pipe = self._redis.pipeline(transaction=False)
         pipe.get(POINTER)
-        pipe.smembers(refused_key(user_id))
+        pipe.smembers(refused.key(user_id))
         pipe.lrange(feed_key(guess.generation, user_id), 0, limit)
-        raw, refused, slots = await pipe.execute()
+        raw, hidden, slots = await pipe.execute()
         pointer = self._moved_to(raw)
         if pointer != guess:
             slots = await self._range(feed_key(pointer.generation, user_id), 0, limit)
         if slots:
-            page = await self._own_page(pointer, user_id, refused, 0, limit, slots)
+            page = await self._own_page(pointer, user_id, hidden, 0, limit, slots)
             if page.slots:
                 return page
         try:
-            return await self._fallback_page(pointer, user_id, refused, 0, limit)
+            return await self._fallback_page(pointer, user_id, hidden, 0, limit)
         except FeedExpired as error:
             raise _not_held(pointer) from error
 
@@ -119,21 +118,19 @@ class FeedReader:
         """Slots from `start` on, of the generation that a cursor pins. Raises FeedExpired."""
         pointer = Pointer(generation, version)
         pipe = self._redis.pipeline(transaction=False)
-        pipe.smembers(refused_key(user_id))
+        pipe.smembers(refused.key(user_id))
         pipe.lrange(feed_key(generation, user_id), start, start + limit)
-        refused, slots = await pipe.execute()
+        hidden, slots = await pipe.execute()
         if is_fallback:
-            return await self._fallback_page(pointer, user_id, refused, start, limit)
+            return await self._fallback_page(pointer, user_id, hidden, start, limit)
         if not slots:  # a cursor is only given out when more follows
             raise FeedExpired(f"feed version {version} is no longer held")
-        return await self._own_page(pointer, user_id, refused, start, limit, slots)
+        return await self._own_page(pointer, user_id, hidden, start, limit, slots)
 
     async def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
         """Show these users (first) these videos (second) no more."""
         pipe = self._redis.pipeline(transaction=True)
-        for user_id, video_id in refusals:
-            pipe.sadd(refused_key(user_id), video_id)
-            pipe.expire(refused_key(user_id), REFUSED_TTL_S)
+        refused.remember(pipe, refusals)
         await pipe.execute()
 
     async def video(self, video_id: str) -> bytes | None:
@@ -148,16 +145,16 @@ class FeedReader:
         return pointer
 
     async def _own_page(
-        self, pointer: Pointer, user_id: str, refused: set[bytes], start: int, limit: int, slots: list[bytes]
+        self, pointer: Pointer, user_id: str, hidden: set[bytes], start: int, limit: int, slots: list[bytes]
     ) -> Page:
         """A page of the user's own feed; `slots` holds one more than `limit` when more follows."""
-        if not refused:
+        if not hidden:
             following = start + limit if len(slots) > limit else None
             return Page(pointer.generation, pointer.version, False, slots[:limit], following)
         rest = await self._range(feed_key(pointer.generation, user_id), start, -1)
-        return _without(refused, pointer, user_id, list(map(_Shown.of, rest)), rest, start, limit)
+        return _without(hidden, pointer, user_id, list(map(_Shown.of, rest)), rest, start, limit)
 
-    async def _fallback_page(self, pointer: Pointer, user_id: str, refused: set[bytes], start: int, limit: int) -> Page:
+    async def _fallback_page(self, pointer: Pointer, user_id: str, hidden: set[bytes], start: int, limit: int) -> Page:
         # Immutable and the same for every stranger, so it is kept in memory: strangers cost one round trip as well.
         if self._fallback.generation != pointer.generation:
             slots = await self._range(fallback_key(pointer.generation), 0, -1)
@@ -165,7 +162,7 @@ class FeedReader:
                 raise FeedExpired(f"feed version {pointer.version} is no longer held")
             self._fallback = _Fallback(pointer.generation, slots, list(map(_Shown.of, slots)))
         kept = self._fallback
-        page = _without(refused, pointer, user_id, kept.shown[start:], kept.slots[start:], start, limit)
+        page = _without(hidden, pointer, user_id, kept.shown[start:], kept.slots[start:], start, limit)
         return page._replace(is_fallback=True)
 
     async def _range(self, key: str, start: int, stop: int) -> list[bytes]:
@@ -173,10 +170,10 @@ class FeedReader:
 
 
 def _without(
-    refused: set[bytes], pointer: Pointer, user_id: str, shown: list[_Shown], slots: list[bytes], start: int, limit: int
+    hidden: set[bytes], pointer: Pointer, user_id: str, shown: list[_Shown], slots: list[bytes], start: int, limit: int
 ) -> Page:
     """A page of the slots whose video the user neither refused nor made."""
-    ids = {video_id.decode() for video_id in refused}
+    ids = {video_id.decode() for video_id in hidden}
     left = [n for n, (video_id, maker) in enumerate(shown) if video_id not in ids and maker != user_id]
     following = start + left[limit] if len(left) > limit else None
     return Page(pointer.generation, pointer.version, False, [slots[n] for n in left[:limit]], following)

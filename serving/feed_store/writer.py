@@ -15,7 +15,7 @@ from typing import Self, cast
 import redis
 from redis.client import Pipeline
 
-from serving.feed_store import cards
+from serving.feed_store import cards, refused
 from serving.feed_store.layout import (
     CHUNK,
     LEAVING,
@@ -78,6 +78,14 @@ class FeedStore:
     def write_fallback(self, version: str, slots: Sequence[Slot]) -> None:
         """Stage the feed for strangers."""
         self._write_lists([(fallback_key(self._staged(version)), slots)])
+
+    def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
+        """Show these users (first) these videos (second) no more."""
+        rest = iter(refusals)
+        while chunk := list(islice(rest, CHUNK)):
+            with self._redis.pipeline(transaction=True) as pipe:
+                refused.remember(pipe, chunk)
+                pipe.execute()
 
     def write_videos(self, videos: Iterable[tuple[Mapping[str, object], date]]) -> int:
         """Write what `GET /v1/videos/{video_id}` answers, by their `video_id`, each with the night that it is of.

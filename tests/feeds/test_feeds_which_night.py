@@ -107,6 +107,12 @@ def test_newer_nights_go_live_by_themselves_older_ones_when_asked_for_and_nothin
     # What a viewer refuses after the feeds were built is not served either; who has nothing left gets the fallback.
     now = datetime(2024, 3, 3, tzinfo=UTC)
     refusal = {"event_id": "e", "event_type": "not_interested", "event_at": now, "received_at": now}
-    _fill(platform, "bronze.events", refusal | {"user_id": "ann", "video_id": "a"})
+    _fill(
+        platform,
+        "bronze.events",
+        refusal | {"user_id": "ann", "video_id": "a"},
+        refusal | {"user_id": "stranger", "video_id": "b"},
+    )
     publish.run(platform, Window.of_day(NEW))
     assert _anns(client) == []
+    assert client.smembers("refused:stranger") == {b"b"}, "what the endpoint leaves out of the feed for strangers"
