@@ -21,7 +21,7 @@ help:  ## list the targets
 	  { rm -rf .venv; echo "Reelmill cannot make a virtual environment in .venv: see above"; exit 1; }
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
 	@echo "installing the locked packages into .venv, about 2 GB"
-	@.venv/bin/uv sync --frozen
+	@mkdir -p .venv/tmp && TMPDIR="$$PWD/.venv/tmp" .venv/bin/uv sync --frozen && rm -rf .venv/tmp
 	@touch $@
 
 setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
