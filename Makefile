@@ -16,7 +16,7 @@ help:  ## list the targets
 .venv/.synced: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Reelmill needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m jobs.needs
+	@$(PYTHON) -m jobs.needs $(NEEDS)
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "Reelmill cannot make a virtual environment in .venv: see above"; exit 1; }
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
@@ -30,7 +30,10 @@ setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
 demo: setup  ## see the platform do its job on a small simulated world
 	@.venv/bin/reelmill demo
 
+# All that is missing is installed in one apt line, a browser for the tests too; they may come after a `make demo`.
+test: NEEDS = --tests
 test: setup  ## run the tests
+	@$(PYTHON) -m jobs.needs $(NEEDS)
 	@.venv/bin/python -m pytest
 
 lint: .venv/.synced  ## ruff, mypy, import-linter

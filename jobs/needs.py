@@ -50,6 +50,12 @@ NEEDS = (
     Need(java.PACKAGE, f"Spark, which runs on Java {' or '.join(map(str, java.VERSIONS))}", lambda: bool(java.find())),
 )
 
+TEST_NEEDS = (
+    Need("chromium", "playing published clips in a browser, in the tests", lambda: bool(shutil.which("chromium"))),
+    Need("chromium-driver", "driving that browser", lambda: bool(shutil.which("chromedriver"))),
+)
+"""What `make test` needs beside NEEDS; nobody else pays for a browser."""
+
 
 def missing(needs: Sequence[Need] = NEEDS) -> list[Need]:
     """Those of `needs` that this machine lacks, in order."""
@@ -86,9 +92,10 @@ def install(lacking: Sequence[Need]) -> None:
 
 
 def main() -> int:
-    """`python3 -m jobs.needs`: install what is missing, or say in one sentence what to install."""
+    """`python3 -m jobs.needs [--tests]`: install what is missing, or say in one sentence what to install."""
+    needs = (*NEEDS, *TEST_NEEDS) if sys.argv[1:] == ["--tests"] else NEEDS
     try:
-        if lacking := missing():
+        if lacking := missing(needs):
             install(lacking)
     except NeedsMissing as error:
         print(error, file=sys.stderr)
