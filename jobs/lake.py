@@ -1,7 +1,7 @@
 """Reads and writes contracted tables, and lets nothing into one that its contract forbids.
 
-Belongs here: reading at a pinned version, the checks before a commit, the three ways of writing (replace a window,
-merge on the key, insert what is new) and quarantine. The rules themselves: data_contracts/. The record of a run:
+Belongs here: reading at a pinned version, the three ways of writing (replace a window, merge on the key, insert what is
+new) and quarantine. What a batch must keep: checks.py. The rules themselves: data_contracts/. The record of a run:
 runner.py.
 """
 
@@ -23,32 +23,23 @@ from pyspark.storagelevel import StorageLevel
 import data_contracts
 from data_contracts.contract import Contract
 from data_contracts.delta import create_table
+from jobs.checks import SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
 from jobs.errors import ReelmillError
-from jobs.evolution import alterations, evolve
+from jobs.evolution import alterations, evolve, gained
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
     from jobs.job import Window
 
 QUARANTINE = "quarantine.rows"
-# Casts that lose nothing, so that a count() may fill an int column's wider sibling and the like.
-WIDENING = frozenset({("int", "bigint"), ("smallint", "int"), ("smallint", "bigint"), ("float", "double")})
 
 
 class TableMissing(ReelmillError):
     """A job reads a table that nothing has written yet."""
 
 
-class SchemaMismatch(ReelmillError):
-    """A batch has other columns or types than its contract."""
-
-
 class EmptyOutput(ReelmillError):
     """A window would be replaced by nothing."""
-
-
-class BrokenBatch(ReelmillError):
-    """A batch breaks a table rule or its key; it was not committed."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,8 @@ class Lake:
     ) -> DataFrame:
         """The table, optionally its rows with `since <= window column < until`.
 
-        An empty table is read like any other: its job has run and found nothing. Raises TableMissing without a table.
+        An empty table is read like any other: its job has run and found nothing. A column that the contract has gained
+        since is NULL in the rows from before. Raises TableMissing without a table.
         """
         if table not in self.read_versions:
             version = self.version(table)
@@ -109,6 +101,8 @@ class Lake:
         frame = (
             self.spark.read.format("delta").option("versionAsOf", self.read_versions[table]).load(str(self.path(table)))
         )
+        # Its writer may not have run since the contract changed.
+        frame = gained(_contract(table), frame)
         if since is None and until is None:
             return frame
         return frame.where(_between(data_contracts.load(table), since, until))
@@ -155,8 +149,7 @@ class Lake:
 
     def create(self, table: str) -> None:
         """Create the empty table from its contract, or bring the one that is there up to it. Raises ContractChanged."""
-        contract = data_contracts.load(QUARANTINE if table.startswith("quarantine.") else table)
-        path = self.path(table)
+        contract, path = _contract(table), self.path(table)
         if self.version(table) >= 0 and not alterations(contract, path):
             return
         # Two first jobs on a new lake both want ops.job_runs; Delta refuses the second, IF NOT EXISTS or not.
@@ -174,7 +167,8 @@ class Lake:
 
         def write(good: DataFrame) -> None:
             target = DeltaTable.forPath(self.spark, str(self.path(table)))
-            merge = target.alias("t").merge(good.alias("s"), same_key).whenNotMatchedInsertAll()
+            same = " AND ".join([same_key, *_span(contract, good)])
+            merge = target.alias("t").merge(good.alias("s"), same).whenNotMatchedInsertAll()
             (merge.whenMatchedUpdateAll() if update else merge).execute()
 
         return self._commit(contract, frame, write)
@@ -188,24 +182,24 @@ class Lake:
         empty_is_a_fact: bool = False,
     ) -> Commit | None:
         """Check, set aside, write; None when no good row is left to write, or none came that was no fact."""
-        frame = _conform(contract, frame)
+        frame = conform(contract, frame)
         self.create(contract.table)
         before = self.version(contract.table)
         if not self.settings.checks:
             write(frame)
             return self._record(contract.table, before, quarantined=0)
-        marked = frame.withColumn("_broken", _broken_rules(contract)).persist(StorageLevel.MEMORY_AND_DISK)
+        marked = frame.withColumn("_broken", broken_rules(contract)).persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            rows, broken, keys = _measure(contract, marked)
+            rows, broken, keys = measure(contract, marked)
             good = marked.where(F.size("_broken") == 0).drop("_broken")
             quarantined = self._quarantine(contract.table, marked.where(F.size("_broken") > 0)) if broken else 0
             if rows == broken and not (empty_is_a_fact and rows == 0):
                 self.set_aside += quarantined
                 return None
             if keys != rows - broken:
-                _check_key(contract, good)
+                check_key(contract, good)
             if rows:
-                _check_table_rules(contract, good)
+                check_table_rules(contract, good)
             write(good)
             return self._record(contract.table, before, quarantined)
         finally:
@@ -270,68 +264,8 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
         yield
 
 
-def _conform(contract: Contract, frame: DataFrame) -> DataFrame:
-    """The frame with exactly the contract's columns in its order; only casts that lose nothing are made."""
-    got = {f.name: f.dataType.simpleString() for f in frame.schema.fields}
-    wanted = {c.name: c.type for c in contract.columns}
-    wrong = [
-        *(f"{n} is missing" for n in wanted if n not in got),
-        *(f"{n} is not in the contract" for n in got if n not in wanted),
-        *(
-            f"{n} is {got[n]}, not {t}"
-            for n, t in wanted.items()
-            if n in got and got[n] != t and (got[n], t) not in WIDENING
-        ),
-    ]
-    if wrong:
-        raise SchemaMismatch(f"A batch for {contract.table} does not match its contract: {'; '.join(wrong)}.")
-    return frame.select(*(F.col(n).cast(t).alias(n) for n, t in wanted.items()))
-
-
-def _broken_rules(contract: Contract) -> Column:
-    """The names of the row rules that a row breaks, as an array."""
-    rules = [(f"{c.name}_required", F.col(c.name).isNull()) for c in contract.columns if c.required]
-    # As in a CHECK constraint, a predicate that is NULL passes.
-    rules += [(r.name, ~F.expr(f"coalesce({r.predicate}, true)")) for r in contract.row_rules]
-    names = [F.when(broken, F.lit(name)) for name, broken in rules]
-    return F.filter(F.array(*names), lambda name: name.isNotNull()) if names else F.array().cast("array<string>")
-
-
-def _measure(contract: Contract, marked: DataFrame) -> tuple[int, int, int]:
-    """Rows, broken rows, and distinct keys among the good ones, in one pass.
-
-    Keys are counted by a 64-bit hash, which shuffles 8 bytes a row; a collision is told from a duplicate later.
-    """
-    good = F.size("_broken") == 0
-    key = F.when(good, F.xxhash64(*contract.key))
-    row = marked.agg(
-        F.count(F.lit(1)).alias("rows"), F.count_if(~good).alias("broken"), F.count_distinct(key).alias("keys")
-    ).first()
-    assert row is not None
-    return row["rows"], row["broken"], row["keys"]
-
-
-def _check_key(contract: Contract, good: DataFrame) -> None:
-    twice = good.groupBy(*contract.key).count().where("count > 1").limit(3).collect()
-    if twice:
-        examples = "; ".join(str({k: r[k] for k in contract.key}) for r in twice)
-        raise BrokenBatch(
-            f"A batch for {contract.table} has more than one row for a key ({', '.join(contract.key)}), for example "
-            f"{examples}. Nothing was committed; readers keep the last good version."
-        )
-
-
-def _check_table_rules(contract: Contract, good: DataFrame) -> None:
-    if not contract.table_rules:
-        return
-    from data_contracts.suite import broken_table_rules
-
-    broken = broken_table_rules(contract, good)
-    if broken:
-        raise BrokenBatch(
-            f"A batch for {contract.table} breaks a table rule: {'; '.join(broken)}. "
-            "Nothing was committed; readers keep the last good version."
-        )
+def _contract(table: str) -> Contract:
+    return data_contracts.load(QUARANTINE if table.startswith("quarantine.") else table)
 
 
 def _predicate(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:
@@ -345,6 +279,22 @@ def _predicate(contract: Contract, since: date | datetime | None, until: date | 
 
 def _between(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> Column:
     return F.expr(_predicate(contract, since, until))
+
+
+def _span(contract: Contract, batch: DataFrame) -> list[str]:
+    """Conditions that no key of the batch breaks, so that a merge opens only the files that overlap its span of time.
+
+    None for a table whose key is not cut by time: there the row of a key may be anywhere.
+    """
+    column = contract.window_column
+    if column is None or column not in contract.key:
+        return []
+    # As text, which Spark writes in UTC: Python would get them in the machine's zone, where one hour happens twice.
+    span = batch.agg(F.min(column).cast("string").alias("first"), F.max(column).cast("string").alias("last")).first()
+    if span is None or span["first"] is None:
+        return []
+    kind = contract.column(column).type
+    return [f"t.`{column}` >= CAST('{span['first']}' AS {kind})", f"t.`{column}` <= CAST('{span['last']}' AS {kind})"]
 
 
 def _literal(bound: date | datetime, kind: str) -> str:

@@ -96,7 +96,7 @@ def test_a_column_that_a_contract_gains_is_in_the_table_before_the_first_write(
          "its key is user_id, not event_date"),
         ([("version: 1.1.0", "version: 0.9.0")], "written by a newer Reelmill"),
         ([("version: 1.1.0", "version: 1.0.0"), ("slaProperties", LIKED + "slaProperties")], "without a new version"),
-        ([("watch_ms >= 0", "watch_ms > 5")], "violate the new CHECK"),
+        ([("watch_ms >= 0", "watch_ms > 5"), ("slaProperties", LIKED + "slaProperties")], "rows, 1 break not_negative"),
     ],
 )  # fmt: skip
 def test_a_change_that_the_rows_do_not_keep_is_refused_before_anything_is_written(
@@ -108,4 +108,14 @@ def test_a_change_that_the_rows_do_not_keep_is_refused_before_anything_is_writte
     with pytest.raises(ContractChanged, match=complaint):
         lake.create("gold.plays")
     says()
+    _play(lake, 1)
     assert lake.read("gold.plays").count() == 1
+
+
+def test_a_column_that_a_contract_gained_is_null_until_its_writer_has_run(
+    lake: Lake, says: Callable[..., None]
+) -> None:
+    says()
+    _play(lake, 1)
+    says(SECOND, ("slaProperties", LIKED + "slaProperties"))
+    assert lake.read("gold.plays").where("liked_at IS NULL").count() == 1

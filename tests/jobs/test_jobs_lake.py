@@ -1,6 +1,6 @@
 """The lake keeps a table's contract: what breaks it is set aside or refused, and the last good version stays."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,8 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from data_contracts import contract as loader
+from jobs.checks import BrokenBatch, SchemaMismatch
 from jobs.job import Window
-from jobs.lake import BrokenBatch, EmptyOutput, Lake, SchemaMismatch, TableMissing
+from jobs.lake import Commit, EmptyOutput, Lake, TableMissing
 from jobs.query import query, tables
 
 CONTRACT = """
@@ -216,3 +217,19 @@ def test_a_commit_of_somebody_else_in_between_is_not_credited_to_this_run(lake: 
     before = lake.version("gold.plays")
     Lake(lake.spark, lake.settings, run_id="other").insert_new("gold.plays", plays(lake.spark, ("bob", MONDAY, 2)))
     assert lake._record("gold.plays", before, quarantined=0).rows == 0
+
+
+@pytest.mark.parametrize("write", [Lake.merge, Lake.insert_new])
+def test_a_merge_of_a_day_opens_no_file_of_other_days(
+    lake: Lake, write: Callable[[Lake, str, DataFrame], Commit | None]
+) -> None:
+    table = lake.path("gold.plays")
+    lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
+    of_monday = list(table.glob("*.parquet"))
+    lake.merge("gold.plays", plays(lake.spark, ("ann", TUESDAY, 2)))
+    for file in of_monday:
+        file.rename(file.with_suffix(".away"))
+    write(lake, "gold.plays", plays(lake.spark, ("ann", TUESDAY, 3), ("bob", TUESDAY, 4)))
+    for file in of_monday:
+        file.with_suffix(".away").rename(file)
+    assert [row[:2] for row in contents(lake)] == [("ann", MONDAY), ("ann", TUESDAY), ("bob", TUESDAY)]
