@@ -23,11 +23,15 @@ from jobs.errors import ReelmillError
 from jobs.job import Job, Window
 from jobs.lake import Commit, Lake, alone
 from jobs.settings import Settings
+from jobs.watchdog import JobStalled, watched
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JOB_RUNS = "ops.job_runs"
+# Each run adds a file; whoever reads the table opens so many at most, beside those that are full.
+LOOSE_FILES = 100
+FULL_FILE_BYTES = 16 * 2**20
 
 
 class JobFailed(ReelmillError):
@@ -77,24 +81,30 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
         lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job.name)
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
+
+        def record(outcome: Exception | None) -> JobRun:
+            seconds, commits, warnings = time.monotonic() - clock, tuple(lake.commits), tuple(lake.warnings)
+            run = JobRun(lake.run_id, job.name, window, seconds, commits, lake.set_aside, warnings)
+            _record(run, lake, started, outcome)
+            return run
+
         try:
-            owed = coverage.debt(job, lake) if job.every == "day" else None
-            if owed and catch_up:
-                window = owed.extend(window)
-            job(lake, window)
-            # A job that found nothing leaves an empty table: whoever reads it knows that it has run.
-            for table in job.writes:
-                lake.create(table)
-            if owed:
-                coverage.pay(job, lake, owed, window)
+            with watched(spark, settings, record):
+                owed = coverage.debt(job, lake) if job.every == "day" else None
+                if owed and catch_up:
+                    window = owed.extend(window)
+                job(lake, window)
+                # A job that found nothing leaves an empty table: whoever reads it knows that it has run.
+                for table in job.writes:
+                    lake.create(table)
+                if owed:
+                    coverage.pay(job, lake, owed, window)
         except Exception as raised:
             error = raised
-        seconds, commits, warnings = time.monotonic() - clock, tuple(lake.commits), tuple(lake.warnings)
-        run = JobRun(lake.run_id, job.name, window, seconds, commits, lake.set_aside, warnings)
-        _record(run, lake, started, error)
+        run = record(error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
-        if _has_ended(spark):
+        if not isinstance(error, JobStalled) and _has_ended(spark):
             reason = (
                 f"Spark's driver ended while it ran, most likely out of memory: it may use {settings.spark_memory}. "
                 "Give it more with REELMILL_SPARK_MEMORY, such as 6g, and run the job again."
@@ -167,3 +177,15 @@ def _record(run: JobRun, lake: Lake, started: datetime, error: Exception | None)
     }
     table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
     deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
+    _compact(lake)
+
+
+def _compact(lake: Lake) -> None:
+    """Put the loose files of ops.job_runs into one, and remove those that no version of the last week has."""
+    # Of two who do this at once, the second would be refused.
+    with alone(lake.settings, JOB_RUNS):
+        table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
+        sizes = pa.table(table.get_add_actions()).column("size_bytes").to_pylist()
+        if sum(size < FULL_FILE_BYTES for size in sizes) > LOOSE_FILES:
+            table.optimize.compact(target_size=FULL_FILE_BYTES)
+            table.vacuum(dry_run=False)

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
     spark_master: str = "local[*]"
     spark_memory: str = Field(default="3g", description="Heap of the Spark driver, which in local mode does the work.")
+    stalled_after_s: float = Field(default=1800, gt=0, description="A job in which nothing moves so long is ended.")
     checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
 
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
