@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs import java
+from jobs import java, scratch
 from jobs.errors import ReelmillError
 from jobs.files import sync
 from jobs.settings import REPOSITORY, Settings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
 # A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+JVM_OPTIONS = "spark.driver.extraJavaOptions"
 LOG4J = REPOSITORY / "jobs" / "log4j2.properties"
 
 
@@ -68,7 +69,7 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC'
+        JVM_OPTIONS: f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC'
         # A heap that is exhausted in a result thread would leave the command waiting for ever.
         " -XX:+ExitOnOutOfMemoryError",
         # The embedded Hive metastore would drop its files into the working directory; nothing here uses one.
@@ -82,6 +83,7 @@ def configuration(settings: Settings) -> dict[str, str]:
 
 def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     """The running session, or a new one. Raises JarsMissing or JavaMissing with what to do."""
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     if "JAVA_HOME" not in os.environ:
@@ -93,8 +95,13 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     if settings.spark_master.startswith("local"):
         # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = SparkSession.builder.appName(name)
-    for key, value in configuration(settings).items():
+    if SparkContext._active_spark_context is None:
+        scratch.stay_home(settings)
+    place = Path(tempfile.gettempdir())
+    conf = configuration(settings)
+    conf[JVM_OPTIONS] += f" {scratch.java_options(place)}"
+    builder = SparkSession.builder.appName(name).config("spark.local.dir", str(place))
+    for key, value in conf.items():
         builder = builder.config(key, value)
     # Every failed query would be told again on stderr, as one line of JSON with the whole JVM stack.
     logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
@@ -108,11 +115,13 @@ def resolve_jars(settings: Settings) -> list[Path]:
     import pyspark
 
     settings.jars.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.jars.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=settings.jars.parent) as place:
         script = "from pyspark.sql import SparkSession as S; S.builder.getOrCreate().stop()"
         conf = {
             "spark.jars.packages": ",".join(PACKAGES),
-            "spark.jars.ivy": scratch,
+            "spark.jars.ivy": place,
+            "spark.local.dir": place,
+            JVM_OPTIONS: scratch.java_options(Path(place)),
             "spark.ui.enabled": "false",
             "spark.master": "local[1]",
             **LOOPBACK,
@@ -121,11 +130,16 @@ def resolve_jars(settings: Settings) -> list[Path]:
         submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items()), "pyspark-shell"])
         done = subprocess.run(
             [sys.executable, "-c", script],
-            env={**os.environ, "PYSPARK_SUBMIT_ARGS": submit},
+            env={
+                **os.environ,
+                "PYSPARK_SUBMIT_ARGS": submit,
+                "TMPDIR": place,
+                "SPARK_LAUNCHER_OPTS": scratch.NO_COUNTERS,
+            },
             capture_output=True,
             text=True,
         )
-        resolved = sorted(Path(scratch, "jars").glob("*.jar"))
+        resolved = sorted(Path(place, "jars").glob("*.jar"))
         if done.returncode or not resolved:
             tail = "\n".join(done.stderr.splitlines()[-15:])
             raise JarsMissing(f"Maven Central did not give {', '.join(PACKAGES)}:\n{tail}")
@@ -135,10 +149,10 @@ def resolve_jars(settings: Settings) -> list[Path]:
             if _artifact(jar.name.split("_", 1)[1]) in own:
                 jar.unlink()
         # Their names alone say later that all is there (jars_are_current).
-        for jar in Path(scratch, "jars").glob("*.jar"):
+        for jar in Path(place, "jars").glob("*.jar"):
             sync(jar)
         shutil.rmtree(settings.jars, ignore_errors=True)
-        Path(scratch, "jars").rename(settings.jars)
+        Path(place, "jars").rename(settings.jars)
     return jars(settings)
 
 

@@ -1,0 +1,46 @@
+"""Where the process, its JVM and the libraries put what they need for a moment: below the home, and gone afterwards.
+
+Belongs here: the folder, who is told of it, and clearing it. Files that are kept appear whole by files.py.
+
+Left alone, Spark, Feast and the JVM leave folders in /tmp, which is small on many machines, everybody's, and emptied by
+nobody while it is up.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from jobs.settings import Settings
+
+# The file of counters that every JVM keeps in /tmp, wherever its temporary files are.
+NO_COUNTERS = "-XX:-UsePerfData"
+
+
+def folder(settings: Settings) -> Path:
+    """The folder of this process; it may not be there yet."""
+    return settings.home / "tmp" / str(os.getpid())
+
+
+def java_options(place: Path) -> str:
+    """The options that keep a JVM's temporary files in a place, quoted as Spark splits them."""
+    return f'"-Djava.io.tmpdir={place}" {NO_COUNTERS}'
+
+
+def stay_home(settings: Settings) -> None:
+    """Make the folder the place for temporary files of this process and of all that it starts, until it ends.
+
+    What a killed process left in its own is cleared by whoever comes next.
+    """
+    place = folder(settings)
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.iterdir():
+        if not Path("/proc", left.name).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(place)
+    # The JVM that only works out how to start the other one.
+    os.environ["SPARK_LAUNCHER_OPTS"] = NO_COUNTERS
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
