@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import deltalake
 import pyarrow as pa
+from py4j.protocol import Py4JNetworkError
 from pyspark.sql import functions as F
 
 import data_contracts
@@ -104,7 +105,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
         run = record(error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, JobStalled) and _has_ended(spark):
+        if not isinstance(error, JobStalled) and _has_ended(spark, error):
             reason = (
                 f"Spark's driver ended while it ran, most likely out of memory: it may use {settings.spark_memory}. "
                 "Give it more with REELMILL_SPARK_MEMORY, such as 6g, and run the job again."
@@ -126,14 +127,14 @@ def _check(job: Job, window: Window) -> None:
         )
 
 
-def _has_ended(spark: SparkSession) -> bool:
+def _has_ended(spark: SparkSession, error: Exception) -> bool:
     """Whether the JVM that this process started is gone; a heap that is exhausted ends it (jobs/spark.py)."""
     process = getattr(spark.sparkContext._gateway, "proc", None)
     if process is None:
         return False
     try:
-        # It closes its socket a moment before it is gone.
-        process.wait(timeout=0.2)
+        # It closes its socket a moment before it is gone; on a machine with much to do that moment is long.
+        process.wait(timeout=10 if isinstance(error, ConnectionError | Py4JNetworkError) else 0.2)
     except subprocess.TimeoutExpired:
         return False
     return True

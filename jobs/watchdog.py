@@ -68,7 +68,7 @@ def watched(spark: SparkSession, settings: Settings, abandon: Callable[[JobStall
         # What the job waits for may be the very disk.
         with suppress(OSError):
             _write_stacks(settings.home / "logs" / "stalled.log")
-        # As Ctrl-C, after which everything here is tidied up; PySpark cancels the Spark jobs on it too.
+        # As Ctrl-C, after which everything here is tidied up.
         if is_main:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         if not is_main or not over.wait(GRACE_S):
