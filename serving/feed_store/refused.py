@@ -6,9 +6,12 @@ Belongs here: which events refuse a video, and how long that is remembered. Who 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import redis.asyncio.client
-import redis.client
+# The jobs ask for REFUSALS, and no DAG file may wait for a client of Redis.
+if TYPE_CHECKING:
+    import redis.asyncio.client
+    import redis.client
 
 REFUSALS = ("not_interested", "report")
 # The next night builds feeds without what was refused; the feed for strangers is built with nobody in mind.
