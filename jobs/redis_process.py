@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.errors import ReelmillError
+from jobs.files import appearing
 
 if TYPE_CHECKING:
     import redis
@@ -176,12 +177,8 @@ def _remembered(folder: Path) -> int | None:
 
 def _remember(folder: Path, port: int) -> None:
     """Before the start: from then on the server can be found, even if this process is killed in between."""
-    mine = folder / f".server.{os.getpid()}"
-    with mine.open("w") as file:
-        file.write(json.dumps({"port": port}))
-        file.flush()
-        os.fsync(file.fileno())
-    mine.replace(folder / "server.json")
+    with appearing(folder / "server.json") as mine:
+        mine.write_text(json.dumps({"port": port}))
 
 
 def _free_port() -> int:
