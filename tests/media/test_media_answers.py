@@ -43,7 +43,7 @@ def test_a_title_too_long_or_an_empty_user_is_refused_with_its_rule_until_it_is_
         for answer in answers([nobody, book], lake.settings)
     }
     assert told == {
-        nobody.upload_id: ("refused", "user_id_has_a_length"),
+        nobody.upload_id: ("refused", "user_id_is_an_id"),
         book.upload_id: ("refused", "title_is_not_a_book"),
     }
     mended = handed_in(lake, clip, title="x")
