@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import pyspark
 from rich.console import Console
 
 from jobs.errors import ReelmillError
@@ -146,6 +147,8 @@ def _environment(settings: Settings, redis: str) -> dict[str, str]:
         "REELMILL_REDIS_URL": redis,
         # `airflow standalone` looks its own parts up here, and the Spark operator spark-submit.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        # Left to find it, spark-submit breaks at a space in the path of the checkout.
+        "SPARK_HOME": os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent),
     }
 
 

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -55,3 +57,14 @@ def test_two_homes_share_no_port_no_folder_and_no_key(tmp_path: Path) -> None:
     )
     same = {name for name in one if name not in os.environ and one[name] == other[name]}
     assert not {name for name in same if "PORT" in name or "HOME" in name or "JWT" in name or "PASSWORDS" in name}
+
+
+def test_spark_submit_starts_in_a_checkout_whose_path_has_a_space(tmp_path: Path, settings: Settings) -> None:
+    commands = tmp_path / "my projects" / "bin"
+    commands.parent.mkdir()
+    commands.symlink_to(Path(sys.executable).parent)
+    # As the tasks start it.
+    python = {"PYSPARK_PYTHON": str(commands / "python")}
+    environment = airflow_environment(settings, 8080, "redis://nobody-asks-it") | python
+    told = subprocess.run([commands / "spark-submit", "--version"], env=environment, capture_output=True, text=True)
+    assert (told.returncode, "version 4." in told.stderr) == (0, True), told.stderr
