@@ -40,7 +40,7 @@ def test_a_job_that_waits_for_ever_is_ended_with_a_sentence_and_a_record(
 
 def test_a_job_whose_spark_task_waits_for_ever_is_ended(spark: SparkSession, impatient: Settings, noop: Job) -> None:
     def waits(lake: Lake, window: Window) -> None:
-        lake.spark.sql("SELECT java_method('java.lang.Thread', 'sleep', bigint(6000 + id)) FROM range(1)").collect()
+        lake.spark.sql("SELECT java_method('java.lang.Thread', 'sleep', bigint(20000 + id)) FROM range(1)").collect()
 
     with pytest.raises(JobFailed, match="Nothing moved for 1 s"):
         run_job(replace(noop, function=waits), DAY, spark, impatient)
