@@ -1,75 +1,25 @@
 """The lake keeps a table's contract: what breaks it is set aside or refused, and the last good version stays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
-from data_contracts import contract as loader
 from jobs.checks import BrokenBatch, SchemaMismatch
 from jobs.job import Window
 from jobs.lake import Commit, EmptyOutput, Lake, TableMissing
 from jobs.query import query, tables
 
-CONTRACT = """
-apiVersion: v3.1.0
-kind: DataContract
-id: gold.plays
-name: plays
-version: 1.0.0
-status: active
-description: {purpose: Test., usage: Test.}
-schema:
-  - name: plays
-    description: It's a table of plays.
-    dataGranularityDescription: one play
-    customProperties: [{property: windowColumn, value: event_date}]
-    properties:
-      - name: user_id
-        physicalType: string
-        primaryKey: true
-        primaryKeyPosition: 1
-        required: true
-        classification: personal
-        description: Who.
-      - name: event_date
-        physicalType: date
-        primaryKey: true
-        primaryKeyPosition: 2
-        required: true
-        classification: internal
-        description: The day.
-      - name: watch_ms
-        physicalType: bigint
-        classification: internal
-        description: Time on screen.
-        customProperties: [{property: unit, value: ms}]
-        quality: [{name: not_negative, type: custom, engine: rowRule, implementation: watch_ms >= 0}]
-    quality:
-      - name: at_most_three
-        type: custom
-        engine: greatExpectations
-        implementation: {type: expect_table_row_count_to_be_between, kwargs: {max_value: 3}}
-slaProperties: [{property: freshness, value: 1, unit: d}, {property: retention, value: 9, unit: d}]
-"""
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
 
 
 @pytest.fixture(autouse=True)
-def plays_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("gold/plays", "quarantine/rows"):
-        path = tmp_path / "contracts" / f"{name}.odcs.yaml"
-        path.parent.mkdir(parents=True)
-        path.write_text(CONTRACT if name == "gold/plays" else (loader.ROOT / f"{name}.odcs.yaml").read_text())
-    monkeypatch.setattr(loader, "ROOT", tmp_path / "contracts")
-    loader.load.cache_clear()
-    yield
-    loader.load.cache_clear()
+def plays_contract(says: Callable[..., None]) -> None:
+    says()
 
 
 def plays(spark: SparkSession, *rows: tuple[str | None, date, int | None]) -> DataFrame:
