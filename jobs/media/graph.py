@@ -129,10 +129,10 @@ def timed_pictures(seen: Probe, ladder: list[Rung]) -> str:
 
 
 def like_sounds(seen: Probe) -> str:
-    """First stage, sound: two channels at one rate, then silence without an end."""
+    """First stage, sound, read by an input of its own: two channels at one rate, then silence without an end."""
     form = f"aformat=fltp:{SAMPLE_RATE}:stereo"
     # In floats from the start: sums of whole numbers would be cut off before they are turned down.
-    return f"[0:{seen.audio_stream}]aformat=fltp,{STEREO},aresample={SAMPLE_RATE},{form},apad[heard]"
+    return f"[1:{seen.audio_stream}]aformat=fltp,{STEREO},aresample={SAMPLE_RATE},{form},apad[heard]"
 
 
 def timed_sounds(seen: Probe, count: int) -> str:

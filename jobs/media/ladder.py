@@ -74,6 +74,9 @@ def command(source: Path, seen: Probe, ladder: list[Rung]) -> list[str]:
         "itsoffset": f"{-seen.start:.6f}",
         "threads": 2,
     }
+    # Opened once more for the sound. ffmpeg holds back what is ahead of the output that is last, and the poster comes
+    # at the end: of one reader, sound that begins late stood still, and the pictures behind it in the file with it.
+    reading = [*flags(opening), "-i", str(source.absolute())]
     # One thread per encoder: x264's output depends on its thread count, and the rungs run side by side anyway.
     # Without B-frames a frame is decoded when it is shown; their delay is undone by edit lists, which browsers ignore.
     coding: Options = {"c:v": "libx264", "threads:v": 1, "preset": PRESET, "crf": CRF, "profile:v": "high", "bf": 0}
@@ -90,13 +93,14 @@ def command(source: Path, seen: Probe, ladder: list[Rung]) -> list[str]:
     writing: Options = {"f": "hls", "hls_time": SEGMENT_SECONDS, "hls_playlist_type": "vod", "hls_list_size": 0}
     writing |= {"hls_segment_type": "fmp4", "hls_flags": "independent_segments", "hls_fmp4_init_filename": "init.mp4"}
     writing |= {"hls_segment_options": "use_editlist=0", "hls_segment_filename": "%v/%03d.m4s"}
-    writing |= {"var_stream_map": " ".join(names)}
+    # 0: however far ahead the pictures are, their packets wait for the sound.
+    writing |= {"var_stream_map": " ".join(names), "max_interleave_delta": 0}
     still: Options = {"f": "image2", "update": 1, "frames:v": 1, "pix_fmt": "yuvj420p", "q:v": 3}
     exact = flags({"flags": "+bitexact", "fflags": "+bitexact", "map_metadata": -1})
     run: Options = {"v": "error", "filter_complex_threads": 2, "timelimit": int(4 * limit_seconds(seen))}
     return [
         *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-y", *flags(run)),
-        *(*flags(opening), "-i", str(source.absolute())),
+        *(*reading, *(reading if has_sound else [])),
         *(part for text in graphs for part in ("-filter_complex", text)),
         *(*maps, *flags(coding | writing), *exact, "%v/index.m3u8"),
         *("-map", "[poster]", *flags(still), *exact, "poster.jpg"),
