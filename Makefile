@@ -16,7 +16,7 @@ help:  ## list the targets
 .venv/.synced: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Reelmill needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m jobs.needs $(NEEDS)
+	@$(PYTHON) -m jobs.host.needs $(NEEDS)
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "Reelmill cannot make a virtual environment in .venv: see above"; exit 1; }
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
@@ -33,7 +33,7 @@ demo: setup  ## see the platform do its job on a small simulated world
 # All that is missing is installed in one apt line, a browser for the tests too; they may come after a `make demo`.
 test: NEEDS = --tests
 test: setup  ## run the tests
-	@$(PYTHON) -m jobs.needs $(NEEDS)
+	@$(PYTHON) -m jobs.host.needs $(NEEDS)
 	@.venv/bin/python -m pytest
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
@@ -43,10 +43,10 @@ lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/lint-imports
 
 airflow: setup  ## open Airflow with the DAGs
-	@.venv/bin/python -m jobs.orchestrators airflow
+	@.venv/bin/python -m jobs.command.orchestrators airflow
 
 catalog: setup  ## open the Dagster catalogue
-	@.venv/bin/python -m jobs.orchestrators catalog
+	@.venv/bin/python -m jobs.command.orchestrators catalog
 
 bench: setup  ## print how fast and how good it is, each against a plain alternative
 	@for script in bench/*.py; do echo "== $$script"; .venv/bin/python $$script || exit 1; done

@@ -24,14 +24,14 @@ from rich.console import Console
 from rich.table import Table
 from scipy.sparse import csr_matrix, diags
 
-from jobs.lake import Lake
-from jobs.ops.hold_out import FILE
+from jobs.engine.lake import Lake
+from jobs.engine.spark import session
+from jobs.evaluation.hold_out import FILE
 from jobs.ranking import sources
 from jobs.ranking.metrics import ndcg
 from jobs.ranking.sources import Moment, Snapshot
 from jobs.ranking.watched import World, first_watches, pack
 from jobs.settings import Settings
-from jobs.spark import session
 
 SAMPLES = 2000
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from jobs.ops.movielens import import_movielens
+from jobs.imports.movielens import import_movielens
 from jobs.settings import REPOSITORY, Settings
 
 BESIDE = REPOSITORY.parent / "shared" / "data" / "ml_latest_small"
@@ -32,7 +32,7 @@ def nightly(folder: Path, checks: bool) -> float:
         import_movielens(folder, Settings(home=home), hold_out=0.2)
         environment = {**os.environ, "REELMILL_HOME": str(home), "REELMILL_CHECKS": "on" if checks else "off"}
         started = time.monotonic()
-        command = [sys.executable, "-m", "jobs.cli", "pipeline", "nightly"]
+        command = [sys.executable, "-m", "jobs.command.cli", "pipeline", "nightly"]
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - started
 

@@ -27,10 +27,10 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
+from jobs.engine.job import Window
+from jobs.engine.spark import session
 from jobs.features.videos import video_daily
-from jobs.job import Window
 from jobs.settings import Settings
-from jobs.spark import session
 
 FIRST = date(2024, 1, 1)
 SAMPLED_DAYS = 10

@@ -28,7 +28,7 @@ from deltalake.exceptions import TableNotFoundError
 from numpy.typing import NDArray
 
 from jobs.errors import ReelmillError
-from jobs.ops.hold_out import FILE
+from jobs.evaluation.hold_out import FILE
 from jobs.settings import Settings
 
 K = 10

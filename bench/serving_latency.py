@@ -32,7 +32,7 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 
-from jobs.redis_server import redis_url
+from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
 from serving.app import create_app
 from serving.feed_store.writer import FeedStore

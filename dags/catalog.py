@@ -2,11 +2,11 @@
 
 Belongs here: what Dagster is told about tables and jobs, and how it runs a job. What it is told about runs: reports.py.
 The facts themselves: data_contracts/ and jobs/. When jobs run by themselves: the Airflow DAGs beside this file.
-Starting Dagster: jobs/orchestrators.py.
+Starting Dagster: jobs/command/orchestrators.py.
 
 An asset's key is the table's name (`silver.watches` is silver/watches). Materialising it runs the job that writes it,
-through jobs.runner, as Airflow and the CLI do. A job that writes no table (it publishes to Redis) is an asset under its
-own name, so that it can be run and its inputs be seen.
+through the engine's runner, as Airflow and the CLI do. A job that writes no table (it publishes to Redis) is an asset
+under its own name, so that it can be run and its inputs be seen.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ from dags.reports import (
     verdicts,
 )
 from data_contracts import Contract
-from jobs.job import Job, Window
+from jobs.engine.job import Job, Window
+from jobs.engine.query import span
 from jobs.pipeline import JOBS, WRITERS
-from jobs.query import span
 from jobs.settings import Settings
 
 
@@ -62,8 +62,8 @@ def asset_of(job: Job) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if job.every == "day" else None,
     )
     def run(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        from jobs.runner import run_job
-        from jobs.spark import session
+        from jobs.engine.runner import run_job
+        from jobs.engine.spark import session
 
         settings = Settings()
         spark = session(settings, job.name)

@@ -19,13 +19,13 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
 import data_contracts
 from data_contracts import Contract
-from jobs.job import Job, Window
+from jobs.engine.job import Job, Window
+from jobs.engine.query import exists, facts, query, span
 from jobs.pipeline import JOBS, WRITERS
-from jobs.query import exists, facts, query, span
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from jobs.runner import JobRun
+    from jobs.engine.runner import JobRun
 
 NEVER = "1970-01-01 00:00:00+00:00"
 # Two runs that end together may be recorded in the other order; some seconds later both are there.

@@ -14,11 +14,11 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import DAG, Asset, Param
 
 from dags.timetable import Ticks
-from jobs.job import Cadence, Job
+from jobs.engine.job import Cadence, Job
+from jobs.engine.query import newest_whole_day
+from jobs.engine.spark import configuration
 from jobs.pipeline import JOBS
-from jobs.query import newest_whole_day
 from jobs.settings import REPOSITORY, Settings
-from jobs.spark import configuration
 
 APPLICATION = REPOSITORY / "jobs" / "submit.py"
 
@@ -56,7 +56,7 @@ def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: time
         dag_id=f"reelmill_{name}",
         # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
         schedule=Ticks(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
-        catchup=False,  # a day job covers by itself the days that were missed (jobs/coverage.py)
+        catchup=False,  # a day job covers by itself the days that were missed (jobs/engine/coverage.py)
         max_active_runs=1,
         default_args={"owner": "data-team", **RETRIES},
         doc_md=doc,

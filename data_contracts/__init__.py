@@ -2,7 +2,7 @@
 
 Belongs here: the contracts (`<layer>/<table>.odcs.yaml`) and what is derived from them alone: the Spark schema and the
 Delta table (delta.py) and the Great Expectations suite (suite.py). Applying a contract to a batch of rows is the
-lake's work (jobs/lake.py), showing it to people the catalogue's (dags/catalog.py).
+lake's work (jobs/engine/lake.py), showing it to people the catalogue's (dags/catalog.py).
 """
 
 from data_contracts.contract import Column, Contract, ContractError, RowRule, TableRule, load, load_file, tables

@@ -1,6 +1,6 @@
 """From a contract to Spark: its schema as DDL, and the statements that make the Delta table say the same.
 
-Belongs here: text only; nothing here needs a Spark session. Running it: jobs/lake.py.
+Belongs here: text only; nothing here needs a Spark session. Running it: jobs/engine/lake.py.
 """
 
 from __future__ import annotations

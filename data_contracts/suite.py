@@ -1,8 +1,8 @@
 """From a contract to its Great Expectations suite, and the verdict of that suite on a batch.
 
 Belongs here: table rules, about a batch as a whole. Rules about single rows are predicates that the lake evaluates in
-one pass together with the counts (jobs/lake.py), since Great Expectations would scan the batch once more for each.
-Great Expectations takes seconds to import, so only the functions here do.
+one pass together with the counts (jobs/engine/lake.py), since Great Expectations would scan the batch once more for
+each. Great Expectations takes seconds to import, so only the functions here do.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from importlib import import_module
 
+from jobs.engine.job import Cadence, Job
 from jobs.errors import ReelmillError
-from jobs.job import Cadence, Job
 
 MODULES = (
     "media.ingest",

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import ReelmillError
-from jobs.files import sync
+from jobs.host.files import sync
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -10,9 +10,9 @@ from datetime import date
 
 from pyspark.sql import SparkSession
 
-from jobs.job import Window
+from jobs.engine.job import Window
+from jobs.engine.runner import run_job
 from jobs.pipeline import find
-from jobs.runner import run_job
 from jobs.settings import Settings
 
 

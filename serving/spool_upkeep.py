@@ -20,7 +20,7 @@ from serving.spool import REJECTED, folder_lock, keep_rejected, visible_name
 
 # Spark, like Hive, passes over what begins with "_".
 ARCHIVE = "_archive"
-# Files that an EventSpool began. Others write hidden files here too, without a lock: jobs/ops/handover.py.
+# Files that an EventSpool began. Others write hidden files here too, without a lock: jobs/arrivals/handover.py.
 _BEGUN_HERE = re.compile(r"\.\d+-\d+\.jsonl")
 _log = logging.getLogger(__name__)
 

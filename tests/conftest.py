@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.lake import Lake, alone
-from jobs.query import query, tables
+from jobs.engine.lake import Lake, alone
+from jobs.engine.query import query, tables
+from jobs.engine.spark import session
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate
-from jobs.spark import session
 
-REELMILL = [sys.executable, "-m", "jobs.cli", "--debug"]
+REELMILL = [sys.executable, "-m", "jobs.command.cli", "--debug"]
 
 # No JVM of a test lives long enough to win back what its optimising compiler costs.
 os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"

@@ -15,10 +15,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.job import Window, job
-from jobs.lake import Lake
-from jobs.lines import is_one_object, kept
-from jobs.stream import each_batch, new_lines
+from jobs.arrivals.lines import is_one_object, kept
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
+from jobs.engine.stream import each_batch, new_lines
 from serving.spool_upkeep import archive, forget, recover, visible
 
 TABLE = "bronze.events"

@@ -22,9 +22,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.job import Window, job
-from jobs.lake import Lake
-from jobs.stream import each_batch
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
+from jobs.engine.stream import each_batch
 
 EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
 FINISHED, SKIPPED = 0.9, 0.2

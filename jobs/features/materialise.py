@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 from pyspark.sql import functions as F
 
 from feature_repo.definitions import TIMESTAMP, VIEWS, entity_key
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
 from jobs.features.store import REDIS_DATABASE, feature_store, quiet
-from jobs.files import appearing
-from jobs.job import Window, job
-from jobs.lake import Lake
-from jobs.redis_server import redis_url
+from jobs.host.files import appearing
+from jobs.host.redis_server import redis_url
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 

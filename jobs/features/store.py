@@ -25,7 +25,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from feature_repo.definitions import SERVICES, TIMESTAMP, VIEWS, definitions, entity_key, features
-from jobs.lake import Lake
+from jobs.engine.lake import Lake
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.features.changes import daily_state, replace_changes
 from jobs.features.outcomes import outcome_shares, outcomes
-from jobs.job import Window, job
-from jobs.lake import Lake
 
 
 def video_daily(watches: DataFrame, window: Window) -> DataFrame:

@@ -17,8 +17,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.job import Window, job
-from jobs.lake import Lake
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, with_age
 from jobs.ranking.sources import FRESH, ITEM_ITEM, POPULAR
@@ -122,7 +122,7 @@ def _title() -> Column:
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:
-    from jobs.runner import has_run
+    from jobs.engine.runner import has_run
 
     candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")

@@ -18,14 +18,14 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
 from jobs.feeds.build import SLOTS
-from jobs.job import Window, job
-from jobs.lake import Lake
+from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
 from jobs.ranking.sources import FRESH_VIEWERS
-from jobs.redis_server import redis_url
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 
@@ -115,7 +115,7 @@ def nobodys(lake: Lake, window: Window) -> str:
 
     Then everybody gets the fallback. Raises NoFeeds unless that is what feeds.build found that night.
     """
-    from jobs.runner import has_run
+    from jobs.engine.runner import has_run
 
     if not has_run(lake, "feeds.build", window):
         raise NoFeeds(

@@ -1,7 +1,7 @@
 """What became of uploads, as their owner is told: published, rejected, refused, or still waiting.
 
 Belongs here: looking an upload up in every table where it may have ended. Why a clip is rejected: refusals.py. What an
-upload may say: the contract of bronze.uploads. Printing: jobs/console.py.
+upload may say: the contract of bronze.uploads. Printing: jobs/command/console.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import data_contracts
-from jobs.media.landing import Upload
-from jobs.query import exists, query
+from jobs.arrivals.landing import Upload
+from jobs.engine.query import exists, query
 from jobs.settings import Settings
 
 UPLOADS, VIDEOS, REFUSED = "bronze.uploads", "silver.videos", 'quarantine."bronze.uploads"'

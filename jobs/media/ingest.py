@@ -13,11 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
 
 import data_contracts
-from jobs.job import Window, job
-from jobs.lake import Lake
-from jobs.lines import is_one_object, kept
+from jobs.arrivals.lines import is_one_object, kept
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
+from jobs.engine.stream import each_batch, new_lines
 from jobs.media.hashtags import normal_hashtags
-from jobs.stream import each_batch, new_lines
 
 TABLE = "bronze.uploads"
 # A time without a zone is a guess.

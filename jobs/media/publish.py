@@ -19,12 +19,12 @@ from pyspark.sql.types import StructType
 
 from data_contracts.contract import load
 from data_contracts.delta import ddl
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
-from jobs.job import Window, job
-from jobs.lake import Lake
+from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.media.refusals import Reason, Refused
-from jobs.redis_server import redis_url
 
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
 

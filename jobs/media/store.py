@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.files import sync
+from jobs.host.files import sync
 from jobs.media.ladder import SETTINGS
 
 WORK = ".work"

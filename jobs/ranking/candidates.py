@@ -10,8 +10,8 @@ from datetime import date, datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.job import Window, job
-from jobs.lake import Lake
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.refused import refusals
 from jobs.ranking.watched import first_watches

@@ -16,9 +16,9 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.job import Window, job
+from jobs.engine.lake import Lake
 from jobs.events.watches import known_by
-from jobs.job import Window, job
-from jobs.lake import Lake
 from jobs.ranking.features import SOURCE_FEATURES, ranker_features, side_by_side, with_age
 from jobs.ranking.moments import (
     LOOKBACK,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
-from jobs.files import appearing
-from jobs.lake import Lake
+from jobs.host.files import appearing
 from jobs.ranking.features import prior
 from jobs.ranking.gate import PROMOTED
 

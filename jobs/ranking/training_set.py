@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from jobs.lake import Lake
+from jobs.engine.lake import Lake
 from jobs.ranking.gate import ENOUGH_VIEWERS
 
 if TYPE_CHECKING:

@@ -2,5 +2,5 @@
 
 Belongs here: who lives in the world (world.py), what they watch (behaviour.py), how their clips look (clips.py), and
 handing all of it over as a client would (simulate.py). It writes to the landing area and the event spool only, so
-that everything after it is the real platform. Real data sets: jobs/ops.
+that everything after it is the real platform. Real data sets: jobs/imports/.
 """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import ReelmillError
-from jobs.files import appearing
+from jobs.host.files import appearing
 
 SIZES = ((180, 320), (180, 320), (180, 320), (180, 320), (144, 256), (144, 256), (180, 180), (320, 180))
 FRAME_RATE = 15

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.ops.handover import Progress, hand_over, json_line, refuse_another, timestamp
+from jobs.arrivals.handover import Progress, hand_over, json_line, refuse_another, timestamp
 from jobs.settings import Settings
 from jobs.sim import behaviour
 from jobs.sim.clips import clip_of, draw_all

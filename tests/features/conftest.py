@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from data_contracts.delta import ddl
+from jobs.engine.job import Window
+from jobs.engine.lake import Lake
 from jobs.features import hashtags, users, videos
-from jobs.job import Window
-from jobs.lake import Lake
 from jobs.settings import Settings
 
 FIRST = date(2024, 3, 1)

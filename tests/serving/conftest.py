@@ -15,7 +15,7 @@ import redis
 import uvicorn
 from fastapi import FastAPI
 
-from jobs.redis_server import redis_url
+from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
 from serving.app import create_app
 from serving.feed_store.writer import FeedStore

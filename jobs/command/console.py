@@ -1,0 +1,232 @@
+"""What the command prints: tables, progress and JSON.
+
+Belongs here: presentation only, for people (rich) or for programs (JSON on standard output, nothing else there).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from jobs.arrivals.handover import Progress as Tell
+    from jobs.command.doctor import Finding
+    from jobs.engine.query import TableFacts
+    from jobs.engine.runner import JobRun
+    from jobs.media.answers import Answer
+    from jobs.settings import Settings
+
+# No markup: a title such as "[/b]" is somebody's words. Written to a file or a pipe there is no width to keep to.
+terminal = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+
+def say(text: str) -> None:
+    terminal.print(text)
+
+
+def heading(title: str, what: str = "") -> None:
+    terminal.print(Text.assemble("\n", (title, "bold"), what))
+
+
+def status(text: str) -> AbstractContextManager[Any]:
+    """A spinner while something of unknown length runs."""
+    return terminal.status(text)
+
+
+@contextmanager
+def steps() -> Iterator[Tell]:
+    """Progress of work that counts rows: one bar a step, with its rate and the time left."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total, rate="")
+            bars.update(tasks[what], completed=done, total=total)
+            speed = next(t.speed for t in bars.tasks if t.id == tasks[what])
+            bars.update(tasks[what], rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield tell
+
+
+def run(done: JobRun) -> None:
+    """One line for a job that has run."""
+    aside = f", {done.quarantined:,} set aside" if done.quarantined else ""
+    told = f" {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s"
+    terminal.print(Text.assemble(("✓", "green"), told, (aside, "yellow")))
+    for warning in done.warnings:
+        terminal.print(Text(f"  {_printable(warning)}", "yellow"))
+
+
+def runs(done: Sequence[JobRun]) -> None:
+    """The table of what ran."""
+    rows = [(r.job, f"{r.rows:,}", f"{r.quarantined:,}", f"{r.seconds:.1f}", _size(r.bytes)) for r in done]
+    total = ("", f"{sum(r.rows for r in done):,}", "", f"{sum(r.seconds for r in done):.1f}", "")
+    _table(("job", "rows", "set aside", "seconds", "written"), [*rows, total], right=(1, 2, 3, 4))
+
+
+def fields(report: Any) -> None:
+    """A dataclass, one field a line."""
+    for name, value in asdict(report).items():
+        if isinstance(value, tuple):
+            value = f"{len(value)}: {value[0]} ..." if len(value) > 1 else ", ".join(map(str, value))
+        shown = f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else value
+        terminal.print(f"{name.replace('_', ' '):<16} {shown}")
+
+
+def findings(found: Sequence[Finding], as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(f) for f in found])
+    for f in found:
+        mark = ("✓", "green") if f.found else ("✗", "red")
+        terminal.print(Text.assemble(mark, f" {f.what:<18} {f.detail}"))
+
+
+def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
+    if as_json:
+        return _json([asdict(f) for f in facts])
+    rows = [(f.name, str(f.version), f"{f.rows:,}", _size(f.bytes), f.path) for f in facts]
+    _table(("table", "version", "rows", "size", "path"), rows, right=(1, 2, 3))
+
+
+def jobs(settings: Settings, as_json: bool) -> None:
+    from jobs.engine.query import query
+    from jobs.engine.query import tables as facts
+    from jobs.engine.runner import JOB_RUNS
+    from jobs.pipeline import JOBS
+
+    last: dict[str, tuple[Any, ...]] = {}
+    if any(f.name == JOB_RUNS and f.rows for f in facts(settings)):
+        newest = (
+            f"SELECT job, status, started_at, seconds FROM {JOB_RUNS} "
+            "QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC) = 1"
+        )
+        last = {row[0]: row[1:] for row in query(newest, settings)[1]}
+    listed = [
+        {
+            "job": j.name,
+            "every": j.every,
+            "reads": list(j.reads),
+            "writes": list(j.writes),
+            "last_status": last.get(j.name, (None,) * 3)[0],
+            "last_started_at": last.get(j.name, (None,) * 3)[1],
+            "last_seconds": last.get(j.name, (None,) * 3)[2],
+        }
+        for j in JOBS.values()
+    ]
+    if as_json:
+        return _json(listed)
+    rows = [
+        (
+            j["job"],
+            j["every"],
+            ", ".join(j["reads"]),
+            ", ".join(j["writes"]),
+            f"{j['last_status']} {j['last_started_at']:%Y-%m-%d %H:%M}" if j["last_status"] else "never",
+        )
+        for j in listed
+    ]
+    _table(("job", "every", "reads", "writes", "last run (UTC)"), rows)
+
+
+def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
+    if as_json:
+        names = _distinct(columns)
+        return _json([dict(zip(names, map(_finite, row), strict=True)) for row in rows])
+    _table(columns, [["" if v is None else str(v) for v in row] for row in rows])
+    terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
+
+
+def uploads(answers: Sequence[Answer], settings: Settings) -> None:
+    """What became of each upload, and where those that were published play."""
+    from jobs.host.address import playback_address
+
+    colour = {"published": "green", "rejected": "yellow", "refused": "yellow"}
+    shown = [(a.title, Text(a.status, colour.get(a.status, "")), a.detail, a.upload_id) for a in answers]
+    _table(("title", "status", "reason", "video"), shown)
+    for answer in answers:
+        if answer.playback_path:
+            # A line of its own, unbroken: an address is there to be copied.
+            say(f"{answer.upload_id} plays at {playback_address(settings, answer.playback_path)}")
+
+
+def ranker(settings: Settings) -> None:
+    """How the newest model did beside what it has to beat, and what the gate said."""
+    from jobs.engine.query import query
+
+    columns, rows = query("SELECT * FROM gold.models ORDER BY event_date DESC LIMIT 1", settings)
+    if not rows:
+        return say("no ranker yet: nobody was shown or watched enough to learn from")
+    model = dict(zip(columns, rows[0], strict=True))
+    names = {"ndcg_at_10": "ranker", "popularity_ndcg_at_10": "popularity", "item_item_ndcg_at_10": "item-item order"}
+    _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
+    viewers, since = model["evaluated_viewers"], model["evaluated_from"]
+    terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
+    terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
+
+
+def feed(items: Sequence[dict[str, Any]]) -> None:
+    """The slots of a feed page."""
+    rows = [(str(i["position"]), i["video_id"], i["title"], f"{i['score']:.3f}", i["reason"]) for i in items]
+    _table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[int] = ()) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
+    terminal.print(table, soft_wrap=False)
+
+
+def _printable(text: str) -> str:
+    """Without what would steer the terminal: a title may hold escape sequences."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """The names, equal ones numbered from the second on (id, id_2), since a JSON object keeps only one of each."""
+    names: list[str] = []
+    for column in columns:
+        number, name = 1, column
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
+
+
+def _finite(value: Any) -> Any:
+    """The value as JSON can say it: NaN and the infinities are null, wherever they are."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, default=str, indent=2, ensure_ascii=False))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"

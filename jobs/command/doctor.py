@@ -1,0 +1,111 @@
+"""Says what this machine has of what Reelmill needs, and how to get the rest.
+
+Belongs here: finding and telling. Each part is found by the module that uses it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jobs.errors import ReelmillError
+from jobs.host import java, needs
+from jobs.settings import Settings
+
+# Every package of ours that loads native code, so that a missing library of the system is found here and not in a job.
+NATIVE = ("av", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is needed: what was found, or how to get it."""
+
+    what: str
+    found: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything once; nothing is started or changed."""
+    checks: list[tuple[str, Callable[[Settings], tuple[bool, str]]]] = [
+        ("Python 3.11", _python),
+        ("Java 17 or 21", _java),
+        ("Native libraries", _libraries),
+        ("Spark's jars", _jars),
+        ("FFmpeg", _ffmpeg),
+        ("Redis", _redis),
+        ("Home", _home),
+        ("Memory and cores", _machine),
+    ]
+    return [Finding(what, *check(settings)) for what, check in checks]
+
+
+def _python(settings: Settings) -> tuple[bool, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return sys.version_info[:2] == (3, 11), f"{version} at {sys.executable}"
+
+
+def _java(settings: Settings) -> tuple[bool, str]:
+    found = java.find()
+    return (True, f"{found.version} at {found.home}") if found else (False, str(java.JavaMissing()))
+
+
+def _libraries(settings: Settings) -> tuple[bool, str]:
+    # Loaded, not looked for: a wheel that is there may still lack a library of the system.
+    for name in NATIVE:
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError) as error:
+            how = needs.apt_line(needs.missing()) if needs.missing() else "make setup"
+            return False, f"{name} does not load: {error}. Run `{how}`."
+    return True, f"{', '.join(NATIVE)} load"
+
+
+def _jars(settings: Settings) -> tuple[bool, str]:
+    from jobs.engine.spark import jars
+
+    try:
+        return True, f"{len(jars(settings))} in {settings.jars}"
+    except ReelmillError as missing:
+        return False, str(missing)
+
+
+def _ffmpeg(settings: Settings) -> tuple[bool, str]:
+    import imageio_ffmpeg
+
+    try:
+        path = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as missing:
+        return False, f"{missing} Run `make setup`; its wheel brings one."
+    said = subprocess.run([path, "-version"], capture_output=True, text=True).stdout
+    return True, f"{said.split(' Copyright')[0]} at {path}"
+
+
+def _redis(settings: Settings) -> tuple[bool, str]:
+    if settings.redis_url:
+        return True, f"{settings.redis_url} (REELMILL_REDIS_URL)"
+    from jobs.host.redis_process import executable
+
+    try:
+        return True, f"embedded, {executable()}"
+    except ReelmillError as missing:
+        return False, str(missing)
+
+
+def _home(settings: Settings) -> tuple[bool, str]:
+    there = next(p for p in (settings.home, *settings.home.parents) if p.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    if not os.access(there, os.W_OK):
+        return False, f"{settings.home} cannot be written to; set REELMILL_HOME to a folder that can"
+    return free > 5, f"{settings.home}, {free:.0f} GiB free" + ("" if free > 5 else "; 5 GiB are needed")
+
+
+def _machine(settings: Settings) -> tuple[bool, str]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    enough = memory >= 6
+    return enough, f"{memory:.0f} GiB, {os.cpu_count()} cores" + ("" if enough else "; 6 GiB are needed")

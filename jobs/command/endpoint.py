@@ -1,0 +1,66 @@
+"""Runs the HTTP endpoint over one home.
+
+Belongs here: giving serving/ the addresses that it may not know by itself, and starting and stopping the server.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from jobs.command.console import say
+from jobs.errors import ReelmillError
+from jobs.host.address import noted
+from jobs.host.redis_server import redis_url
+from jobs.settings import Settings
+from serving.app import create_app
+
+
+class PortTaken(ReelmillError):
+    """Another process listens on the port."""
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until interrupted. Raises PortTaken."""
+    with redis_url(settings) as redis, _listening(host, port) as listener, noted(settings, _address(listener)):
+        say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")
+        _server(settings, redis, "warning").run(sockets=[listener])
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """The endpoint on a free loopback port for as long as the context is open; yields its base URL."""
+    with redis_url(settings) as redis, _listening("127.0.0.1", 0) as listener, noted(settings, _address(listener)):
+        server = _server(settings, redis, "error")
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield _address(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
+    app = create_app(redis_url=redis, media=settings.media, events=settings.events, secret=settings.secret)
+    return uvicorn.Server(uvicorn.Config(app, log_level=log_level, access_log=False))
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    # Bound here and not by uvicorn, which exits the process when a port is taken.
+    try:
+        listener = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise PortTaken(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.") from error
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"

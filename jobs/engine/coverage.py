@@ -1,0 +1,140 @@
+"""What a daily job owes: the days after those that it has done, and those whose input changed since it read them.
+
+Belongs here: that rule, and its record in ops.coverage, one row per job. Comparing versions of a table: versions.py.
+Running a job: runner.py. Why it is so: docs/decisions/0007.
+
+No clock and no window of a run decides. A job's first input holds what happened, each row at its own time
+(silver.watches); its others are looked up by their keys (silver.videos). A row of the first that differs from what the
+job read makes it owe that row's day and all days after; a row of the others, the first day on which something happened
+with its key. So a night at noon, a view that arrives a week late and a day that was run by itself leave no hole, and
+tables that were deleted or rolled back are made again from the first row of the input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+import data_contracts
+from jobs.engine.job import Job, Window
+from jobs.engine.lake import Lake, alone
+from jobs.engine.versions import Snapshot, VersionLost, check, check_kept, different, snapshot
+
+COVERAGE = "ops.coverage"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far a job has come, and from what to what: a row of ops.coverage."""
+
+    complete_until: datetime
+    reads: tuple[Snapshot, ...]
+    writes: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True)
+class Debt:
+    """The first day that a job owes, None while its input is empty, by the versions of its inputs that its lake holds.
+
+    `complete_until`: how far it has come; None where it has not begun, or has lost what it made.
+    """
+
+    since: date | None
+    complete_until: datetime | None
+    reads: tuple[Snapshot, ...]
+
+    def extend(self, window: Window) -> Window:
+        """The window and the days before its end that are owed."""
+        if self.since is None:
+            return window
+        return Window(min(window.start, datetime.combine(self.since, time(), UTC)), window.end)
+
+    def is_paid_by(self, window: Window) -> bool:
+        """Whether a job that has done the window owes no day before the end of it, and has come no further before."""
+        if self.since is None or window.start.date() > self.since:
+            return False
+        return self.complete_until is None or window.end >= self.complete_until
+
+
+def debt(job: Job, lake: Lake) -> Debt:
+    """What a daily job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
+    for table in job.reads:
+        lake.read(table)
+    reads = tuple(snapshot(lake, table, lake.read_versions[table]) for table in job.reads)
+    past = _recorded(lake, job)
+    if past is not None:
+        try:
+            for written in past.writes:
+                check_kept(lake, written)
+            changes = [_first_change(lake, job.reads[0], *pair) for pair in zip(past.reads, reads, strict=True)]
+            return Debt(min(filter(None, [past.complete_until.date(), *changes])), past.complete_until, reads)
+        except VersionLost:
+            pass
+    return Debt(_first_day(lake.read(job.reads[0]), job.reads[0]) if job.reads else None, None, reads)
+
+
+def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
+    """Note that the job, whose lake has done the window, has come to its end; unless days before it are still owed."""
+    if not owed.is_paid_by(window):
+        return
+    lake.create(COVERAGE)
+    writes = (snapshot(lake, table, lake.version(table)) for table in job.writes)
+    row = {
+        "job": job.name,
+        "run_id": lake.run_id,
+        "complete_until": window.end,
+        "reads": [asdict(read) for read in owed.reads],
+        "writes": [asdict(written) for written in writes],
+    }
+    # Two jobs that end together would refuse each other's commit.
+    with alone(lake.settings, COVERAGE):
+        table = deltalake.DeltaTable(str(lake.path(COVERAGE)))
+        rows = pa.Table.from_pylist([row], schema=pa.schema(table.schema()))
+        deltalake.write_deltalake(table, rows, mode="overwrite", predicate=f"job = '{job.name}'")
+
+
+def _recorded(lake: Lake, job: Job) -> Coverage | None:
+    """None where there is no record, or one from when the job read other tables."""
+    if not lake.exists(COVERAGE):
+        return None
+    table = deltalake.DeltaTable(str(lake.path(COVERAGE)))
+    rows: list[dict[str, Any]] = table.to_pyarrow_table(filters=[("job", "=", job.name)]).to_pylist()
+    if not rows or tuple(read["table"] for read in rows[0]["reads"]) != job.reads:
+        return None
+    (row,) = rows
+    return Coverage(
+        row["complete_until"].astimezone(UTC),
+        tuple(Snapshot(**read) for read in row["reads"]),
+        tuple(Snapshot(**written) for written in row["writes"]),
+    )
+
+
+def _first_change(lake: Lake, happened: str, past: Snapshot, now: Snapshot) -> date | None:
+    """The first day that is owed because an input changed since that snapshot."""
+    check(lake, past)
+    if past == now:
+        return None
+    if now.table == happened:
+        day = F.to_date(_column(happened)).alias(_column(happened))
+        return _first_day(different(lake, past, now.version, [day]), happened)
+    key = list(data_contracts.load(now.table).key)
+    changed = different(lake, past, now.version, key)
+    return _first_day(lake.read(happened).join(changed, on=key, how="left_semi"), happened)
+
+
+def _first_day(rows: DataFrame, table: str) -> date | None:
+    """The first day of rows that have the table's window column."""
+    first = rows.agg(F.to_date(F.min(_column(table))).alias("day")).first()
+    return None if first is None else first["day"]
+
+
+def _column(table: str) -> str:
+    column = data_contracts.load(table).window_column
+    assert column is not None, f"{table} is the first input of a daily job, so it is cut by time"
+    return column

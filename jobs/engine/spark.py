@@ -1,0 +1,179 @@
+"""The one place that starts a Spark session, and the jars it starts with.
+
+Belongs here: session configuration and the reason of each entry. What is read and written: lake.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.errors import ReelmillError
+from jobs.host import java, scratch
+from jobs.host.files import sync
+from jobs.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# 4.4.1 is on PyPI without a jar on Maven Central; keep in step with delta-spark in pyproject.toml.
+PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
+# A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
+LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+JVM_OPTIONS = "spark.driver.extraJavaOptions"
+LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
+
+
+class JarsMissing(ReelmillError):
+    """`make setup` has not resolved the JVM jars yet."""
+
+
+def jars(settings: Settings) -> list[Path]:
+    """The resolved jars. Raises JarsMissing when there are none."""
+    found = sorted(settings.jars.glob("*.jar"))
+    if not found:
+        raise JarsMissing(f"No JVM jars in {settings.jars}. Run `make setup`, which resolves them once from Maven.")
+    return found
+
+
+def jars_are_current(settings: Settings) -> bool:
+    """Whether the cache holds the jars of PACKAGES, and not those of an earlier release of ours."""
+    wanted = {re.sub(r"^(.*):(.*):(.*)$", r"\1_\2-\3.jar", package) for package in PACKAGES}
+    return wanted <= {jar.name for jar in settings.jars.glob("*.jar")}
+
+
+def configuration(settings: Settings) -> dict[str, str]:
+    """Every Spark property we set; spark-submit and sessions started here use the same ones."""
+    return {
+        "spark.master": settings.spark_master,
+        "spark.driver.memory": settings.spark_memory,
+        # Local jars, not spark.jars.packages: that one needs seconds and the network at every start.
+        "spark.jars": ",".join(map(str, jars(settings))),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Delta replays its log in 50 partitions by default, which makes a small merge take 15 s instead of 2.
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        JVM_OPTIONS: f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC'
+        # A heap that is exhausted in a result thread would leave the command waiting for ever.
+        " -XX:+ExitOnOutOfMemoryError",
+        # The embedded Hive metastore would drop its files into the working directory; nothing here uses one.
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
+        # More than this as one result belongs in a table; without a limit it ends as an exhausted heap.
+        "spark.driver.maxResultSize": "1g",
+        **(LOOPBACK if settings.spark_master.startswith("local") else {}),
+    }
+
+
+def session(settings: Settings, name: str = "reelmill") -> SparkSession:
+    """The running session, or a new one. Raises JarsMissing or JavaMissing with what to do."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    if "JAVA_HOME" not in os.environ:
+        found = java.find()
+        if found is None:
+            raise java.JavaMissing
+        os.environ["JAVA_HOME"] = str(found.home)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if settings.spark_master.startswith("local"):
+        # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if SparkContext._active_spark_context is None:
+        scratch.stay_home(settings)
+    place = Path(tempfile.gettempdir())
+    conf = configuration(settings)
+    conf[JVM_OPTIONS] += f" {scratch.java_options(place)}"
+    builder = SparkSession.builder.appName(name).config("spark.local.dir", str(place))
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    # Every failed query would be told again on stderr, as one line of JSON with the whole JVM stack.
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    with _jvm_log(settings.home / "logs" / "spark.log"):
+        return builder.getOrCreate()
+
+
+def resolve_jars(settings: Settings) -> list[Path]:
+    """Fetch the jars once from Maven Central into the repo's cache, complete or not at all; returns them."""
+    import pyspark
+
+    settings.jars.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.jars.parent) as place:
+        script = "from pyspark.sql import SparkSession as S; S.builder.getOrCreate().stop()"
+        conf = {
+            "spark.jars.packages": ",".join(PACKAGES),
+            "spark.jars.ivy": place,
+            "spark.local.dir": place,
+            JVM_OPTIONS: scratch.java_options(Path(place)),
+            "spark.ui.enabled": "false",
+            "spark.master": "local[1]",
+            **LOOPBACK,
+        }
+        # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
+        submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items()), "pyspark-shell"])
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={
+                **os.environ,
+                "PYSPARK_SUBMIT_ARGS": submit,
+                "TMPDIR": place,
+                "SPARK_LAUNCHER_OPTS": scratch.NO_COUNTERS,
+            },
+            capture_output=True,
+            text=True,
+        )
+        resolved = sorted(Path(place, "jars").glob("*.jar"))
+        if done.returncode or not resolved:
+            tail = "\n".join(done.stderr.splitlines()[-15:])
+            raise JarsMissing(f"Maven Central did not give {', '.join(PACKAGES)}:\n{tail}")
+        # pip's pyspark brings most of them itself; a second copy on the class path would be picked at random.
+        own = {_artifact(j.name) for j in Path(pyspark.__file__).parent.glob("jars/*.jar")}
+        for jar in resolved:
+            if _artifact(jar.name.split("_", 1)[1]) in own:
+                jar.unlink()
+        # Their names alone say later that all is there (jars_are_current).
+        for jar in Path(place, "jars").glob("*.jar"):
+            sync(jar)
+        shutil.rmtree(settings.jars, ignore_errors=True)
+        Path(place, "jars").rename(settings.jars)
+    return jars(settings)
+
+
+def _artifact(file_name: str) -> str:
+    """`delta-storage-4.4.0.jar` -> `delta-storage`."""
+    return re.sub(r"-\d.*$", "", file_name)
+
+
+@contextmanager
+def _jvm_log(path: Path) -> Iterator[None]:
+    """Let a JVM that starts meanwhile write its stderr to a file: it inherits the descriptor for life.
+
+    Its warnings are for whoever debugs Spark; a failure also reaches Python as an exception with its cause.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,76 @@
+"""The whole path on a small world: uploads and watches go in by the command, feeds come out over HTTP."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from deltalake import DeltaTable
+
+import data_contracts
+from jobs.command.endpoint import served
+from jobs.engine.query import query, tables
+from jobs.pipeline import WRITERS
+from jobs.settings import Settings
+
+
+def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: Path) -> None:
+    found = {table.name: DeltaTable(table.path) for table in tables(Settings(home=night))}
+    assert set(WRITERS) <= set(found)
+    for name, table in found.items():
+        contract = data_contracts.load("quarantine.rows" if name.startswith("quarantine.") else name)
+        comments = {f.name: f.metadata.get("comment", "") for f in table.schema().fields}
+        assert list(comments) == [c.name for c in contract.columns], name
+        assert all(comments[c.name].startswith(c.description.strip()) for c in contract.columns), name
+        rows = table.to_pyarrow_dataset().count_rows()
+        assert rows > 0, name
+
+
+def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
+    settings = Settings(home=night)
+    people = [row[0] for row in query("SELECT DISTINCT user_id FROM silver.watches ORDER BY 1", settings)[1]]
+    with served(settings) as url, httpx.Client(base_url=url) as client:
+        assert client.get("/readyz").status_code == 200
+        for person in people:
+            seen: list[str] = []
+            cursor = None
+            while True:
+                parameters = {"limit": "7"} | ({"cursor": cursor} if cursor else {})
+                page = client.get(f"/v1/feed/{person}", params=parameters).raise_for_status().json()
+                assert not page["is_fallback"]
+                assert all(item["reason"] for item in page["items"])
+                seen += [item["video_id"] for item in page["items"]]
+                if (cursor := page["next_cursor"]) is None:
+                    break
+            assert len(seen) == len(set(seen)) > 0
+        stranger = client.get("/v1/feed/nobody-knows-me").raise_for_status().json()
+        assert stranger["is_fallback"] and stranger["items"]
+        shown = client.get(f"/v1/videos/{seen[0]}").raise_for_status().json()
+        assert {"video_id", "user_id", "title", "hashtags", "duration", "views", "likes", "playback_url"} <= set(shown)
+        playlist = client.get(shown["playback_url"]).raise_for_status()
+        assert playlist.text.startswith("#EXTM3U")
+
+
+def test_the_same_night_again_gives_the_same_tables(
+    night: Path, reelmill: Callable[..., str], content: Callable[[Path], dict[str, str]]
+) -> None:
+    first = content(night)
+    reelmill(night, "pipeline", "nightly")
+    assert content(night) == first
+
+
+def test_what_the_world_got_wrong_is_kept_with_its_reason(night: Path) -> None:
+    _, rows = query('SELECT unnest(rules), count(*) FROM quarantine."bronze.events" GROUP BY 1', Settings(home=night))
+    assert rows and all(count > 0 for _, count in rows)
+
+
+def test_every_run_is_recorded_with_the_versions_it_read_and_wrote(night: Path) -> None:
+    _, rows = query(
+        'SELECT r.job, w.unnest."table", w.unnest.version FROM ops.job_runs r, unnest(r.writes) w '
+        "WHERE r.status = 'succeeded'",
+        Settings(home=night),
+    )
+    written = {table for _, table, _ in rows}
+    assert set(WRITERS) <= written
+    for job, table, version in rows:
+        assert WRITERS[table].name == job
+        assert version <= DeltaTable(str(night / "lake" / table.replace(".", "/", 1))).version()

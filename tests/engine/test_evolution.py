@@ -1,0 +1,78 @@
+"""A table follows the versions of its contract: compatible changes are made to it, others refused before a write."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from deltalake import DeltaTable
+
+from jobs.engine.evolution import ContractChanged
+from jobs.engine.lake import Lake
+
+DAY = date(2026, 1, 5)
+COLUMN = "      - {name: liked_at, physicalType: timestamp, classification: personal, description: When liked.}\n"
+AFTER_COLUMNS = "    quality:\n"
+LIKED = (AFTER_COLUMNS, COLUMN + AFTER_COLUMNS)
+REQUIRED = (AFTER_COLUMNS, COLUMN.replace("classi", "required: true, classi") + AFTER_COLUMNS)
+NO_KEY = ("        primaryKey: true\n        primaryKeyPosition: 1\n", "")
+SECOND = ("version: 1.0.0", "version: 1.1.0")
+
+
+def _play(lake: Lake, watch_ms: int, **more: object) -> None:
+    columns = "user_id string, event_date date, watch_ms bigint" + "".join(f", {name} timestamp" for name in more)
+    frame = lake.spark.createDataFrame([(f"user{watch_ms}", DAY, watch_ms, *more.values())], columns)
+    Lake(lake.spark, lake.settings).merge("gold.plays", frame)
+
+
+def test_a_column_that_a_contract_gains_is_in_the_table_before_the_first_write(
+    lake: Lake, says: Callable[..., None]
+) -> None:
+    says()
+    _play(lake, 1)
+    says(SECOND, LIKED, ("watch_ms >= 0", "watch_ms BETWEEN 0 AND 9"))
+    _play(lake, 2, liked_at=lake.spark.sql("SELECT now()").collect()[0][0])
+    rows = lake.read("gold.plays").orderBy("watch_ms").collect()
+    assert rows[0].liked_at is None and rows[1].liked_at is not None
+    stored = DeltaTable(str(lake.path("gold.plays"))).metadata().configuration
+    assert stored["reelmill.contract"] == "gold.plays@1.1.0"
+    # The table holds other writers to the new rule, and to it alone.
+    with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT"):
+        lake.spark.sql(f"INSERT INTO delta.`{lake.path('gold.plays')}` VALUES ('x', DATE'2026-01-05', 10, NULL)")
+    assert [k for k in stored if k.startswith("delta.constraints.")] == ["delta.constraints.not_negative"]
+    version = lake.version("gold.plays")
+    lake.create("gold.plays")
+    assert lake.version("gold.plays") == version
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ([("physicalType: bigint", "physicalType: int")], "watch_ms is bigint, not int"),
+        ([("name: watch_ms", "name: screen_ms"), ("watch_ms >= 0", "1 = 1")], "watch_ms is not in the contract"),
+        ([REQUIRED], "which is required"),
+        ([NO_KEY], "its key is user_id, event_date, not event_date"),
+        ([("version: 1.1.0", "version: 0.9.0")], "written by a newer Reelmill"),
+        ([("version: 1.1.0", "version: 1.0.0"), LIKED], "without a new version"),
+        ([("watch_ms >= 0", "watch_ms > 5"), LIKED], "rows, 1 break not_negative"),
+    ],
+)  # fmt: skip
+def test_a_change_that_the_rows_do_not_keep_is_refused_before_anything_is_written(
+    lake: Lake, says: Callable[..., None], changes: list[tuple[str, str]], complaint: str
+) -> None:
+    says()
+    _play(lake, 1)
+    says(SECOND, *changes)
+    with pytest.raises(ContractChanged, match=complaint):
+        lake.create("gold.plays")
+    says()
+    _play(lake, 1)
+    assert lake.read("gold.plays").count() == 1
+
+
+def test_a_column_that_a_contract_gained_is_null_until_its_writer_has_run(
+    lake: Lake, says: Callable[..., None]
+) -> None:
+    says()
+    _play(lake, 1)
+    says(SECOND, LIKED)
+    assert lake.read("gold.plays").where("liked_at IS NULL").count() == 1

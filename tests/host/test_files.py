@@ -1,0 +1,64 @@
+"""What is written appears whole or not at all, and is on the disk before its name is."""
+
+import ast
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.arrivals.handover import hand_over
+from jobs.evaluation.hold_out import write_held_out
+from jobs.host.files import appearing
+from jobs.ranking import model
+from jobs.settings import REPOSITORY
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "a ranker": lambda folder: model.save(folder, "20260105-abc", "tree"),
+    "held-out rows": lambda folder: write_held_out(folder / "rows.parquet", {"user_id": ["ann"]}),
+    "a manifest": lambda folder: hand_over(folder / "a.jsonl", [b"{}\n"]),
+}
+
+
+def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.txt"
+    with appearing(path) as unfinished:
+        unfinished.write_text("half")
+        assert not path.exists() and unfinished.name.startswith(".") and unfinished.suffix == ".txt"
+        unfinished.write_text("whole")
+    assert [(p.name, p.read_text()) for p in path.parent.iterdir()] == [("report.txt", "whole")]
+
+
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("before")
+    with pytest.raises(RuntimeError, match="full"), appearing(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError("the disk is full")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("report.txt", "before")]
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_the_content_is_on_the_disk_before_its_name(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    flush, rename = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append("fsync"), flush(descriptor))[1])
+    monkeypatch.setattr(Path, "replace", lambda path, to: (done.append("rename"), rename(path, to))[1])
+    WRITERS[what](tmp_path)
+    assert done == ["fsync", "rename", "fsync"]
+
+
+def test_no_job_renames_a_file_that_it_did_not_flush() -> None:
+    lacking = []
+    for path in sorted(REPOSITORY.joinpath("jobs").rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        flushes = any(isinstance(call.func, ast.Name) and call.func.id == "sync" for call in calls)
+        if any(map(renames, calls)) and not flushes:
+            lacking.append(str(path.relative_to(REPOSITORY)))
+    assert lacking == []
+
+
+def renames(call: ast.Call) -> bool:
+    """Whether it is Path.replace or Path.rename: one argument, where str.replace and Lake.replace take more."""
+    named = isinstance(call.func, ast.Attribute) and call.func.attr in ("replace", "rename")
+    return named and len(call.args) == 1 and not call.keywords

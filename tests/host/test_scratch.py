@@ -1,0 +1,40 @@
+"""Temporary files stay below the home and go with their process."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from jobs.host import scratch
+from jobs.settings import Settings
+
+
+def test_the_jvm_spark_and_python_put_temporary_files_below_the_home(spark: SparkSession) -> None:
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    home = spark.conf.get("spark.sql.warehouse.dir", "").removeprefix("file:").removesuffix("/spark-warehouse")
+    places = {jvm.java.lang.System.getProperty("java.io.tmpdir"), tempfile.gettempdir(), os.environ["TMPDIR"]}
+    assert places == {f"{home}/tmp/{os.getpid()}"}
+    assert spark.conf.get("spark.local.dir") in places
+    assert "-XX:-UsePerfData" in list(jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments())
+
+
+def test_they_are_gone_when_the_process_ends_and_those_of_a_killed_one_when_the_next_comes(tmp_path: Path) -> None:
+    killed = Settings(home=tmp_path).home / "tmp" / "999999999"
+    killed.mkdir(parents=True)
+    use = (
+        "import tempfile; from jobs.host.scratch import stay_home; "
+        "from jobs.settings import Settings; stay_home(Settings())"
+    )
+    say = "print(tempfile.mkdtemp())"
+    environment = {**os.environ, "REELMILL_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", f"{use}; {say}"], env=environment, capture_output=True, text=True)
+    assert Path(done.stdout).is_relative_to(tmp_path / "tmp"), done.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_path_with_a_space_is_one_option() -> None:
+    assert scratch.java_options(Path("/my home/tmp")) == '"-Djava.io.tmpdir=/my home/tmp" -XX:-UsePerfData'

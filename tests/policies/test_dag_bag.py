@@ -1,0 +1,155 @@
+"""Policies over all Airflow DAGs: what each must hold, whatever jobs there are."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import pytest
+
+from jobs.engine.job import Cadence
+from jobs.pipeline import JOBS, PIPELINES
+from jobs.settings import REPOSITORY
+
+DAGS = REPOSITORY / "dags"
+# Each takes a second or more to import, and a DAG file is imported every few minutes and by every task.
+HEAVY = {"feast", "great_expectations", "lightgbm", "dagster", "pandas", "scipy", "av", "ffmpeg", "redis", "duckdb"}
+RUNS: dict[str, tuple[Cadence, ...]] = {
+    **{f"reelmill_{name}": cadences for name, cadences in PIPELINES.items()},
+    "reelmill_daily": ("5min", "day"),
+}
+
+Facts = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    """What a process of its own, without our fixtures, finds in the DAG folder."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    script = Path(__file__).with_name("dag_facts.py")
+    done = subprocess.run(
+        [sys.executable, script, DAGS], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: Facts = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def tasks(facts: Facts) -> dict[str, Facts]:
+    """Every task of every DAG, by `dag.job`."""
+    return {f"{name}:{task}": told for name, dag in facts["dags"].items() for task, told in dag["tasks"].items()}
+
+
+def test_every_dag_file_imports_without_an_error(facts: Facts) -> None:
+    assert facts["errors"] == {}
+
+
+def test_each_file_holds_the_one_dag_that_it_is_named_for(facts: Facts) -> None:
+    assert {file: found["dags"] for file, found in facts["files"].items()} == {f"{dag}.py": [dag] for dag in RUNS}
+
+
+def test_airflow_finds_no_dag_anywhere_else_in_the_folder(facts: Facts) -> None:
+    assert {name: dag["file"] for name, dag in facts["dags"].items()} == {dag: f"{dag}.py" for dag in RUNS}
+
+
+def test_a_dag_file_parses_in_well_under_two_seconds(facts: Facts) -> None:
+    assert {file: found["cpu_seconds"] for file, found in facts["files"].items() if found["cpu_seconds"] > 1.5} == {}
+
+
+def test_parsing_a_dag_file_imports_nothing_heavy(facts: Facts) -> None:
+    imported = {file: {m.split(".")[0] for m in found["modules"]} & HEAVY for file, found in facts["files"].items()}
+    assert imported == {file: set() for file in imported}
+
+
+@pytest.mark.parametrize("dag", sorted(RUNS))
+def test_a_dag_runs_exactly_the_jobs_of_its_cadences(facts: Facts, dag: str) -> None:
+    assert set(facts["dags"][dag]["tasks"]) == {job.name for job in JOBS.values() if job.every in RUNS[dag]}
+
+
+def test_every_job_is_in_some_dag(facts: Facts) -> None:
+    assert {task for dag in facts["dags"].values() for task in dag["tasks"]} == set(JOBS)
+
+
+def test_a_dag_runs_once_at_a_time_and_does_not_catch_up_by_itself(facts: Facts) -> None:
+    assert {(dag["max_active_runs"], dag["catchup"]) for dag in facts["dags"].values()} == {(1, False)}
+
+
+def test_every_dag_says_what_it_is_for_and_what_to_do_when_it_is_red(facts: Facts) -> None:
+    assert [name for name, dag in facts["dags"].items() if len(dag["doc"] or "") < 100] == []
+
+
+def test_every_task_has_an_owner_retries_and_a_timeout(tasks: dict[str, Facts]) -> None:
+    lacking = [name for name, t in tasks.items() if t["owner"] != "data-team" or not t["retries"] or not t["timeout_s"]]
+    assert lacking == []
+
+
+def test_every_task_is_a_spark_submit_with_the_documentation_of_its_job(tasks: dict[str, Facts]) -> None:
+    assert {t["type"] for t in tasks.values()} == {"SparkSubmitOperator"}
+    assert {name: t["doc"] for name, t in tasks.items()} == {name: JOBS[name.split(":")[1]].doc for name in tasks}
+
+
+def test_a_task_reads_and_writes_the_assets_named_like_the_tables_of_its_job(tasks: dict[str, Facts]) -> None:
+    for name, task in tasks.items():
+        job = JOBS[name.split(":")[1]]
+        assert (task["inlets"], task["outlets"]) == (sorted(job.reads), sorted(job.writes)), name
+
+
+def test_a_task_waits_for_the_tasks_that_write_what_it_reads(facts: Facts) -> None:
+    for dag in facts["dags"].values():
+        for name, task in dag["tasks"].items():
+            writers = {n for n, other in dag["tasks"].items() if set(other["outlets"]) & set(task["inlets"])} - {name}
+            assert set(task["upstream"]) == writers, name
+
+
+def test_the_application_that_a_task_submits_exists(tasks: dict[str, Facts]) -> None:
+    assert all(Path(task["application"]).is_file() for task in tasks.values())
+
+
+def test_the_master_is_left_to_the_connection(tasks: dict[str, Facts]) -> None:
+    assert [name for name, task in tasks.items() if "spark.master" in task["conf"]] == []
+
+
+def test_a_scheduled_or_backfilled_run_works_on_the_day_of_its_logical_date(tasks: dict[str, Facts]) -> None:
+    for kind in ("scheduled", "backfill"):
+        # The form of a backfill sends one day for all its runs.
+        assert day_of(tasks, kind, {"day": "2020-01-01"}, datetime(2026, 3, 1, 2, tzinfo=UTC)) == "2026-03-01"
+
+
+def test_a_run_by_hand_works_on_the_day_that_was_asked_for_else_on_its_logical_date(tasks: dict[str, Facts]) -> None:
+    now = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    assert day_of(tasks, "manual", {"day": "2026-02-20"}, now) == "2026-02-20"
+    assert day_of(tasks, "manual", None, now) == "2026-03-01"
+    assert day_of(tasks, "manual", None, None, default="2026-02-27") == "2026-02-27"
+
+
+def test_a_dag_that_works_by_the_day_asks_for_the_day_and_proposes_one_that_is_over(facts: Facts) -> None:
+    proposed = {name: dag["params"].get("day") for name, dag in facts["dags"].items()}
+    assert {name for name, day in proposed.items() if day} == {"reelmill_daily", "reelmill_nightly"}
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    assert proposed["reelmill_nightly"] in (f"{yesterday}", f"{yesterday - timedelta(days=1)}")
+
+
+def day_of(
+    tasks: dict[str, Facts], run_type: str, conf: dict[str, str] | None, at: datetime | None, default: str = ""
+) -> str:
+    """The day that the nightly job gets; Airflow leaves `logical_date` out when there is none."""
+    run = SimpleNamespace(run_type=run_type, conf=conf, run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))
+    context = {"dag_run": run, "params": {"day": default}, **({"logical_date": at} if at else {})}
+    _, _, option, day = rendered(tasks["reelmill_nightly:features.users"], context)
+    assert option == "--date"
+    return day
+
+
+def rendered(task: Facts, context: Mapping[str, object]) -> list[str]:
+    """The arguments as Airflow's templates would fill them in."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    environment.filters["ds"] = lambda moment: f"{moment:%Y-%m-%d}"
+    return [environment.from_string(argument).render(**context) for argument in task["arguments"]]

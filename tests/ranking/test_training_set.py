@@ -1,0 +1,39 @@
+"""The training set as it leaves the table."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+import data_contracts
+from data_contracts.delta import ddl
+from jobs.engine.job import Window
+from jobs.engine.lake import Lake
+from jobs.ranking.training_set import EXAMPLES, of_night
+from jobs.settings import Settings
+from tests.ranking.conftest import at
+
+FEATURES = ("item_item_rank", "popular_score", "user__watches_7d")
+
+
+@pytest.fixture
+def two_nights(spark: SparkSession, settings: Settings) -> Lake:
+    lake = Lake(spark, settings.model_copy(update={"checks": False}))
+    columns = data_contracts.load(EXAMPLES).columns
+    for night, label in ((date(2024, 3, 4), 1), (date(2024, 3, 5), 4)):
+        row: dict[str, Any] = {"event_date": night, "user_id": "ann", "video_id": "cats", "label": label}
+        row |= {"shown_at": at(3, hour=9), "at": at(3), "position": 7, "item_item_rank": 3, "user__watches_7d": 16}
+        frame = spark.createDataFrame([tuple(row.get(c.name) for c in columns)], ddl(data_contracts.load(EXAMPLES)))
+        lake.replace(EXAMPLES, frame, Window.of_day(night))
+    return lake
+
+
+def test_a_night_is_read_with_its_own_rows_in_utc_and_features_that_are_unknown_stay_so(two_nights: Lake) -> None:
+    (row,) = of_night(two_nights, date(2024, 3, 5), FEATURES).to_dict("records")
+    assert (row["user_id"], row["video_id"], row["position"], row["label"]) == ("ann", "cats", 7, 4)
+    assert (row["at"], row["shown_at"]) == (pd.Timestamp("2024-03-04"), pd.Timestamp("2024-03-04 09:00"))
+    assert [row[f] for f in FEATURES] == [3, pytest.approx(np.nan, nan_ok=True), 16]
+    assert {str(t) for t in of_night(two_nights, date(2024, 3, 5), FEATURES)[list(FEATURES)].dtypes} == {"float32"}
