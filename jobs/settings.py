@@ -4,11 +4,8 @@ Belongs here: what a person may want to change without changing code. Constants 
 (window lengths, the ladder's rungs) belong to the job that uses them.
 """
 
-import contextlib
 import os
 import re
-import secrets
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,6 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import ReelmillError
-from jobs.host.files import sync
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -74,21 +70,3 @@ class Settings(BaseSettings):
         if home.stat().st_uid == os.getuid() and home.stat().st_mode & 0o077:
             home.chmod(0o700)
         return home
-
-    @cached_property
-    def secret(self) -> str:
-        """The key that signs cursors: made once per home, readable by its owner only.
-
-        Two processes may start at once on a new home: the link is atomic, so both end with the same key.
-        """
-        path = self.home / "secret"
-        if not path.exists():
-            mine = self.home / f".secret.{os.getpid()}"
-            mine.touch(mode=0o600)
-            mine.write_text(secrets.token_urlsafe(32))
-            sync(mine)
-            with contextlib.suppress(FileExistsError):
-                os.link(mine, path)
-            mine.unlink()
-            sync(self.home)
-        return path.read_text()

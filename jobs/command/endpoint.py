@@ -16,6 +16,7 @@ from jobs.command.console import say
 from jobs.errors import ReelmillError
 from jobs.host.address import noted
 from jobs.host.redis_server import redis_url
+from jobs.host.secret import secret
 from jobs.settings import Settings
 from serving.app import create_app
 
@@ -46,7 +47,7 @@ def served(settings: Settings) -> Iterator[str]:
 
 
 def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
-    app = create_app(redis_url=redis, media=settings.media, events=settings.events, secret=settings.secret)
+    app = create_app(redis_url=redis, media=settings.media, events=settings.events, secret=secret(settings))
     return uvicorn.Server(uvicorn.Config(app, log_level=log_level, access_log=False))
 
 

@@ -32,6 +32,7 @@ from rich.console import Console
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 from jobs.host.redis_server import redis_url
+from jobs.host.secret import secret
 from jobs.settings import REPOSITORY, Settings
 
 ADMIN = "admin"
@@ -120,7 +121,7 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
         },
         "api": {"host": "127.0.0.1", "port": port, "base_url": url, "workers": 1},
         # The same in every process and after every restart, and long enough for the SHA-512 that signs with it.
-        "api_auth": {"jwt_secret": hashlib.sha512(f"airflow {settings.secret}".encode()).hexdigest()},
+        "api_auth": {"jwt_secret": hashlib.sha512(f"airflow {secret(settings)}".encode()).hexdigest()},
         # Fixed ports by default, which the Airflow of another home may hold.
         "logging": {"worker_log_server_port": free_port(), "trigger_log_server_port": free_port()},
         # Every parse imports the jobs; the default of twice a minute would take a tenth of a small machine.

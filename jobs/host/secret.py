@@ -1,0 +1,31 @@
+"""The key that signs for a home: cursors, and the tokens of its Airflow.
+
+Belongs here: making it once and reading it. What it signs: serving/cursor.py, jobs/command/orchestrators.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+
+from jobs.host.files import sync
+from jobs.settings import Settings
+
+
+def secret(settings: Settings) -> str:
+    """The key of this home, readable by its owner only; the first who asks makes it.
+
+    Two processes may start at once on a new home: the link is atomic, so both end with the same key.
+    """
+    path = settings.home / "secret"
+    if not path.exists():
+        mine = settings.home / f".secret.{os.getpid()}"
+        mine.touch(mode=0o600)
+        mine.write_text(secrets.token_urlsafe(32))
+        sync(mine)
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, path)
+        mine.unlink()
+        sync(settings.home)
+    return path.read_text()
