@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake, alone
 from jobs.engine.query import query, tables
+from jobs.engine.runner import JobRun, run_job
 from jobs.engine.spark import session
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate
@@ -57,6 +60,19 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def lake(spark: SparkSession, settings: Settings) -> Lake:
     return Lake(spark, settings)
+
+
+@pytest.fixture
+def noop() -> Job:
+    def nothing(lake: Lake, window: Window) -> None:
+        assert lake.job == "sim.noop" and window
+
+    return Job("sim.noop", "day", (), (), nothing, "Does nothing.")
+
+
+@pytest.fixture
+def recorded_run(noop: Job, spark: SparkSession, settings: Settings) -> JobRun:
+    return run_job(noop, Window.of_day(date(2026, 1, 5)), spark, settings)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,11 @@
-"""A job that does nothing and a run of it, to see what the runner records; and the contract of a table of plays."""
+"""The contract of a table of plays, for the tests of this room."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 from data_contracts import contract as loader
-from jobs.engine.job import Job, Window
-from jobs.engine.lake import Lake
-from jobs.engine.runner import JobRun, run_job
-from jobs.settings import Settings
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -54,19 +48,6 @@ schema:
         implementation: {type: expect_table_row_count_to_be_between, kwargs: {max_value: 3}}
 slaProperties: [{property: freshness, value: 1, unit: d}, {property: retention, value: 9, unit: d}]
 """
-
-
-@pytest.fixture
-def noop() -> Job:
-    def nothing(lake: Lake, window: Window) -> None:
-        assert lake.job == "sim.noop" and window
-
-    return Job("sim.noop", "day", (), (), nothing, "Does nothing.")
-
-
-@pytest.fixture
-def recorded_run(noop: Job, spark: SparkSession, settings: Settings) -> JobRun:
-    return run_job(noop, Window.of_day(date(2026, 1, 5)), spark, settings)
 
 
 @pytest.fixture
