@@ -21,6 +21,7 @@ from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, with_age
+from jobs.ranking.rankers import lightgbm
 from jobs.ranking.sources import FRESH, ITEM_ITEM, POPULAR
 from serving.feed_store.layout import version_of
 
@@ -44,9 +45,9 @@ def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
     text = served.text if served else None
 
     def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        booster = model.load(text) if text else None
+        booster = lightgbm.load(text) if text else None
         for batch in batches:
-            score = model.score(booster, batch) if booster else prior(batch).round(6)
+            score = lightgbm.score(booster, batch) if booster else prior(batch).round(6)
             yield batch[["user_id", "video_id", "popular_rank", "fresh_rank"]].assign(score=score)
 
     return rows.mapInPandas(run, "user_id string, video_id string, popular_rank int, fresh_rank int, score double")

@@ -1,30 +1,21 @@
-"""Rankers as files: written whole or not at all, read back, asked for scores.
+"""Rankers as files: written whole or not at all, and read back.
 
-Belongs here: the model store and how a booster and its prior make a score. Which model serves: gold.models, see
-in_service. Training: train.py.
+Belongs here: the model store. Which model serves: gold.models, see in_service. Training: train.py. What a file says:
+rankers/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
-from jobs.ranking.features import prior
 from jobs.ranking.gate import PROMOTED
-
-if TYPE_CHECKING:
-    import lightgbm as lgb
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
 
 MODELS = "gold.models"
 
@@ -71,26 +62,3 @@ def in_service(lake: Lake, before: date) -> InService | None:
     trained_until = newest["trained_until"].astimezone(UTC)
     # A table that was made before the column has it from its next commit on.
     return InService(newest["model_version"], path.read_text(), trained_until, newest.asDict().get("watches"))
-
-
-def load(text: str) -> lgb.Booster:
-    """The booster of a model file's text."""
-    import lightgbm as lgb
-
-    return lgb.Booster(model_str=text)
-
-
-def matrix(frame: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float32]:
-    """The features as the ranker reads them, in training and in serving. One that the frame lacks is unknown."""
-    import numpy as np
-
-    numbers: NDArray[np.float32] = frame.reindex(columns=list(features)).to_numpy(dtype=np.float32, na_value=np.nan)
-    return numbers
-
-
-def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """One score per row: the prior plus what the trees add."""
-    import numpy as np
-
-    added = booster.predict(matrix(frame, booster.feature_name()), num_threads=1)
-    return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)

@@ -1,7 +1,7 @@
 """Trains tonight's ranker, judges it on the newest examples, and lets it serve or not.
 
-Belongs here: LightGBM and the row of gold.models. What it learns from: examples.py, and which of it judges:
-training_set.py. The rule of the gate: gate.py. Where the model lies: model.py.
+Belongs here: judging it, and the row of gold.models. How it learns: rankers/. What it learns from: examples.py, and
+which of it judges: training_set.py. The rule of the gate: gate.py. Where the model lies: model.py.
 """
 
 from __future__ import annotations
@@ -20,56 +20,16 @@ from jobs.ranking import model
 from jobs.ranking.features import prior, ranker_features
 from jobs.ranking.gate import Measured, verdict
 from jobs.ranking.metrics import ndcg
-from jobs.ranking.training_set import EXAMPLES, GROUP, Split, of_night, ordered, split
+from jobs.ranking.rankers import lightgbm
+from jobs.ranking.rankers.lightgbm import PARAMETERS, PATIENCE, ROUNDS, learn
+from jobs.ranking.training_set import EXAMPLES, GROUP, group_sizes, of_night, ordered, split
 
 if TYPE_CHECKING:
-    import lightgbm as lgb
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-# Trees are small and slow to learn, because a prior that is already good leaves little to correct.
-PARAMETERS: dict[str, Any] = {
-    "objective": "lambdarank",
-    "metric": "ndcg",
-    "eval_at": [10],
-    "label_gain": [0, 1, 2, 3, 4],
-    "lambdarank_truncation_level": 20,
-    "learning_rate": 0.05,
-    "num_leaves": 15,
-    "min_data_in_leaf": 100,
-    "lambda_l2": 10.0,
-    "feature_fraction": 0.7,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "seed": 1,
-    # The same data gives the same trees: floating-point sums depend on the layout.
-    "deterministic": True,
-    "force_row_wise": True,
-    # One thread: at this size a second one waits more than it works, above all where Spark has the cores.
-    "num_threads": 1,
-    "verbose": -1,
-}
-ROUNDS, PATIENCE = 400, 50
 WATCHES = "silver.watches"
-
-
-def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
-    """A LightGBM lambdarank that starts from the prior and stops when the stopping span gets no better."""
-    import lightgbm as lgb
-
-    training = _dataset(parts.training, features)
-    if parts.training["position"].notna().any():
-        # What was shown on top was watched because it was on top; the bias of each slot is learned and taken out.
-        training.set_position(parts.training["position"].fillna(-1).astype(int).to_numpy())
-    stopping = _dataset(parts.stopping, features, reference=training)
-    return lgb.train(
-        PARAMETERS,
-        training,
-        num_boost_round=ROUNDS,
-        valid_sets=[stopping],
-        callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
-    )
 
 
 def train(
@@ -88,9 +48,9 @@ def train(
     data, fingerprint = _fingerprint(rows, day)
     version = f"{day:%Y%m%d}-{fingerprint[:12]}"
     judged = parts.evaluation
-    ours = _mean_ndcg(judged, model.score(model.load(text), judged))
+    ours = _mean_ndcg(judged, lightgbm.score(lightgbm.load(text), judged))
     popularity = _mean_ndcg(judged, judged["video__viewers_total"].fillna(0).to_numpy(dtype=float))
-    theirs = _mean_ndcg(judged, model.score(model.load(served.text), judged)) if served else None
+    theirs = _mean_ndcg(judged, lightgbm.score(lightgbm.load(served.text), judged)) if served else None
     viewers = judged["user_id"].nunique()
     new = watches - served.watches if served and served.watches is not None else None
     decision, why = verdict(Measured(ours, popularity, theirs, viewers, new))
@@ -126,26 +86,8 @@ class Trained:
     row: dict[str, Any]
 
 
-def _dataset(rows: pd.DataFrame, features: tuple[str, ...], reference: lgb.Dataset | None = None) -> lgb.Dataset:
-    import lightgbm as lgb
-
-    return lgb.Dataset(
-        model.matrix(rows, features),
-        label=rows["label"].to_numpy(),
-        group=_sizes(rows),
-        init_score=prior(rows),
-        feature_name=list(features),
-        reference=reference,
-    )
-
-
-def _sizes(rows: pd.DataFrame) -> NDArray[np.int64]:
-    sizes: NDArray[np.int64] = rows.groupby(GROUP, sort=True).size().to_numpy()
-    return sizes
-
-
 def _mean_ndcg(rows: pd.DataFrame, scores: NDArray[np.float64]) -> float:
-    return round(float(ndcg(rows["label"].to_numpy(), scores, _sizes(rows)).mean()), 6)
+    return round(float(ndcg(rows["label"].to_numpy(), scores, group_sizes(rows)).mean()), 6)
 
 
 def _utc(moment: pd.Timestamp) -> datetime:

@@ -19,7 +19,9 @@ from jobs.engine.lake import Lake
 from jobs.ranking.gate import ENOUGH_VIEWERS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 EXAMPLES = "gold.examples"
 KEY = ["user_id", "video_id", "shown_at"]
@@ -104,6 +106,12 @@ def split(rows: pd.DataFrame, seen: datetime | None) -> Split | None:
     # Groups of one instant stay together, and training keeps at least the oldest instant.
     stop = max(groups.iloc[int(len(groups) * (1 - STOPPING_SHARE))], sorted(groups.unique())[1])
     return Split(thinned(earlier[earlier["at"] < stop]), earlier[earlier["at"] >= stop], rows[rows["at"] >= cut])
+
+
+def group_sizes(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """How many rows each group of `ordered` rows has, in their order."""
+    sizes: NDArray[np.int64] = rows.groupby(GROUP, sort=True).size().to_numpy()
+    return sizes
 
 
 def thinned(training: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,97 @@
+"""LightGBM: a lambdarank of small trees that starts from the order of item-item.
+
+Belongs here: its parameters, how it learns, and how a booster and its prior make a score. What it learns from, and what
+judges it: jobs/ranking/training_set.py and train.py. Where its file lies: jobs/ranking/model.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jobs.ranking.features import prior
+from jobs.ranking.training_set import Split, group_sizes
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+# Trees are small and slow to learn, because a prior that is already good leaves little to correct.
+PARAMETERS: dict[str, Any] = {
+    "objective": "lambdarank",
+    "metric": "ndcg",
+    "eval_at": [10],
+    "label_gain": [0, 1, 2, 3, 4],
+    "lambdarank_truncation_level": 20,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "seed": 1,
+    # The same data gives the same trees: floating-point sums depend on the layout.
+    "deterministic": True,
+    "force_row_wise": True,
+    # One thread: at this size a second one waits more than it works, above all where Spark has the cores.
+    "num_threads": 1,
+    "verbose": -1,
+}
+ROUNDS, PATIENCE = 400, 50
+
+
+def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
+    """A LightGBM lambdarank that starts from the prior and stops when the stopping span gets no better."""
+    import lightgbm as lgb
+
+    training = _dataset(parts.training, features)
+    if parts.training["position"].notna().any():
+        # What was shown on top was watched because it was on top; the bias of each slot is learned and taken out.
+        training.set_position(parts.training["position"].fillna(-1).astype(int).to_numpy())
+    stopping = _dataset(parts.stopping, features, reference=training)
+    return lgb.train(
+        PARAMETERS,
+        training,
+        num_boost_round=ROUNDS,
+        valid_sets=[stopping],
+        callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
+    )
+
+
+def load(text: str) -> lgb.Booster:
+    """The booster of a model file's text."""
+    import lightgbm as lgb
+
+    return lgb.Booster(model_str=text)
+
+
+def matrix(frame: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float32]:
+    """The features as the ranker reads them, in training and in serving. One that the frame lacks is unknown."""
+    import numpy as np
+
+    numbers: NDArray[np.float32] = frame.reindex(columns=list(features)).to_numpy(dtype=np.float32, na_value=np.nan)
+    return numbers
+
+
+def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """One score per row: the prior plus what the trees add."""
+    import numpy as np
+
+    added = booster.predict(matrix(frame, booster.feature_name()), num_threads=1)
+    return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
+
+
+def _dataset(rows: pd.DataFrame, features: tuple[str, ...], reference: lgb.Dataset | None = None) -> lgb.Dataset:
+    import lightgbm as lgb
+
+    return lgb.Dataset(
+        matrix(rows, features),
+        label=rows["label"].to_numpy(),
+        group=group_sizes(rows),
+        init_score=prior(rows),
+        feature_name=list(features),
+        reference=reference,
+    )
