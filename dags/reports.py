@@ -25,7 +25,7 @@ from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from jobs.engine.runner import JobRun
+    from jobs.engine.runs import JobRun
 
 NEVER = "1970-01-01 00:00:00+00:00"
 # Two runs that end together may be recorded in the other order; some seconds later both are there.

@@ -18,7 +18,8 @@ from pyspark.sql import SparkSession
 from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake, alone
 from jobs.engine.query import query, tables
-from jobs.engine.runner import JobRun, run_job
+from jobs.engine.runner import run_job
+from jobs.engine.runs import JobRun
 from jobs.engine.spark import session
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate

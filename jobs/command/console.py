@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jobs.arrivals.handover import Progress as Tell
     from jobs.command.doctor import Finding
     from jobs.engine.query import TableFacts
-    from jobs.engine.runner import JobRun
+    from jobs.engine.runs import JobRun
     from jobs.media.answers import Answer
     from jobs.settings import Settings
 
@@ -110,7 +110,7 @@ def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
 def jobs(settings: Settings, as_json: bool) -> None:
     from jobs.engine.query import query
     from jobs.engine.query import tables as facts
-    from jobs.engine.runner import JOB_RUNS
+    from jobs.engine.runs import JOB_RUNS
     from jobs.pipeline import JOBS
 
     last: dict[str, tuple[Any, ...]] = {}

@@ -27,7 +27,8 @@ from jobs.command.console import say, status, terminal
 from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
-from jobs.engine.runner import JOB_RUNS, JobRun, newest_day, run_job
+from jobs.engine.runner import newest_day, run_job
+from jobs.engine.runs import JOB_RUNS, JobRun
 from jobs.pipeline import jobs_of
 from jobs.settings import Settings
 

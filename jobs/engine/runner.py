@@ -1,7 +1,7 @@
 """Runs one job for one window, alone, and records what it did.
 
-Belongs here: the lock and the record in ops.job_runs. What a job may write: lake.py. Which days a daily job owes:
-coverage.py. Which jobs there are and in what order: pipeline.py.
+Belongs here: the lock, the watchdog and the errors of a run. Its record: runs.py. What a job may write: lake.py. Which
+days a daily job owes: coverage.py. Which jobs there are and in what order: pipeline.py.
 """
 
 from __future__ import annotations
@@ -9,30 +9,23 @@ from __future__ import annotations
 import subprocess
 import time
 import uuid
-from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-import deltalake
-import pyarrow as pa
 from py4j.protocol import Py4JNetworkError
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine import coverage
+from jobs.engine import coverage, runs
 from jobs.engine.job import Job, Window
-from jobs.engine.lake import Commit, Lake, alone
+from jobs.engine.lake import Lake, alone
+from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-JOB_RUNS = "ops.job_runs"
-# Each run adds a file; whoever reads the table opens so many at most, beside those that are full.
-LOOSE_FILES = 100
-FULL_FILE_BYTES = 16 * 2**20
 
 
 class JobFailed(ReelmillError):
@@ -41,31 +34,6 @@ class JobFailed(ReelmillError):
 
 class WrongWindow(ReelmillError):
     """The job cannot work on the window that was asked for."""
-
-
-@dataclass(frozen=True)
-class JobRun:
-    """What one run did: `rows` and `bytes` are what it committed, over all its tables."""
-
-    run_id: str
-    job: str
-    window: Window
-    seconds: float
-    commits: tuple[Commit, ...]
-    set_aside: int
-    warnings: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(c.rows for c in self.commits)
-
-    @property
-    def quarantined(self) -> int:
-        return self.set_aside + sum(c.quarantined for c in self.commits)
-
-    @property
-    def bytes(self) -> int:
-        return sum(c.bytes for c in self.commits)
 
 
 def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *, catch_up: bool = False) -> JobRun:
@@ -86,7 +54,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
         def record(outcome: Exception | None) -> JobRun:
             seconds, commits, warnings = time.monotonic() - clock, tuple(lake.commits), tuple(lake.warnings)
             run = JobRun(lake.run_id, job.name, window, seconds, commits, lake.set_aside, warnings)
-            _record(run, lake, started, outcome)
+            runs.record(run, lake, started, outcome)
             return run
 
         try:
@@ -140,14 +108,6 @@ def _has_ended(spark: SparkSession, error: Exception) -> bool:
     return True
 
 
-def has_run(lake: Lake, job: str, window: Window) -> bool:
-    """Whether the job succeeded for a window with this end, so that a table without its rows tells a fact."""
-    if lake.version(JOB_RUNS) < 0:
-        return False
-    succeeded = (F.col("job") == job) & (F.col("status") == "succeeded") & (F.col("window_end") == F.lit(window.end))
-    return not lake.read(JOB_RUNS).where(succeeded).isEmpty()
-
-
 def newest_day(table: str, lake: Lake) -> date:
     """The day of the newest row of a table that has a window column; today while it has none."""
     column = data_contracts.load(table).window_column
@@ -155,38 +115,3 @@ def newest_day(table: str, lake: Lake) -> date:
     if newest is None or newest["day"] is None:
         return datetime.now(UTC).date()
     return date.fromisoformat(newest["day"])
-
-
-def _record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
-    """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
-    lake.create(JOB_RUNS)
-    row = {
-        "run_id": run.run_id,
-        "job": run.job,
-        "window_start": run.window.start,
-        "window_end": run.window.end,
-        "started_at": started,
-        "seconds": round(run.seconds, 3),
-        "status": "failed" if error else "succeeded",
-        "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
-        "warnings": [text[:4000] for text in run.warnings],
-        "reads": [{"table": t, "version": v} for t, v in sorted(lake.read_versions.items())],
-        "writes": [asdict(c) for c in run.commits],
-        "rows": run.rows,
-        "quarantined": run.quarantined,
-        "bytes": run.bytes,
-    }
-    table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
-    deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
-    _compact(lake)
-
-
-def _compact(lake: Lake) -> None:
-    """Put the loose files of ops.job_runs into one, and remove those that no version of the last week has."""
-    # Of two who do this at once, the second would be refused.
-    with alone(lake.settings, JOB_RUNS):
-        table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
-        sizes = pa.table(table.get_add_actions()).column("size_bytes").to_pylist()
-        if sum(size < FULL_FILE_BYTES for size in sizes) > LOOSE_FILES:
-            table.optimize.compact(target_size=FULL_FILE_BYTES)
-            table.vacuum(dry_run=False)

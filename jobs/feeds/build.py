@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
+from jobs.engine.runs import has_run
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, with_age
 from jobs.ranking.rankers import lightgbm
@@ -123,8 +124,6 @@ def _title() -> Column:
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:
-    from jobs.engine.runner import has_run
-
     candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
     served = model.in_service(lake, before=window.day + timedelta(days=1))

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
+from jobs.engine.runs import has_run
 from jobs.errors import ReelmillError
 from jobs.feeds.build import SLOTS
 from jobs.host.redis_server import redis_url
@@ -115,8 +116,6 @@ def nobodys(lake: Lake, window: Window) -> str:
 
     Then everybody gets the fallback. Raises NoFeeds unless that is what feeds.build found that night.
     """
-    from jobs.engine.runner import has_run
-
     if not has_run(lake, "feeds.build", window):
         raise NoFeeds(
             f"gold.feeds has no row for {window.day}, so nothing is published and readers keep the feeds they have. "

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from jobs.command.cli import cli
 from jobs.engine.lake import Lake
-from jobs.engine.runner import JobRun
+from jobs.engine.runs import JobRun
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.world import video_id, viewer_id
 

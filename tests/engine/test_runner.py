@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.engine import runner
+from jobs.engine import runs
 from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
-from jobs.engine.runner import JOB_RUNS, JobFailed, WrongWindow, run_job
+from jobs.engine.runner import JobFailed, WrongWindow, run_job
+from jobs.engine.runs import JOB_RUNS
 from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
@@ -138,7 +139,7 @@ def test_an_exhausted_heap_ends_the_job_with_a_sentence_and_a_record(settings: S
 def test_the_records_of_many_runs_lie_in_few_files(
     spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "LOOSE_FILES", 3)
+    monkeypatch.setattr(runs, "LOOSE_FILES", 3)
     for _ in range(9):
         run_job(noop, Window.of_day(MONDAY), spark, settings)
         assert len(DeltaTable(str(settings.lake / "ops" / "job_runs")).file_uris()) <= 3

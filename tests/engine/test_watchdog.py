@@ -65,7 +65,8 @@ from jobs.engine import watchdog
 from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.pipeline import find
-from jobs.engine.runner import JOB_RUNS, run_job
+from jobs.engine.runner import run_job
+from jobs.engine.runs import JOB_RUNS
 from jobs.settings import Settings
 from jobs.engine.spark import session
 watchdog.GRACE_S = 1.0

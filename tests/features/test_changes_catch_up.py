@@ -13,7 +13,8 @@ import data_contracts
 from jobs.engine import coverage
 from jobs.engine.job import Window
 from jobs.engine.lake import Lake
-from jobs.engine.runner import JobRun, run_job
+from jobs.engine.runner import run_job
+from jobs.engine.runs import JobRun
 from jobs.features import hashtags
 from jobs.pipeline import JOBS
 
