@@ -19,9 +19,9 @@ import data_contracts
 from dags.reports import (
     Run,
     described_checks,
+    ended,
     has_days,
     key,
-    made_here,
     metadata,
     outputs,
     promise,
@@ -72,7 +72,7 @@ def asset_of(job: Job) -> dg.AssetsDefinition:
             window = Window.of_days(date.fromisoformat(days.start), date.fromisoformat(days.end))
         else:
             window = Window.of_day(datetime.now(UTC).date())
-        done = made_here(run_job(job, window, spark, settings, catch_up=True))
+        done = ended(run_job(job, window, spark, settings, catch_up=True), datetime.now(UTC))
         for name in outputs(job):
             yield result(name, done, settings)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -21,13 +21,11 @@ import data_contracts
 from data_contracts import Contract
 from jobs.engine.job import Job, Window
 from jobs.engine.query import exists, facts, query, span
+from jobs.engine.runs import JOB_RUNS, JobRun, succeeded_between
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 
-if TYPE_CHECKING:
-    from jobs.engine.runs import JobRun
-
-NEVER = "1970-01-01 00:00:00+00:00"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # Two runs that end together may be recorded in the other order; some seconds later both are there.
 SETTLED = timedelta(seconds=10)
 # Dagster gives a look of a sensor a minute; what is left is reported by the next one.
@@ -95,46 +93,20 @@ def described_checks(contract: Contract) -> dict[str, str]:
     return checks
 
 
-def made_here(run: "JobRun") -> Run:
-    """A run that this process has just finished."""
+def ended(run: JobRun, at: datetime) -> Run:
+    """A run that succeeded at that moment."""
     written: Counter[str] = Counter()
     for commit in run.commits:
         written[commit.table] += commit.rows
     versions = {commit.table: commit.version for commit in run.commits}
-    job = JOBS[run.job]
-    return Run(run.run_id, job, run.window, datetime.now(UTC), run.seconds, versions, written, run.quarantined)
+    return Run(run.run_id, JOBS[run.job], run.window, at, run.seconds, versions, written, run.quarantined)
 
 
 def finished_since(cursor: str | None, settings: Settings) -> list[Run]:
     """The successful runs of our jobs that ended after the cursor, in the order in which they ended."""
-    names, rows = query(
-        f"""
-        SELECT run_id, job, window_start, window_end, seconds, writes, quarantined,
-               started_at + to_milliseconds(CAST(seconds * 1000 AS BIGINT)) AS ended_at
-        FROM ops.job_runs
-        WHERE status = 'succeeded' AND ended_at > TIMESTAMPTZ '{cursor or NEVER}'
-          AND ended_at <= TIMESTAMPTZ '{datetime.now(UTC) - SETTLED}'
-        ORDER BY ended_at, run_id
-        """,
-        settings,
-    )
-    return [_recorded(dict(zip(names, row, strict=True))) for row in rows if row[names.index("job")] in JOBS]
-
-
-def _recorded(row: Mapping[str, Any]) -> Run:
-    written: Counter[str] = Counter()
-    for commit in row["writes"]:
-        written[commit["table"]] += commit["rows"]
-    return Run(
-        run_id=row["run_id"],
-        job=JOBS[row["job"]],
-        window=Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC)),
-        ended_at=row["ended_at"].astimezone(UTC),
-        seconds=row["seconds"],
-        versions={commit["table"]: commit["version"] for commit in row["writes"]},
-        written=written,
-        quarantined=row["quarantined"],
-    )
+    since = datetime.fromisoformat(cursor) if cursor else NEVER
+    found = succeeded_between(since, datetime.now(UTC) - SETTLED, settings)
+    return [ended(run, at) for at, run in found if run.job in JOBS]
 
 
 def metadata(name: str, run: Run, settings: Settings) -> dict[str, Any]:
@@ -201,7 +173,7 @@ def _verdict(table: str, check: str, passed: bool, shown: dict[str, Any]) -> dg.
 def runs_elsewhere(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Reports the runs that Airflow or the CLI made: without it, Dagster would call every table of theirs late."""
     settings = Settings()
-    if not exists("ops.job_runs", settings):
+    if not exists(JOB_RUNS, settings):
         return dg.SkipReason("Nothing has run in this home yet.")
     cursor, count, until = context.cursor, 0, time.monotonic() + LOOK_S
     runs = news(finished_since(cursor, settings))

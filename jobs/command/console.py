@@ -108,19 +108,11 @@ def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
 
 
 def jobs(settings: Settings, as_json: bool) -> None:
-    from jobs.engine.query import query
-    from jobs.engine.query import tables as facts
-    from jobs.engine.runs import JOB_RUNS
+    from jobs.engine.runs import newest
     from jobs.pipeline import JOBS
 
-    last: dict[str, tuple[Any, ...]] = {}
-    if any(f.name == JOB_RUNS and f.rows for f in facts(settings)):
-        newest = (
-            f"SELECT job, status, started_at, seconds FROM {JOB_RUNS} "
-            "QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC) = 1"
-        )
-        last = {row[0]: row[1:] for row in query(newest, settings)[1]}
-    listed = [
+    last = newest(settings)
+    listed: list[dict[str, Any]] = [
         {
             "job": j.name,
             "every": j.every,

@@ -26,9 +26,8 @@ from jobs.command.console import run as report_run
 from jobs.command.console import say, status, terminal
 from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake
-from jobs.engine.query import query
 from jobs.engine.runner import newest_day, run_job
-from jobs.engine.runs import JOB_RUNS, JobRun
+from jobs.engine.runs import JobRun, last_seconds
 from jobs.pipeline import jobs_of
 from jobs.settings import Settings
 
@@ -51,7 +50,7 @@ def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun
     with status("starting Spark"):
         spark = session(settings)
     runs: list[JobRun] = []
-    expected = _last_seconds(settings, spark)
+    expected = last_seconds(settings)
     with _bar(spark) as bar:
         task = bar.add_task(name, total=len(jobs), left="")
         for number, job in enumerate(jobs):
@@ -99,16 +98,6 @@ def _bar(spark: SparkSession) -> Progress:
         TextColumn("{task.fields[left]}"),
     )
     return Progress(*columns, console=terminal, transient=True, refresh_per_second=2)
-
-
-def _last_seconds(settings: Settings, spark: SparkSession) -> dict[str, float]:
-    """How long each job took when it last succeeded: the estimate for this time."""
-    if not Lake(spark, settings).exists(JOB_RUNS):
-        return {}
-    _, rows = query(
-        f"SELECT job, arg_max(seconds, started_at) FROM {JOB_RUNS} WHERE status = 'succeeded' GROUP BY job", settings
-    )
-    return dict(rows)
 
 
 def _left(jobs: Iterable[Job], expected: dict[str, float]) -> str:

@@ -6,14 +6,16 @@ Belongs here: writing a run down and asking what is written. Running a job: runn
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import deltalake
 import pyarrow as pa
-from pyspark.sql import functions as F
 
 from jobs.engine.job import Window
 from jobs.engine.lake import Commit, Lake, alone
+from jobs.engine.query import exists, query
+from jobs.settings import Settings
 
 JOB_RUNS = "ops.job_runs"
 # Each run adds a file; whoever reads the table opens so many at most, beside those that are full.
@@ -46,14 +48,6 @@ class JobRun:
         return sum(c.bytes for c in self.commits)
 
 
-def has_run(lake: Lake, job: str, window: Window) -> bool:
-    """Whether the job succeeded for a window with this end, so that a table without its rows tells a fact."""
-    if lake.version(JOB_RUNS) < 0:
-        return False
-    succeeded = (F.col("job") == job) & (F.col("status") == "succeeded") & (F.col("window_end") == F.lit(window.end))
-    return not lake.read(JOB_RUNS).where(succeeded).isEmpty()
-
-
 def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
     """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
     lake.create(JOB_RUNS)
@@ -76,6 +70,55 @@ def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) 
     table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
     deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
     _compact(lake)
+
+
+def has_run(job: str, window: Window, settings: Settings) -> bool:
+    """Whether the job succeeded for a window with this end, so that a table without its rows tells a fact."""
+    succeeded = f"job = '{job}' AND status = 'succeeded' AND window_end = TIMESTAMPTZ '{window.end}'"
+    return bool(_recorded(f"SELECT 1 FROM {JOB_RUNS} WHERE {succeeded} LIMIT 1", settings))
+
+
+def newest(settings: Settings) -> dict[str, tuple[str, datetime, float]]:
+    """Of the newest run of each job: its status, when it began, and how many seconds it took."""
+    rows = _recorded(
+        f"SELECT job, status, started_at, seconds FROM {JOB_RUNS} "
+        "QUALIFY row_number() OVER (PARTITION BY job ORDER BY started_at DESC) = 1",
+        settings,
+    )
+    return {job: (status, started_at, seconds) for job, status, started_at, seconds in rows}
+
+
+def last_seconds(settings: Settings) -> dict[str, float]:
+    """How long each job took when it last succeeded."""
+    succeeded = f"SELECT * FROM {JOB_RUNS} WHERE status = 'succeeded'"
+    return dict(_recorded(f"SELECT job, arg_max(seconds, started_at) FROM ({succeeded}) GROUP BY job", settings))
+
+
+def succeeded_between(since: datetime, until: datetime, settings: Settings) -> list[tuple[datetime, JobRun]]:
+    """The runs that succeeded and ended in `(since, until]`, each with its end, in that order."""
+    rows = _recorded(
+        f"""
+        SELECT started_at + to_milliseconds(CAST(seconds * 1000 AS BIGINT)) AS ended_at,
+               run_id, job, window_start, window_end, seconds, writes, quarantined, warnings
+        FROM {JOB_RUNS}
+        WHERE status = 'succeeded' AND ended_at > TIMESTAMPTZ '{since}' AND ended_at <= TIMESTAMPTZ '{until}'
+        ORDER BY ended_at, run_id
+        """,
+        settings,
+    )
+    runs = []
+    for ended_at, run_id, job, start, end, seconds, writes, quarantined, warnings in rows:
+        commits = tuple(Commit(**write) for write in writes)
+        window = Window(start.astimezone(UTC), end.astimezone(UTC))
+        set_aside = quarantined - sum(commit.quarantined for commit in commits)
+        run = JobRun(run_id, job, window, seconds, commits, set_aside, tuple(warnings or ()))
+        runs.append((ended_at.astimezone(UTC), run))
+    return runs
+
+
+def _recorded(sql: str, settings: Settings) -> list[tuple[Any, ...]]:
+    """The rows of a query over the record; none while nothing was ever recorded."""
+    return query(sql, settings)[1] if exists(JOB_RUNS, settings) else []
 
 
 def _compact(lake: Lake) -> None:

@@ -131,4 +131,4 @@ def run(lake: Lake, window: Window) -> None:
     version = served.version if served else NO_MODEL
     built = feeds(slots, reasons(candidates, videos), window.day, version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
-    lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run(lake, "ranking.candidates", window))
+    lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run("ranking.candidates", window, lake.settings))

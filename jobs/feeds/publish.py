@@ -116,7 +116,7 @@ def nobodys(lake: Lake, window: Window) -> str:
 
     Then everybody gets the fallback. Raises NoFeeds unless that is what feeds.build found that night.
     """
-    if not has_run(lake, "feeds.build", window):
+    if not has_run("feeds.build", window, lake.settings):
         raise NoFeeds(
             f"gold.feeds has no row for {window.day}, so nothing is published and readers keep the feeds they have. "
             f"Run it first: reelmill run feeds.build --date {window.day}"

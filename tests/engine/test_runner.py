@@ -8,12 +8,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.engine import runs
 from jobs.engine.job import Job, Window
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
@@ -134,15 +132,3 @@ def test_an_exhausted_heap_ends_the_job_with_a_sentence_and_a_record(settings: S
     assert "most likely out of memory: it may use 512m" in ended.stderr
     _, rows = query("SELECT status FROM ops.job_runs ORDER BY window_start", settings)
     assert rows == [("succeeded",), ("failed",)]
-
-
-def test_the_records_of_many_runs_lie_in_few_files(
-    spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "LOOSE_FILES", 3)
-    for _ in range(9):
-        run_job(noop, Window.of_day(MONDAY), spark, settings)
-        assert len(DeltaTable(str(settings.lake / "ops" / "job_runs")).file_uris()) <= 3
-    _, rows = query("SELECT count(*), count(DISTINCT run_id) FROM ops.job_runs", settings)
-    assert rows == [(9, 9)]
-    assert Lake(spark, settings).read(JOB_RUNS).count() == 9
