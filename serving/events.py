@@ -11,9 +11,9 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import orjson
 from fastapi import APIRouter
@@ -26,6 +26,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from redis.exceptions import RedisError
@@ -33,23 +34,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.elements import elements
-from serving.feed_store.refused import REFUSALS
 from serving.ids import Id
+from serving.interactions import AHEAD, EARLIEST, MAX_SHARE, MAX_WATCH_MS, POSITIONS, REFUSALS, EventType
 from serving.problems import Problem, documented
 from serving.spool import EventSpool
 
 MAX_BODY_BYTES = 1 << 20
 MAX_EVENTS = 1_000
 MAX_REASON = 500
-# The limits of bronze.events, which this room may not read; a test holds the two together at every edge. What a sender
-# got a 202 for must not be set aside later.
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
-_DAY_MS = 86_400_000
-
-EventType = Literal[
-    "impression", "view", "like", "share", "comment", "follow", "skip", "not_interested", "report"
-]  # fmt: skip
 Refuse = Callable[[list[tuple[str, str]]], Awaitable[None]]
 
 
@@ -72,16 +64,17 @@ class Event(BaseModel):
     )
     user_id: Id
     video_id: Id
-    event_type: EventType
+    # Spelled out: pydantic's reference to a definition inside this schema would point nowhere in the OpenAPI document.
+    event_type: Annotated[EventType, WithJsonSchema({"type": "string", "enum": [*EventType], "title": "Event Type"})]
     event_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601)] = Field(
         description="When it happened: after 1989, and at most a day from now."
     )
     session_id: Id | None = None
-    position: int | None = Field(default=None, strict=True, ge=0, lt=100_000, description="0-based slot of the feed.")
+    position: int | None = Field(default=None, strict=True, ge=0, lt=POSITIONS, description="0-based slot of the feed.")
     feed_version: Id | None = Field(default=None, description="The feed that showed the video.")
-    watch_ms: int | None = Field(default=None, strict=True, ge=0, le=_DAY_MS, description="Time on screen.")
+    watch_ms: int | None = Field(default=None, strict=True, ge=0, le=MAX_WATCH_MS, description="Time on screen.")
     share_watched: float | None = Field(
-        default=None, strict=True, ge=0, le=1_000, allow_inf_nan=False, description="Loops exceed 1."
+        default=None, strict=True, ge=0, le=MAX_SHARE, allow_inf_nan=False, description="Loops exceed 1."
     )
 
     @model_validator(mode="after")
@@ -90,7 +83,7 @@ class Event(BaseModel):
         assert isinstance(info.context, datetime)
         if not EARLIEST <= self.event_at <= info.context + AHEAD:
             raise ValueError("event_at must lie between 1990 and one day from now")
-        if self.event_type == "view" and self.watch_ms is None and self.share_watched is None:
+        if self.event_type == EventType.VIEW and self.watch_ms is None and self.share_watched is None:
             raise ValueError("a view must say watch_ms or share_watched")
         return self
 

@@ -25,12 +25,10 @@ from pyspark.sql import functions as F
 from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch
+from serving.interactions import MAX_SHARE, EventType
 
 EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
 FINISHED, SKIPPED = 0.9, 0.2
-# The highest share that bronze.events takes from a client, and so the highest that is made of a time: else a clip of a
-# second that ran for a day would be no watch at all.
-MAX_SHARE = 1000.0
 # How long after a view a reaction still belongs to it, and how long after an impression a view does.
 BELONGS = timedelta(days=1)
 # The rule under which events wait in quarantine until their video is published, and what is read of them there.
@@ -39,13 +37,13 @@ WAITING = "user_id string, video_id string, event_at timestamp"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What a reaction sets: whether, and when first.
 REACTIONS = {
-    "skip": ("is_skipped", "skipped_at"),
-    "like": ("is_liked", "liked_at"),
-    "share": ("is_shared", "shared_at"),
-    "comment": ("is_commented", "commented_at"),
-    "follow": ("is_followed", "followed_at"),
-    "not_interested": ("is_not_interested", "not_interested_at"),
-    "report": ("is_reported", "reported_at"),
+    EventType.SKIP: ("is_skipped", "skipped_at"),
+    EventType.LIKE: ("is_liked", "liked_at"),
+    EventType.SHARE: ("is_shared", "shared_at"),
+    EventType.COMMENT: ("is_commented", "commented_at"),
+    EventType.FOLLOW: ("is_followed", "followed_at"),
+    EventType.NOT_INTERESTED: ("is_not_interested", "not_interested_at"),
+    EventType.REPORT: ("is_reported", "reported_at"),
 }
 
 
@@ -58,11 +56,11 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
     of_pair = Over.partitionBy("user_id", "video_id").orderBy("event_at")
     # By value, not by row: among events of one instant, a reaction sees the view whatever their order.
     so_far = of_pair.rangeBetween(Over.unboundedPreceding, Over.currentRow)
-    is_view = F.col("event_type") == "view"
+    is_view = F.col("event_type") == EventType.VIEW
     slot = F.struct("event_at", "event_id", "position", "feed_version")
     placed = (
         events.withColumn("started_at", F.max(F.when(is_view, F.col("event_at"))).over(so_far))
-        .withColumn("_shown", F.max(F.when(F.col("event_type") == "impression", slot)).over(so_far))
+        .withColumn("_shown", F.max(F.when(F.col("event_type") == EventType.IMPRESSION, slot)).over(so_far))
         .where(_within("started_at", F.col("event_at")))
     )
     # Two deliveries of one view under different ids, or a later and longer report of it, are one watch: the longest.
@@ -87,6 +85,7 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
     published = videos.where("status = 'published'").select("video_id", "duration_ms")
     share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
     # `least` passes over NULL, and would make a full share of none.
+    # A clip of a second that ran for a day stays a watch: its share is the highest that a client may report.
     share = F.when(share > MAX_SHARE, MAX_SHARE).otherwise(F.round(share, 6))
     watch_ms = F.coalesce("view.watch_ms", F.round(F.col("view.share_watched") * F.col("duration_ms")).cast("bigint"))
     return (

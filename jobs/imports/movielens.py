@@ -28,6 +28,7 @@ from jobs.evaluation.hold_out import FILE, newest_part, write_held_out
 from jobs.imports.csv_rows import BadFile, Column, decimal, read_rows, whole_number, words
 from jobs.media.hashtags import normal_hashtag
 from jobs.settings import Settings
+from serving.interactions import EventType
 
 SOURCE = "movielens"
 NO_GENRES = "(no genres listed)"
@@ -140,7 +141,7 @@ def views(ratings: Ratings, chosen: NDArray[np.int64]) -> Iterator[dict[str, obj
             "event_id": f"ml-view-{user}-{movie}",
             "user_id": str(user),
             "video_id": str(movie),
-            "event_type": "view",
+            "event_type": EventType.VIEW,
             "event_at": at,
             "session_id": None,
             "position": None,

@@ -17,11 +17,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.events.watches import BELONGS, SKIPPED
+from serving.feed_store.layout import NIGHT_OF_VERSION
+from serving.interactions import EventType
+
 # How far back impressions are examples, and how many of one viewer: nobody's habits outweigh everybody's.
 LOOKBACK = timedelta(days=28)
 PER_VIEWER = 400
-# A reaction up to this long after an impression belongs to it, as in jobs/events/watches.py.
-BELONGS = "INTERVAL 1 DAY"
 # Without impressions: at which parts of a viewer's history, after how many watches, and how many watches are "next".
 PARTS = (0.4, 0.6, 0.8)
 ENOUGH = 5
@@ -32,9 +34,7 @@ SNAPSHOTS = 6
 # some 50 features are 120 MB as arrays.
 BUDGET = 600_000
 SHARES = 1_000_000
-# As jobs/feeds/build.feed_version writes it.
-NIGHT_OF_VERSION = r"^(\d{8})\."
-SKIPPED, GOOD, VERY_GOOD, WHOLE = 0.2, 0.6, 0.8, 0.99
+GOOD, VERY_GOOD, WHOLE = 0.6, 0.8, 0.99
 
 
 def sampled(rows: DataFrame, expected: int, budget: int = BUDGET) -> DataFrame:
@@ -59,7 +59,7 @@ def impressions(events: DataFrame) -> DataFrame:
     night = F.try_to_timestamp(F.regexp_extract("feed_version", NIGHT_OF_VERSION, 1), F.lit("yyyyMMdd"))
     night_end = night + F.expr("INTERVAL 1 DAY")
     return (
-        events.where("event_type = 'impression' AND user_id IS NOT NULL AND video_id IS NOT NULL")
+        events.where(f"event_type = '{EventType.IMPRESSION}' AND user_id IS NOT NULL AND video_id IS NOT NULL")
         .select("user_id", "video_id", F.col("event_at").alias("shown_at"), "position", night_end.alias("night_end"))
         .groupBy("user_id", "video_id", "shown_at")
         .agg(
@@ -104,7 +104,7 @@ def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
     followed = shown.join(watch, on=["user_id", "video_id"], how="left").withColumn(
         "label",
         F.when(
-            (F.col("started_at") >= F.col("shown_at")) & (F.col("started_at") < F.col("shown_at") + F.expr(BELONGS)),
+            (F.col("started_at") >= F.col("shown_at")) & (F.col("started_at") < F.col("shown_at") + F.lit(BELONGS)),
             F.col("label"),
         ),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from serving.feed_store.refused import REFUSALS
+from serving.interactions import REFUSALS
 
 
 def refusals(events: DataFrame) -> DataFrame:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.events.watches import SKIPPED
 from jobs.sim.world import DAY_MS, Floats, Ints, World
+from serving.interactions import EventType
 
 SLOTS = 10
 EXAMINATION = (1.0 + np.arange(SLOTS)) ** -0.35
@@ -36,7 +38,7 @@ class Sessions:
     looked_at: np.ndarray
     share_watched: Floats
     watch_ms: Ints
-    actions: dict[str, np.ndarray]
+    actions: dict[EventType, np.ndarray]
 
 
 def sessions(world: World) -> Iterator[Sessions]:
@@ -91,13 +93,13 @@ def _watch(
     watch_ms = np.round(share * world.duration_ms[video]).astype(np.int64)
     share = np.round(watch_ms / world.duration_ms[video], 4)
     happens = {
-        "like": _chance(joy, -3.2, 1.3),
-        "comment": _chance(joy, -5.0, 1.0),
-        "share": _chance(joy, -5.0, 1.1),
-        "follow": _chance(joy, -5.2, 1.1),
-        "skip": np.where(share < 0.2, 0.7, 0.0),
-        "not_interested": np.where(share < 0.2, 0.04, 0.0),
-        "report": np.where(share < 0.2, 0.002, 0.0),
+        EventType.LIKE: _chance(joy, -3.2, 1.3),
+        EventType.COMMENT: _chance(joy, -5.0, 1.0),
+        EventType.SHARE: _chance(joy, -5.0, 1.1),
+        EventType.FOLLOW: _chance(joy, -5.2, 1.1),
+        EventType.SKIP: np.where(share < SKIPPED, 0.7, 0.0),
+        EventType.NOT_INTERESTED: np.where(share < SKIPPED, 0.04, 0.0),
+        EventType.REPORT: np.where(share < SKIPPED, 0.002, 0.0),
     }
     on_screen = np.where(looked_at, watch_ms + 700, 150)
     shown_ms = begin[:, None] + np.cumsum(on_screen, axis=1) - on_screen

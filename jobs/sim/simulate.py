@@ -19,6 +19,7 @@ from jobs.settings import Settings
 from jobs.sim import behaviour
 from jobs.sim.clips import clip_of, draw_all
 from jobs.sim.world import DAY_MS, World, creator_id, make_world, video_id, viewer_id
+from serving.interactions import EventType
 
 SOURCE = "sim"
 DELIVERY_MS = 400  # from a phone to the endpoint
@@ -154,15 +155,15 @@ def session_events(group: behaviour.Sessions) -> Iterator[Event]:
                 "feed_version": f"logged-{day}",
             }
 
-            def event(kind: str, at: int, base: Event = base, **more: object) -> Event:
+            def event(kind: EventType, at: int, base: Event = base, **more: object) -> Event:
                 name = f"{base['session_id']}-{base['position']}-{kind}"
                 return {"event_id": name, **base, "event_type": kind, "event_at": timestamp(at), **more}
 
-            yield event("impression", shown)
+            yield event(EventType.IMPRESSION, shown)
             if not group.looked_at[row, position]:
                 continue
             watched, share = int(group.watch_ms[row, position]), float(group.share_watched[row, position])
-            yield event("view", shown + 100, watch_ms=watched, share_watched=share)
+            yield event(EventType.VIEW, shown + 100, watch_ms=watched, share_watched=share)
             for delay, (action, flags) in enumerate(group.actions.items()):
                 if flags[row, position]:
                     yield event(action, shown + 150 + watched + 50 * delay)

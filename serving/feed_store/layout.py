@@ -35,7 +35,8 @@ VIDEOS = "videos"
 # A night's feeds come some hours after its day has ended, and are replaced a day later; six hours are patience.
 STALE_AFTER = timedelta(hours=30)
 
-_VERSION = re.compile(r"(\d{8})\..+")
+# What `version_of` writes, for Python and for SQL; its one group is the night.
+NIGHT_OF_VERSION = r"^(\d{8})\..+"
 _POINTER_TEXT = re.compile(rb"([0-9a-f]{12}) ([\x21-\x7e]+)")
 
 Slot = Mapping[str, object]
@@ -96,7 +97,7 @@ def version_of(night: date, model_version: str) -> str:
 
 def night_of(version: str) -> date | None:
     """The day as of whose end the feeds of a version are; None for a version that no night made."""
-    found = _VERSION.fullmatch(version)
+    found = re.fullmatch(NIGHT_OF_VERSION, version)
     try:
         return datetime.strptime(found[1], "%Y%m%d").date() if found else None
     except ValueError:

@@ -1,19 +1,16 @@
 """What viewers refused, until a night has built feeds without it: the endpoint leaves it out of what it shows them.
 
-Belongs here: which events refuse a video, and how long that is remembered. Who leaves it out: reader.py.
+Belongs here: where a refusal is remembered, and how long. Which events refuse a video: serving/interactions.py. Who
+leaves it out: reader.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-# The jobs ask for REFUSALS, and no DAG file may wait for a client of Redis.
-if TYPE_CHECKING:
-    import redis.asyncio.client
-    import redis.client
+import redis.asyncio.client
+import redis.client
 
-REFUSALS = ("not_interested", "report")
 # The next night builds feeds without what was refused; the feed for strangers is built with nobody in mind.
 TTL_S = 60 * 86_400
 

@@ -1,6 +1,7 @@
 """Taking events in: each once, whatever is delivered twice, torn, or killed half-way."""
 
 import json
+import math
 import os
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,7 +23,8 @@ from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.events import ingest
 from serving.events import Event
-from serving.ids import is_id
+from serving.ids import MAX_ID, is_id
+from serving.interactions import AHEAD, EARLIEST, MAX_SHARE, MAX_WATCH_MS, POSITIONS, EventType
 
 # PySpark leaves the socket of every collect() to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -231,20 +234,44 @@ def test_a_value_of_the_wrong_type_is_named(spark: SparkSession, said: dict[str,
 
 def test_what_the_endpoint_acknowledges_is_not_set_aside_for_its_values(spark: SparkSession) -> None:
     now = datetime.now(UTC)
-    longest, tomorrow = "\N{GRINNING FACE}" * 128, now + timedelta(days=1)
+    longest = "\N{GRINNING FACE}" * MAX_ID
     view = {"user_id": "ann", "video_id": "cats", "event_type": "view", "event_at": now.isoformat(), "watch_ms": 1}
     edges: list[dict[str, Any]] = [
         *({name: longest} for name in ("event_id", "user_id", "video_id", "session_id", "feed_version")),
         *({"user_id": odd} for odd in (" ", "%", "'", "...", "\\", "\x80", "\u2028", "{", "NULL")),
-        *({"event_at": at} for at in ("1990-01-01T00:00:00Z", "1990-01-01T14:00:00+14:00", tomorrow.isoformat())),
-        *({"watch_ms": ms} for ms in (0, 86_400_000)),
-        *({"share_watched": share} for share in (0, -0.0, 5e-324, 0.1, 1_000)),
-        *({"position": position} for position in (0, 99_999)),
+        *({"event_at": at} for at in (EARLIEST.isoformat(), "1990-01-01T14:00:00+14:00", (now + AHEAD).isoformat())),
+        *({"event_type": event_type} for event_type in EventType),
+        *({"watch_ms": ms} for ms in (0, MAX_WATCH_MS)),
+        *({"share_watched": share} for share in (0, -0.0, 5e-324, 0.1, MAX_SHARE)),
+        *({"position": position} for position in (0, POSITIONS - 1)),
     ]
     events = [Event.model_validate({**view, **edge}, context=now).record(now) for edge in edges]
     lines = [orjson.dumps(event, option=orjson.OPT_UTC_Z).decode() for event in events]
     rows = parsed(spark, *lines, check=F.coalesce(ingest.plausible(), F.lit(False)))
     assert [(row["reason"], row["check"]) for row in rows] == [(None, True)] * len(edges)
+
+
+def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a_far_slot_besides(
+    spark: SparkSession,
+) -> None:
+    now, instant = datetime.now(UTC), timedelta(microseconds=1)
+    beyond: list[dict[str, Any]] = [
+        *({"event_at": at.isoformat()} for at in (EARLIEST - instant, now + AHEAD + instant)),
+        {"event_type": "swiped"},
+        *({"watch_ms": ms} for ms in (-1, MAX_WATCH_MS + 1)),
+        *({"share_watched": share} for share in (-5e-324, math.nextafter(MAX_SHARE, math.inf))),
+        {"watch_ms": None, "share_watched": None},
+        {"position": -1},
+        {"position": POSITIONS},
+    ]
+    complete = {**event("e1"), "event_at": now.isoformat(), "received_at": now.isoformat()}
+    for wrong in beyond:
+        with pytest.raises(ValidationError):
+            Event.model_validate({k: v for k, v in {**complete, **wrong}.items() if k != "received_at"}, context=now)
+    rows = parsed(
+        spark, *({**complete, **wrong} for wrong in beyond), check=F.coalesce(ingest.plausible(), F.lit(False))
+    )
+    assert [row["check"] for row in rows] == [False] * (len(beyond) - 1) + [True]
 
 
 def test_a_contract_and_the_endpoint_have_one_rule_for_ids(spark: SparkSession) -> None:
@@ -256,10 +283,10 @@ def test_a_contract_and_the_endpoint_have_one_rule_for_ids(spark: SparkSession) 
         "..",
         "...",
         "team/ann",
-        "a" * 128,
-        "a" * 129,
-        "\N{GRINNING FACE}" * 128,
-        "\N{GRINNING FACE}" * 129,
+        "a" * MAX_ID,
+        "a" * (MAX_ID + 1),
+        "\N{GRINNING FACE}" * MAX_ID,
+        "\N{GRINNING FACE}" * (MAX_ID + 1),
     ]
     texts += ["".join(chance.choices(alphabet, k=chance.randrange(5))) for _ in range(500)]
     frame = spark.createDataFrame([(text,) for text in texts], "id string")

@@ -1,0 +1,66 @@
+"""Facts that stand in a contract and in code, since neither can read the other: each pair says the same."""
+
+import re
+
+import data_contracts
+from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
+from jobs.imports import movielens
+from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED
+from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
+from jobs.sim import simulate
+from serving.events import Event
+from serving.interactions import MAX_SHARE, EventType
+
+
+def rules(table: str) -> dict[str, str]:
+    """The row rules of a table, by name, in SQL."""
+    return {rule.name: rule.predicate for rule in data_contracts.load(table).row_rules}
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def listed(rule: str) -> list[str]:
+    """The words that a rule allows."""
+    return re.findall(r"'(\w+)'", rule)
+
+
+def test_an_event_has_the_columns_of_the_contract_but_for_the_time_of_receipt() -> None:
+    columns = {column.name for column in data_contracts.load("bronze.events").columns}
+    assert {*Event.model_fields, "received_at"} == columns
+
+
+def test_the_types_of_events_are_those_of_the_contract() -> None:
+    assert listed(rules("bronze.events")["event_type_is_known"]) == list(EventType)
+    described = data_contracts.load("bronze.events").column("event_type").description
+    assert re.findall(r"\w+", described.replace(" or ", " ")) == list(EventType)
+
+
+def test_every_type_of_event_shows_or_starts_a_watch_or_is_a_reaction_to_one() -> None:
+    assert {EventType.IMPRESSION, EventType.VIEW, *REACTIONS} == set(EventType)
+
+
+def test_finished_and_skipped_are_those_of_the_contract() -> None:
+    of_watches = rules("silver.watches")
+    assert numbers(of_watches["finished_means_nine_tenths"]) == [FINISHED]
+    assert numbers(of_watches["little_watched_is_skipped"]) == [SKIPPED]
+    assert numbers(of_watches["share_watched_is_plausible"]) == [0, MAX_SHARE]
+    columns = data_contracts.load("silver.watches").column
+    assert numbers(columns("is_finished").description) == [FINISHED]
+    assert numbers(columns("is_skipped").description) == numbers(columns("skipped_at").description) == [SKIPPED]
+
+
+def test_the_grades_of_a_share_watched_are_those_of_the_contract() -> None:
+    grades = data_contracts.load("gold.examples").column("label").description.split("by the share watched: ")[1]
+    assert numbers(grades) == [0, SKIPPED, 1, GOOD, 2, VERY_GOOD, 3, WHOLE, 4]
+
+
+def test_what_imports_and_the_simulated_world_hand_over_comes_from_a_source_of_the_contract() -> None:
+    (rule,) = (rule for rule in rules("bronze.uploads").values() if rule.startswith("source IN"))
+    assert {movielens.SOURCE, simulate.SOURCE} < set(listed(rule))
+
+
+def test_the_verdicts_of_the_gate_are_those_of_the_contract() -> None:
+    (rule,) = (rule for rule in rules("gold.models").values() if rule.startswith("verdict IN"))
+    assert listed(rule) == [PROMOTED, REJECTED, UNJUDGED]
