@@ -74,6 +74,7 @@ def plain_app(url: str) -> FastAPI:
             "user_id": user_id,
             "feed_version": version,
             "is_fallback": False,
+            "is_stale": False,
             "items": items[offset : offset + limit],
             "next_cursor": str(offset + limit),
         }

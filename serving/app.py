@@ -26,6 +26,7 @@ from serving import feeds, problems
 from serving.cursor import CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader
+from serving.feed_store.shapes import MEDIA
 from serving.media import MediaFiles
 from serving.metrics import Metrics, TimedRequests
 from serving.spool import EventSpool
@@ -76,7 +77,7 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
     app.include_router(feeds.router(reader, signer))
     app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
     _add_probes(app, reader, metrics)
-    app.mount("/media", MediaFiles(directory=media), name="media")
+    app.mount(MEDIA, MediaFiles(directory=media), name="media")
     return app
 
 

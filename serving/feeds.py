@@ -1,7 +1,7 @@
 """Feeds and videos over HTTP: what a client app reads.
 
-Belongs here: the paging protocol and the envelope around stored bytes. Where the bytes are: feed_store/. What clients
-send back: events.py.
+Belongs here: the paging protocol and the envelope around stored bytes. What the bytes say, and where they are:
+feed_store/. What clients send back: events.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from serving.cursor import Cursor, CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader, Page
+from serving.feed_store.shapes import Slot, Video
 from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
@@ -53,22 +54,8 @@ _FEED_PARAMETERS = [
 ]
 
 
-class Slot(BaseModel):
-    """One place in a feed. Says the shape to readers of /docs; the service sends stored bytes."""
-
-    video_id: str
-    position: int = Field(description="0-based place in the whole feed; send it back with the events of this video.")
-    score: float
-    reason: str = Field(description="Why this video is here.")
-    title: str
-    user_id: str = Field(description="Who made the video.")
-    duration: float = Field(description="Seconds.")
-    playback_url: str | None = Field(description="HLS master playlist; null for a catalogue entry without media.")
-    poster_url: str | None
-
-
 class FeedPage(BaseModel):
-    """Some consecutive slots of one feed."""
+    """Some consecutive slots of one feed. Says the shape to readers of /docs; the service sends stored bytes."""
 
     user_id: str
     feed_version: str = Field(description="Send it back with the events of these videos.")
@@ -76,21 +63,6 @@ class FeedPage(BaseModel):
     is_stale: bool = Field(description="True when a newer night should have replaced this version and has not.")
     items: list[Slot]
     next_cursor: str | None = Field(description="Pass it as `cursor` for what follows; null at the end.")
-
-
-class Video(BaseModel):
-    """One published video."""
-
-    video_id: str
-    user_id: str = Field(description="Who made it.")
-    title: str
-    hashtags: list[str]
-    duration: float = Field(description="Seconds.")
-    published_at: str = Field(description="ISO 8601, UTC.")
-    views: int
-    likes: int
-    playback_url: str | None
-    poster_url: str | None
 
 
 def render(page: Page, user_id: str, next_cursor: str | None) -> bytes:

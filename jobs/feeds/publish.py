@@ -29,12 +29,15 @@ from jobs.ranking.refused import refusals
 from jobs.ranking.sources import FRESH_VIEWERS
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
+from serving.feed_store.shapes import Slot, Video
 
 # The order for strangers: most viewers in the last 28 days, then ever. Every FRESH_EVERY-th slot is for a new video:
 # by popularity alone none would ever be seen.
 POPULARITY = ("viewers_28d", "viewers_total")
 FRESH_EVERY = 5
-SLOT = ("video_id", "position", "score", "reason", "title", "user_id", "duration", "playback_url", "poster_url")
+SLOT = tuple(Slot.model_fields)
+# What a slot says of its video, in the words of its card.
+OF_VIDEO = tuple(name for name in SLOT if name in Video.model_fields)
 FALLBACK = "fallback"
 _log = logging.getLogger(__name__)
 
@@ -52,9 +55,7 @@ def slots(feeds: DataFrame, videos: DataFrame, refused: DataFrame) -> DataFrame:
 
     Without what is published no more, what the viewer refused (user_id, video_id) or made; the others close ranks.
     """
-    card = videos.select(
-        "video_id", F.col("user_id").alias("creator"), "title", "duration", "playback_url", "poster_url"
-    )
+    card = videos.select(*OF_VIDEO).withColumnRenamed("user_id", "creator")
     in_order = Over.partitionBy("user_id").orderBy("position")
     full = (
         feeds.join(card, on="video_id", how="inner")

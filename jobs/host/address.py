@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobs.settings import Settings
+from serving.feed_store.shapes import MEDIA
 
 _NOTE = "endpoint.address"
 
@@ -44,5 +45,5 @@ def served_at(settings: Settings) -> str | None:
 def playback_address(settings: Settings, playback_path: str) -> str:
     """Where a video plays: at the endpoint of this home while there is one, else as a file of the media store."""
     if (base := served_at(settings)) is not None:
-        return f"{base}/media/{playback_path}"
+        return f"{base}{MEDIA}/{playback_path}"
     return (settings.media / playback_path).as_uri()

@@ -1,7 +1,7 @@
 """What the endpoint says of each published video, from its publication on.
 
-Belongs here: from silver.videos to these cards, and handing them over. Where they lie in Redis: serving/feed_store/.
-Feeds: jobs/feeds/publish.py.
+Belongs here: from silver.videos to these cards, and handing them over. What a card holds, and where it lies in Redis:
+serving/feed_store/. Feeds: jobs/feeds/publish.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from serving.feed_store.shapes import MEDIA
+
 
 def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
-    """silver.videos to the cards of those that are published; `totals` has video_id, views_total and likes_total.
+    """silver.videos to the cards (shapes.Video) of those published; `totals` has video_id, views_total and likes_total.
 
     `duration` is in seconds, 0.0 for a catalogue entry without media, whose length nobody knows. `published_at` is
     ISO 8601 in UTC: as a time it would become one of this machine's zone in Python.
@@ -54,4 +56,4 @@ def hand_over_cards(cards: DataFrame, url: str, night: date | None = None) -> No
 
 
 def _media_url(path: str) -> Column:
-    return F.when(F.col(path).isNotNull(), F.concat(F.lit("/media/"), F.col(path)))
+    return F.when(F.col(path).isNotNull(), F.concat(F.lit(f"{MEDIA}/"), F.col(path)))

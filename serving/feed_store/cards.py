@@ -1,7 +1,7 @@
 """What the endpoint says of each published video: written by the night it is of, never replaced by an older one.
 
-Belongs here: writing these values and letting go of those that a newer night no longer has. Their content:
-jobs/media/cards.py.
+Belongs here: writing these values and letting go of those that a newer night no longer has. Their fields:
+shapes.py. Their values: jobs/media/cards.py.
 """
 
 from __future__ import annotations

@@ -39,8 +39,6 @@ STALE_AFTER = timedelta(hours=30)
 NIGHT_OF_VERSION = r"^(\d{8})\..+"
 _POINTER_TEXT = re.compile(rb"([0-9a-f]{12}) ([\x21-\x7e]+)")
 
-Slot = Mapping[str, object]
-
 
 class FeedStoreError(Exception):
     """Something about feeds in Redis that the caller has to act on; the text says what and where."""

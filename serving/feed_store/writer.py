@@ -28,7 +28,6 @@ from serving.feed_store.layout import (
     NothingStaged,
     OlderNight,
     Pointer,
-    Slot,
     UnknownVersion,
     encode,
     fallback_key,
@@ -67,7 +66,7 @@ class FeedStore:
                 self._redis.unlink(*keys)
         self._redis.set(staging_key(version), secrets.token_hex(6), ex=RETIRED_TTL_S)
 
-    def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[Slot]]]) -> int:
+    def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[Mapping[str, object]]]]) -> int:
         """Stage one feed per user, in order, at most MAX_SLOTS slots each; returns how many were written.
 
         Writing a user again in the same attempt replaces their feed. Raises EmptyPublish for a feed without slots.
@@ -75,7 +74,7 @@ class FeedStore:
         generation = self._staged(version)
         return self._write_lists((feed_key(generation, user_id), slots) for user_id, slots in feeds)
 
-    def write_fallback(self, version: str, slots: Sequence[Slot]) -> None:
+    def write_fallback(self, version: str, slots: Sequence[Mapping[str, object]]) -> None:
         """Stage the feed for strangers."""
         self._write_lists([(fallback_key(self._staged(version)), slots)])
 
@@ -168,7 +167,7 @@ class FeedStore:
     def _pointer(self) -> Pointer | None:
         return Pointer.parse(cast(bytes | None, self._redis.get(POINTER)))
 
-    def _write_lists(self, lists: Iterable[tuple[str, Sequence[Slot]]]) -> int:
+    def _write_lists(self, lists: Iterable[tuple[str, Sequence[Mapping[str, object]]]]) -> int:
         written = 0
         rest = iter(lists)
         while chunk := list(islice(rest, CHUNK)):

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.feeds.publish import fallback, newest_counts, slots
 from jobs.media.cards import cards
+from serving.feed_store.shapes import Video
 
 VIDEOS = (
     "video_id string, user_id string, title string, hashtags array<string>, duration_ms bigint, status string, "
@@ -54,6 +55,7 @@ def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, 
         "playback_url": "/media/ab/master.m3u8",
         "poster_url": "/media/ab/poster.jpg",
     }
+    assert list(card) == list(Video.model_fields)
 
 
 def test_a_title_without_media_or_views_has_a_card_and_a_rejected_one_has_none(

@@ -1,0 +1,40 @@
+"""The shapes of what is stored for clients: a slot of a feed, and the card of a video.
+
+Belongs here: fields, their types and what they mean, once for the jobs that write them, for the endpoint that sends
+them and for its documentation. No client of Redis is imported, since every DAG file loads this. Where the bytes lie:
+layout.py. Which rows of the tables become them: jobs/feeds/publish.py and jobs/media/cards.py.
+"""
+
+from pydantic import BaseModel, Field
+
+# Below this path the endpoint serves the media store, and the addresses of playlists and posters begin with it.
+MEDIA = "/media"
+
+
+class Slot(BaseModel):
+    """One place in a feed."""
+
+    video_id: str
+    position: int = Field(description="0-based place in the whole feed; send it back with the events of this video.")
+    score: float
+    reason: str = Field(description="Why this video is here.")
+    title: str
+    user_id: str = Field(description="Who made the video.")
+    duration: float = Field(description="Seconds.")
+    playback_url: str | None = Field(description="HLS master playlist; null for a catalogue entry without media.")
+    poster_url: str | None
+
+
+class Video(BaseModel):
+    """One published video: its card."""
+
+    video_id: str
+    user_id: str = Field(description="Who made it.")
+    title: str
+    hashtags: list[str]
+    duration: float = Field(description="Seconds.")
+    published_at: str = Field(description="ISO 8601, UTC.")
+    views: int
+    likes: int
+    playback_url: str | None
+    poster_url: str | None
