@@ -1,7 +1,7 @@
 """Airflow DAG: soon after midnight UTC, features as of the end of the day before.
 
-The five-minute jobs run first, for the last events of the day. A day job that has missed days covers them all in one
-go, so a pause of a week needs one run, not seven.
+The same as `reelmill pipeline daily`: the five-minute jobs first, for the last events of the day. A day job that has
+missed days covers them all in one go, so a pause of a week needs one run, not seven.
 
 **Backfill** a range after a correction with *Trigger*, *Backfill* (docs/operations.md). A day computed twice gives the
 same rows.
@@ -9,6 +9,6 @@ same rows.
 
 from datetime import timedelta
 
-from dags.wiring import cadence_dag
+from dags.wiring import pipeline_dag
 
-dag = cadence_dag("daily", runs=("5min", "day"), cron="10 0 * * *", covers=timedelta(days=1), doc=__doc__)
+dag = pipeline_dag("daily", cron="10 0 * * *", covers=timedelta(days=1), doc=__doc__)

@@ -5,7 +5,6 @@ The same as `reelmill pipeline hourly`: the five-minute jobs first, so that the 
 
 from datetime import timedelta
 
-from dags.wiring import cadence_dag
-from jobs.pipeline import PIPELINES
+from dags.wiring import pipeline_dag
 
-dag = cadence_dag("hourly", runs=PIPELINES["hourly"], cron="2 * * * *", covers=timedelta(hours=1), doc=__doc__)
+dag = pipeline_dag("hourly", cron="2 * * * *", covers=timedelta(hours=1), doc=__doc__)

@@ -8,7 +8,6 @@ again. An input that a failed run did not commit is still there, so the next run
 
 from datetime import timedelta
 
-from dags.wiring import cadence_dag
-from jobs.pipeline import PIPELINES
+from dags.wiring import pipeline_dag
 
-dag = cadence_dag("ingest", runs=PIPELINES["ingest"], cron="*/5 * * * *", covers=timedelta(minutes=5), doc=__doc__)
+dag = pipeline_dag("ingest", cron="*/5 * * * *", covers=timedelta(minutes=5), doc=__doc__)

@@ -11,7 +11,6 @@ it and all that follow run again for the same day.
 
 from datetime import timedelta
 
-from dags.wiring import cadence_dag
-from jobs.pipeline import PIPELINES
+from dags.wiring import pipeline_dag
 
-dag = cadence_dag("nightly", runs=PIPELINES["nightly"], cron="0 2 * * *", covers=timedelta(days=1), doc=__doc__)
+dag = pipeline_dag("nightly", cron="0 2 * * *", covers=timedelta(days=1), doc=__doc__)

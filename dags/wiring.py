@@ -1,23 +1,24 @@
 """Turns what the jobs declare into one Airflow DAG: a task per job, an Asset per table, order from reads and writes.
 
-Belongs here: what is the same for every DAG. Which cadences a DAG runs, and when: the file of that DAG. Nothing here
+Belongs here: what is the same for every DAG. Which pipeline a DAG runs, and when: the file of that DAG. Nothing here
 may import what takes long (Feast, Great Expectations, Dagster, a Spark session): Airflow parses it again and again.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Asset, Param
 
 from dags.timetable import Ticks
-from jobs.engine.job import Cadence, Job
+from jobs.engine.cadence import Cadence
+from jobs.engine.job import Job
 from jobs.engine.query import newest_whole_day
 from jobs.engine.spark import configuration
-from jobs.pipeline import JOBS
+from jobs.pipeline import jobs_of
 from jobs.settings import REPOSITORY, Settings
 
 APPLICATION = REPOSITORY / "jobs" / "submit.py"
@@ -44,13 +45,13 @@ DAY = (
 )
 
 
-def cadence_dag(name: str, *, runs: Collection[Cadence], cron: str, covers: timedelta, doc: str) -> DAG:
-    """The DAG `reelmill_<name>`: every job of the cadences in `runs`, each for the day of the run's logical date.
+def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
+    """The DAG `reelmill_<name>`: every job of that pipeline, each for the day of the run's logical date.
 
     `covers` is the span that one run looks back on: a run at 02:00 that covers a day has the day before as its logical
     date, whether scheduled or backfilled. Triggered by hand, a DAG that works by the day asks for the day.
     """
-    jobs = [job for job in JOBS.values() if job.every in runs]
+    jobs = jobs_of(name)
     asks = any(job.every in ("day", "night") for job in jobs)
     dag = DAG(
         dag_id=f"reelmill_{name}",

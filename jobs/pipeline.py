@@ -1,7 +1,7 @@
-"""THE list of jobs, the order that their tables imply, and the three pipelines that a person runs.
+"""THE list of jobs, and the order that their tables imply.
 
 Belongs here: which jobs there are and what comes before what; it is importable in well under a second, because every
-Airflow DAG file imports it. Running them: runner.py.
+Airflow DAG file imports it. Which pipelines run them: engine/cadence.py. Running them: engine/runner.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from graphlib import TopologicalSorter
 from importlib import import_module
 
-from jobs.engine.job import Cadence, Job
+from jobs.engine.cadence import PIPELINES
+from jobs.engine.job import Job
 from jobs.errors import ReelmillError
 
 MODULES = (
@@ -28,13 +29,6 @@ MODULES = (
     "feeds.build",
     "feeds.publish",
 )
-
-# A pipeline takes in what has arrived before it computes, so that each is right when it is run alone.
-PIPELINES: dict[str, tuple[Cadence, ...]] = {
-    "ingest": ("5min",),
-    "hourly": ("5min", "hour"),
-    "nightly": ("5min", "day", "night"),
-}
 
 
 class UnknownJob(ReelmillError):

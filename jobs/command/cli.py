@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from jobs.engine.cadence import PIPELINES
 from jobs.errors import ReelmillError
 
 
@@ -211,7 +212,7 @@ def run(job: str, day: date | None, since: date | None) -> None:
 
 
 @cli.command(epilog=examples("reelmill pipeline ingest", "reelmill pipeline nightly --date 2026-01-18"))
-@click.argument("name", type=click.Choice(["ingest", "hourly", "nightly"]))
+@click.argument("name", type=click.Choice(list(PIPELINES)))
 @as_of
 def pipeline(name: str, day: date | None) -> None:
     """Run a pipeline: take in what has arrived, then compute as of the end of a day, in one Spark session."""

@@ -1,7 +1,7 @@
 """What a job declares: its tables, how often it runs, and the window it works on.
 
-Belongs here: the declaration only, importable in milliseconds, since Airflow parses it. Running a job:
-runner.py. The list of all jobs: pipeline.py.
+Belongs here: the declaration only, importable in milliseconds, since Airflow parses it. How often jobs run:
+cadence.py. Running a job: runner.py. The list of all jobs: pipeline.py.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from jobs.engine.cadence import Cadence
 
 if TYPE_CHECKING:
     from jobs.engine.lake import Lake
-
-Cadence = Literal["5min", "hour", "day", "night"]
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,14 @@ from typing import Any
 import jinja2
 import pytest
 
-from jobs.engine.job import Cadence
-from jobs.pipeline import JOBS, PIPELINES
+from jobs.engine.cadence import PIPELINES
+from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY
 
 DAGS = REPOSITORY / "dags"
 # Each takes a second or more to import, and a DAG file is imported every few minutes and by every task.
 HEAVY = {"feast", "great_expectations", "lightgbm", "dagster", "pandas", "scipy", "av", "ffmpeg", "redis", "duckdb"}
-RUNS: dict[str, tuple[Cadence, ...]] = {
-    **{f"reelmill_{name}": cadences for name, cadences in PIPELINES.items()},
-    "reelmill_daily": ("5min", "day"),
-}
+RUNS = {f"reelmill_{name}": cadences for name, cadences in PIPELINES.items()}
 
 Facts = dict[str, Any]
 
@@ -70,7 +67,7 @@ def test_parsing_a_dag_file_imports_nothing_heavy(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("dag", sorted(RUNS))
-def test_a_dag_runs_exactly_the_jobs_of_its_cadences(facts: Facts, dag: str) -> None:
+def test_a_dag_runs_exactly_the_jobs_of_its_pipeline(facts: Facts, dag: str) -> None:
     assert set(facts["dags"][dag]["tasks"]) == {job.name for job in JOBS.values() if job.every in RUNS[dag]}
 
 
