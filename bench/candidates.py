@@ -27,9 +27,10 @@ from scipy.sparse import csr_matrix, diags
 from jobs.engine.lake import Lake
 from jobs.engine.spark import session
 from jobs.evaluation.hold_out import FILE
-from jobs.ranking import sources
 from jobs.ranking.metrics import ndcg
-from jobs.ranking.sources import Moment, Snapshot
+from jobs.ranking.sources import together
+from jobs.ranking.sources.popular import WINDOWS_D
+from jobs.ranking.sources.source import ITEM_ITEM, Moment, Snapshot
 from jobs.ranking.watched import World, first_watches, pack
 from jobs.settings import Settings
 
@@ -42,7 +43,7 @@ def now(world: World) -> int:
 
 
 def watched_next(world: World) -> Snapshot:
-    return sources.snapshot(world, now(world))
+    return together.snapshot(world, now(world))
 
 
 def plain_cosine(world: World) -> Snapshot:
@@ -54,7 +55,7 @@ def plain_cosine(world: World) -> Snapshot:
     scale = diags(1 / np.sqrt(np.maximum(viewers, 1)))
     alike = (scale @ (watched.T @ watched) @ scale).tocsr()
     alike.setdiag(0)
-    return Snapshot(now(world), viewers, dict.fromkeys(sources.WINDOWS_D, viewers), alike)
+    return Snapshot(now(world), viewers, dict.fromkeys(WINDOWS_D, viewers), alike)
 
 
 def measure(
@@ -63,7 +64,7 @@ def measure(
     """nDCG@10 of each person, and the seconds of one processor for similarities and proposals."""
     started = time.process_time()
     moments = [Moment(n, now(world)) for n, user in enumerate(world.users) if user in held]
-    proposals = [p for p in sources.propose(world, way(world), moments) if p.source == sources.ITEM_ITEM]
+    proposals = [p for p in together.propose(world, way(world), moments) if p.source == ITEM_ITEM]
     seconds = time.process_time() - started
     values = []
     for proposal in proposals:

@@ -23,7 +23,7 @@ from jobs.engine.runs import has_run
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, with_age
 from jobs.ranking.rankers import lightgbm
-from jobs.ranking.sources import FRESH, ITEM_ITEM, POPULAR
+from jobs.ranking.sources.source import FRESH, ITEM_ITEM, POPULAR
 from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from jobs.feeds.build import SLOTS
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources import FRESH_VIEWERS
+from jobs.ranking.sources.fresh import FRESH_VIEWERS
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 from serving.feed_store.shapes import Slot, Video

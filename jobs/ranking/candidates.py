@@ -1,6 +1,6 @@
 """Tonight's candidates: what each source proposes to everybody who ever watched anything.
 
-Belongs here: the moments of tonight. What the sources do: sources.py. The order of the feed: jobs/feeds/build.py.
+Belongs here: the moments of tonight. What the sources do: sources/. The order of the feed: jobs/feeds/build.py.
 """
 
 from __future__ import annotations

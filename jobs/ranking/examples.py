@@ -33,7 +33,7 @@ from jobs.ranking.moments import (
 )
 from jobs.ranking.propose import propose
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources import CAPS
+from jobs.ranking.sources.source import CAPS
 from jobs.ranking.watched import first_watches
 
 CANDIDATES = "gold.candidates"

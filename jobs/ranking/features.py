@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.ranking.propose import MOMENT
-from jobs.ranking.sources import CAPS, FRESH, ITEM_ITEM, POPULAR
+from jobs.ranking.sources.source import CAPS, FRESH, ITEM_ITEM, POPULAR
 
 if TYPE_CHECKING:
     import numpy as np

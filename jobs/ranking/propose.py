@@ -1,6 +1,6 @@
 """Runs the candidate sources as Spark tasks, one for each snapshot and block of videos.
 
-Belongs here: how the work is cut and sent. What a source proposes: sources.py.
+Belongs here: how the work is cut and sent. What a source proposes: sources/.
 
 A moment is a row `user_id, at, snapshot_at`: one viewer at one instant, for whom what others did is known up to
 `snapshot_at <= at`. Tonight has one moment per viewer; a training night has several per viewer, in the past. Every task
@@ -18,8 +18,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.ranking import sources
-from jobs.ranking.sources import CAPS, NEXT, Moment
+from jobs.ranking.sources import together
+from jobs.ranking.sources.item_item import NEXT
+from jobs.ranking.sources.source import CAPS, Moment, Proposal
 from jobs.ranking.watched import World, pack
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
         for batch in batches:
             for task in batch["id"]:
                 known_at, block = tasks[task]
-                known = sources.snapshot(known_world, known_at, block, blocks)
-                yield from frames(known_world, sources.propose(known_world, known, known_moments[known_at], block))
+                known = together.snapshot(known_world, known_at, block, blocks)
+                yield from frames(known_world, together.propose(known_world, known, known_moments[known_at], block))
 
     proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(run, SCHEMA)
     if blocks > 1:
@@ -76,7 +77,7 @@ def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
     return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
 
 
-def frames(world: World, proposals: Iterable[sources.Proposal]) -> Iterator[pd.DataFrame]:
+def frames(world: World, proposals: Iterable[Proposal]) -> Iterator[pd.DataFrame]:
     """The proposals as rows of SCHEMA, A_FRAME of them at a time: a task never holds all of its proposals."""
     # Arrow cannot tell the type of a column without values.
     filled = (p for p in proposals if len(p.videos))
@@ -84,7 +85,7 @@ def frames(world: World, proposals: Iterable[sources.Proposal]) -> Iterator[pd.D
         yield _frame(world, every)
 
 
-def _frame(world: World, every: list[sources.Proposal]) -> pd.DataFrame:
+def _frame(world: World, every: list[Proposal]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 

@@ -1,7 +1,7 @@
 """What each viewer refused: videos that they said do not interest them, or reported.
 
 Belongs here: refusals as a table. silver.watches knows of those that followed a view; most come without one, and stand
-in bronze.events only. Who leaves them out: sources.py (what is proposed), jobs/feeds/publish.py (what is served).
+in bronze.events only. Who leaves them out: sources/ (what is proposed), jobs/feeds/publish.py (what is served).
 """
 
 from __future__ import annotations

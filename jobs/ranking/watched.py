@@ -1,7 +1,7 @@
 """What each viewer watched first when: the ground that candidates and examples stand on.
 
 Belongs here: first watches as a table and, packed, as arrays that every task can hold. What is proposed from them:
-sources.py. Features of viewers and videos by day: jobs/features/.
+sources/. Features of viewers and videos by day: jobs/features/.
 """
 
 from __future__ import annotations

@@ -1,16 +1,18 @@
 """What the tests of ranking share: a small platform, said in a few words."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 import data_contracts
 from data_contracts.delta import ddl
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
+DAY = date(2024, 3, 9)
+TONIGHT = MIDNIGHT + timedelta(days=9)
 
 Make = Callable[..., DataFrame]
 
@@ -18,6 +20,15 @@ Make = Callable[..., DataFrame]
 def at(day: int, hour: float = 0) -> datetime:
     """An hour of a day, counted from 2024-03-01."""
     return MIDNIGHT + timedelta(days=day, hours=hour)
+
+
+def hour(n: float) -> datetime:
+    return MIDNIGHT + timedelta(hours=n)
+
+
+def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
+    """What a source proposes to a user, best first."""
+    return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
 
 
 def _make(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFrame:
@@ -83,3 +94,11 @@ def candidates_of(spark: SparkSession) -> Make:
         return _make(spark, "gold.candidates", [dict(zip(columns, row, strict=True)) for row in said])
 
     return make
+
+
+@pytest.fixture
+def followed(watches_of: Make) -> DataFrame:
+    """Three viewers watch a, then b; one of them c much later. New has watched a."""
+    told = [(user, "a", hour(1)) for user in ("ann", "ben", "cid")]
+    told += [(user, "b", hour(2)) for user in ("ann", "ben", "cid")]
+    return watches_of(*told, ("cid", "c", hour(3)), ("new", "a", hour(4)))

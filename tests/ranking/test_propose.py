@@ -1,61 +1,22 @@
-"""Candidates: what each source proposes, and that none of them knows the future."""
+"""Candidates: what all sources have in common, and that none of them knows the future."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
 from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources import Moment, Proposal
+from jobs.ranking.sources.source import Moment, Proposal
 from jobs.ranking.watched import World, first_watches
-
-Make = Callable[..., DataFrame]
-MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
-DAY = date(2024, 3, 9)
-TONIGHT = MIDNIGHT + timedelta(days=9)
-
-
-def hour(n: float) -> datetime:
-    return MIDNIGHT + timedelta(hours=n)
-
-
-def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
-    """What a source proposes to a user, best first."""
-    return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
-
-
-@pytest.fixture
-def followed(watches_of: Make) -> DataFrame:
-    """Three viewers watch a, then b; one of them c much later. New has watched a."""
-    told = [(user, "a", hour(1)) for user in ("ann", "ben", "cid")]
-    told += [(user, "b", hour(2)) for user in ("ann", "ben", "cid")]
-    return watches_of(*told, ("cid", "c", hour(3)), ("new", "a", hour(4)))
-
-
-def test_what_others_watched_next_is_proposed_with_the_watched_video_as_reason(
-    followed: DataFrame, videos_of: Make
-) -> None:
-    tonight = candidates(followed, videos_of(("a",), ("b",), ("c",)), DAY, TONIGHT)
-    first, second = proposed(tonight, "new", "item_item")
-    assert (first.video_id, first.because) == ("b", "a")
-    assert second.video_id == "c"
-    assert first.score > second.score > 0
-
-
-def test_similarity_points_forward_in_time(followed: DataFrame, videos_of: Make, watches_of: Make) -> None:
-    last = watches_of(("new", "b", hour(5)))
-    tonight = candidates(
-        followed.where("user_id <> 'new'").union(last), videos_of(("a",), ("b",), ("c",)), DAY, TONIGHT
-    )
-    assert [r.video_id for r in proposed(tonight, "new", "item_item")] == ["c"]
+from tests.ranking.conftest import DAY, TONIGHT, Make, hour, proposed
 
 
 def test_a_video_that_the_viewer_has_watched_is_never_proposed(followed: DataFrame, videos_of: Make) -> None:
@@ -86,57 +47,6 @@ def test_what_the_viewer_refused_or_made_is_never_proposed_and_a_refusal_counts_
     before = followed.select("user_id", F.lit(hour(5.5)).alias("at"), F.lit(hour(5)).alias("snapshot_at")).distinct()
     then = propose(first_watches(followed), videos, before, refused).collect()
     assert {r.video_id for r in then if r.user_id == "new"} == {"b", "e"}
-
-
-def test_popular_counts_viewers_and_breaks_ties_by_id(watches_of: Make, videos_of: Make) -> None:
-    watches = watches_of(
-        *[(f"u{n}", "hit", hour(n)) for n in range(5)],
-        *[("x", v, hour(9)) for v in ("tie2", "tie1")],
-        ("me", "z", hour(9)),
-    )
-    tonight = candidates(watches, videos_of(("hit",), ("tie1",), ("tie2",), ("z",)), DAY, TONIGHT)
-    best = proposed(tonight, "me", "popular")
-    assert [(r.video_id, r.score) for r in best] == [("hit", 5.0), ("tie1", 1.0), ("tie2", 1.0)]
-
-
-def test_a_quiet_week_makes_popular_look_further_back(watches_of: Make, videos_of: Make) -> None:
-    tonight = candidates(watches_of(("u", "a", hour(1)), ("me", "b", hour(2))), videos_of(("a",), ("b",)), DAY, TONIGHT)
-    assert proposed(tonight, "me", "popular")[0].because == "36500"
-
-
-def test_fresh_prefers_the_viewers_hashtags_and_names_one(watches_of: Make, videos_of: Make) -> None:
-    videos = videos_of(
-        ("old", {"hashtags": ["cats"]}),
-        ("new cat", {"hashtags": ["cats"], "published_at": hour(100)}),
-        ("new dog", {"hashtags": ["dogs"], "published_at": hour(101)}),
-    )
-    cat, dog = proposed(candidates(watches_of(("me", "old", hour(1))), videos, DAY, TONIGHT), "me", "fresh")
-    assert (cat.video_id, cat.score, cat.because) == ("new cat", 1.0, "cats")
-    assert (dog.video_id, dog.score, dog.because) == ("new dog", 0.0, None)
-
-
-def test_fresh_knows_no_hashtag_that_was_given_later(watches_of: Make, videos_of: Make) -> None:
-    watches = watches_of(("ann", "seen", hour(1)))
-    old, new = MIDNIGHT - timedelta(days=9), TONIGHT + timedelta(hours=1)
-    videos = videos_of(
-        ("seen", {"hashtags": ["cats", "dogs"], "hashtags_at": [old, new]}),
-        ("a", {"hashtags": ["dogs"]}),
-        ("b", {"hashtags": ["cats"], "hashtags_at": [new]}),
-        ("c", {"hashtags": ["cats"], "hashtags_at": [old]}),
-    )
-    best = proposed(candidates(watches, videos, DAY, TONIGHT), "ann", "fresh")
-    assert [(r.video_id, r.score, r.because) for r in best] == [("c", 1.0, "cats"), ("a", 0.0, None), ("b", 0.0, None)]
-
-
-def test_fresh_gives_every_creator_a_turn(watches_of: Make, videos_of: Make) -> None:
-    mine = {"user_id": "busy"}
-    videos = videos_of(
-        ("seen",),
-        *[(f"busy{n}", {**mine, "published_at": hour(100 + n)}) for n in range(3)],
-        ("quiet", {"user_id": "quiet", "published_at": hour(50)}),
-    )
-    fresh = proposed(candidates(watches_of(("me", "seen", hour(1))), videos, DAY, TONIGHT), "me", "fresh")
-    assert [r.video_id for r in fresh] == ["busy2", "quiet", "busy1", "busy0"]
 
 
 def test_a_viewer_who_watched_nothing_yet_gets_popular_and_fresh(followed: DataFrame, videos_of: Make) -> None:
