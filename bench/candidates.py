@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,9 +29,10 @@ from jobs.engine.lake import Lake
 from jobs.engine.spark import session
 from jobs.evaluation.hold_out import FILE
 from jobs.ranking.metrics import ndcg
-from jobs.ranking.sources import together
-from jobs.ranking.sources.popular import WINDOWS_D
-from jobs.ranking.sources.source import ITEM_ITEM, Moment, Snapshot
+from jobs.ranking.propose import proposals
+from jobs.ranking.sources.item_item import ITEM_ITEM, propose_similar
+from jobs.ranking.sources.snapshot import Moment, Snapshot, take_snapshot
+from jobs.ranking.sources.source import Propose, Source
 from jobs.ranking.watched import World, first_watches, pack
 from jobs.settings import Settings
 
@@ -42,34 +44,28 @@ def now(world: World) -> int:
     return int(world.at.max()) + 1
 
 
-def watched_next(world: World) -> Snapshot:
-    return together.snapshot(world, now(world))
-
-
-def plain_cosine(world: World) -> Snapshot:
+def plain_cosine(snapshot: Snapshot) -> Propose:
     """Videos are alike when the same people watched both: |both| / sqrt(|one| * |other|)."""
+    world = snapshot.world
     user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))
     shape = (len(world.users), len(world.videos))
     watched = csr_matrix((np.ones(len(user)), (user, world.video)), shape=shape)
-    viewers = np.bincount(world.video, minlength=len(world.videos))
-    scale = diags(1 / np.sqrt(np.maximum(viewers, 1)))
+    scale = diags(1 / np.sqrt(np.maximum(snapshot.viewers, 1)))
     alike = (scale @ (watched.T @ watched) @ scale).tocsr()
     alike.setdiag(0)
-    return Snapshot(now(world), viewers, dict.fromkeys(WINDOWS_D, viewers), alike)
+    return partial(propose_similar, world.videos, alike)
 
 
-def measure(
-    way: Callable[[World], Snapshot], world: World, held: dict[str, dict[str, float]]
-) -> tuple[NDArray[np.float64], float]:
+def measure(source: Source, world: World, held: dict[str, dict[str, float]]) -> tuple[NDArray[np.float64], float]:
     """nDCG@10 of each person, and the seconds of one processor for similarities and proposals."""
     started = time.process_time()
     moments = [Moment(n, now(world)) for n, user in enumerate(world.users) if user in held]
-    proposals = [p for p in together.propose(world, way(world), moments) if p.source == ITEM_ITEM]
+    proposed = list(proposals([source], take_snapshot(world, now(world)), moments))
     seconds = time.process_time() - started
     values = []
-    for proposal in proposals:
+    for proposal in proposed:
         ratings = dict(held[world.users[proposal.moment.user]])
-        shown = [world.videos[v] for v in proposal.videos[:10]]
+        shown = [world.videos[v] for v in proposal.found.videos[:10]]
         gains = [ratings.pop(video, 0.0) / 5 for video in shown] + [rating / 5 for rating in ratings.values()]
         # What is not shown ranks below what is, but an nDCG over fewer than ten shown must not count it.
         gains_at = np.array(gains[: len(shown)] + [0.0] * (10 - len(shown)) + gains[len(shown) :])
@@ -89,9 +85,9 @@ def main(home: Path) -> None:
     lake = Lake(spark, settings)
     world = pack(first_watches(lake.read("silver.watches")), lake.read("silver.videos"), ())
     spark.stop()
-    measure(watched_next, world, held)  # imports and caches warm up
-    ours, our_seconds = measure(watched_next, world, held)
-    plain, plain_seconds = measure(plain_cosine, world, held)
+    measure(ITEM_ITEM, world, held)  # imports and caches warm up
+    ours, our_seconds = measure(ITEM_ITEM, world, held)
+    plain, plain_seconds = measure(replace(ITEM_ITEM, learn=plain_cosine), world, held)
     drawn = np.random.default_rng(7).integers(0, len(ours), (SAMPLES, len(ours)))
     low, high = np.percentile(ours[drawn].mean(axis=1) / plain[drawn].mean(axis=1), [2.5, 97.5])
     table = Table("", "watched next", "plain cosine", "ratio")

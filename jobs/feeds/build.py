@@ -21,9 +21,9 @@ from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.ranking import model
-from jobs.ranking.features import prior, side_by_side, with_age
+from jobs.ranking.features import prior, side_by_side, ties, with_age
 from jobs.ranking.rankers import lightgbm
-from jobs.ranking.sources.source import FRESH, ITEM_ITEM, POPULAR
+from jobs.ranking.sources import registry
 from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:
@@ -34,24 +34,24 @@ SLOTS = 50
 # others in between, too little to cost a favourite creator the feed.
 DEMOTION, DEMOTED = 2, 4
 NO_MODEL = "item_item_order"
-PERIODS = {"7": "this week", "28": "this month", "365": "this year"}
 
 
 def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
     """user_id, video_id, score of rows with the ranker's features; without a ranker the prior is the score.
 
-    Candidates that item_item did not propose have the prior in common, so popular ones come first among them, then
-    fresh ones.
+    Candidates that the source of the prior did not propose have it in common: `ties` are kept to order them by.
     """
     text = served.text if served else None
+    ranks = ties()
 
-    def run(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score_batches(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         booster = lightgbm.load(text) if text else None
         for batch in batches:
             score = lightgbm.score(booster, batch) if booster else prior(batch).round(6)
-            yield batch[["user_id", "video_id", "popular_rank", "fresh_rank"]].assign(score=score)
+            yield batch[["user_id", "video_id", *ranks]].assign(score=score)
 
-    return rows.mapInPandas(run, "user_id string, video_id string, popular_rank int, fresh_rank int, score double")
+    schema = ["user_id string", "video_id string", *[f"{rank} int" for rank in ranks], "score double"]
+    return rows.mapInPandas(score_batches, ", ".join(schema))
 
 
 def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
@@ -60,8 +60,8 @@ def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
     Where all are of one creator that changes nothing.
     """
     creators = videos.select("video_id", F.col("user_id").alias("creator"))
-    ties = [F.col("score").desc(), F.col("popular_rank").asc_nulls_last(), F.col("fresh_rank").asc_nulls_last()]
-    by_score = Over.partitionBy("user_id").orderBy(*ties, "video_id")
+    ranks = [F.col(rank).asc_nulls_last() for rank in ties()]
+    by_score = Over.partitionBy("user_id").orderBy(F.col("score").desc(), *ranks, "video_id")
     of_creator = Over.partitionBy("user_id", "creator").orderBy("place")
     by_slot = Over.partitionBy("user_id").orderBy("slot", "place")
     return (
@@ -75,20 +75,13 @@ def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
 
 
 def reasons(candidates: DataFrame, videos: DataFrame) -> DataFrame:
-    """user_id, video_id, reason: what the strongest source went by, in words; item_item before popular before fresh."""
-    of = {s: F.max(F.when(F.col("source") == s, F.coalesce("because", F.lit("")))) for s in (ITEM_ITEM, POPULAR, FRESH)}
-    one = candidates.groupBy("user_id", "video_id").agg(*[column.alias(source) for source, column in of.items()])
-    named = videos.select(F.col("video_id").alias(ITEM_ITEM), _title().alias("watched"))
-    period = F.coalesce(
-        F.create_map(*[F.lit(x) for p in PERIODS.items() for x in p])[F.col(POPULAR)], F.lit("of all time")
-    )
-    reason = (
-        F.when(F.col(ITEM_ITEM).isNotNull(), F.concat(F.lit("because you watched "), F.coalesce("watched", ITEM_ITEM)))
-        .when(F.col(POPULAR).isNotNull(), F.concat(F.lit("popular "), period))
-        .when(F.col(FRESH) != "", F.concat(F.lit("new in #"), F.col(FRESH)))
-        .otherwise(F.lit("new here"))
-    )
-    return one.join(named, on=ITEM_ITEM, how="left").select("user_id", "video_id", reason.alias("reason"))
+    """user_id, video_id, reason: what the first source that proposes the video went by, in its words."""
+    places = F.coalesce(*[F.when(F.col("source") == s.name, place) for place, s in enumerate(registry.SOURCES)])
+    first = F.min_by(F.struct("source", "because"), places)
+    one = candidates.groupBy("user_id", "video_id").agg(first.alias("first")).select("user_id", "video_id", "first.*")
+    titles = videos.select(F.col("video_id").alias("because"), _title().alias("title"))
+    words = [F.when(F.col("source") == s.name, s.reason(F.col("because"), F.col("title"))) for s in registry.SOURCES]
+    return one.join(titles, on="because", how="left").select("user_id", "video_id", F.coalesce(*words).alias("reason"))
 
 
 def feeds(slots: DataFrame, why: DataFrame, day: date, model_version: str) -> DataFrame:

@@ -26,7 +26,8 @@ from jobs.feeds.build import SLOTS
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources.fresh import FRESH_VIEWERS
+from jobs.ranking.sources.fresh import FRESH_VIEWERS, NEW_HERE
+from jobs.ranking.sources.popular import EVER_D, WINDOWS
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 from serving.feed_store.shapes import Slot, Video
@@ -96,10 +97,10 @@ def fallback(videos: DataFrame, counts: DataFrame) -> DataFrame:
         .withColumn("score", F.coalesce("viewers_28d", F.lit(0)).cast("double"))
         .withColumn(
             "reason",
-            F.when(F.col("by_freshness") < F.col("by_popularity"), "new here")
-            .when(F.col("viewers_28d") > 0, "popular this month")
-            .when(F.col("viewers_total") > 0, "popular of all time")
-            .otherwise("new here"),
+            F.when(F.col("by_freshness") < F.col("by_popularity"), NEW_HERE)
+            .when(F.col("viewers_28d") > 0, WINDOWS[28])
+            .when(F.col("viewers_total") > 0, WINDOWS[EVER_D])
+            .otherwise(NEW_HERE),
         )
         .orderBy("position")
         .select(*SLOT)

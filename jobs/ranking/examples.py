@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from jobs.engine.job import Window, job
 from jobs.engine.lake import Lake
 from jobs.events.watches import known_by
-from jobs.ranking.features import SOURCE_FEATURES, ranker_features, side_by_side, with_age
+from jobs.ranking.features import ranker_features, side_by_side, source_features, with_age
 from jobs.ranking.moments import (
     LOOKBACK,
     at_snapshots,
@@ -33,7 +33,7 @@ from jobs.ranking.moments import (
 )
 from jobs.ranking.propose import propose
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources.source import CAPS
+from jobs.ranking.sources import registry
 from jobs.ranking.watched import first_watches
 
 CANDIDATES = "gold.candidates"
@@ -52,7 +52,7 @@ def examples(
     `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
     `nights` before (gold.candidates; None before the first) and all that was ever `refused` (refusals), all as of
     tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
-    other), position (NULL without impressions), label and SOURCE_FEATURES; None when nobody was shown anything or
+    other), position (NULL without impressions), label and source_features(); None when nobody was shown anything or
     watched enough.
 
     Every example is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
@@ -64,7 +64,7 @@ def examples(
     shown = shown_at_moments(impressions(events), kept).persist()
     replays = replayed(watched, shown).persist()
     # Before anything is proposed: what is left out must cost nothing.
-    expected = shown.count() + replays.count() * sum(CAPS.values())
+    expected = shown.count() + replays.count() * sum(source.cap for source in registry.SOURCES)
     shown, replays = sampled(shown, expected), sampled(replays, expected)
     moments = shown.select("user_id", "at").distinct().unionByName(replays).persist()
     known = _known(watched, videos, moments, served, refused)
@@ -79,7 +79,7 @@ def examples(
         .withColumn("shown_at", F.col("at"))
         .withColumn("position", F.lit(None).cast("int"))
     )
-    columns = [*KEY, "at", "position", "label", *SOURCE_FEATURES]
+    columns = [*KEY, "at", "position", "label", *source_features()]
     every = with_age(seen.unionByName(offered, allowMissingColumns=False), videos).select(*columns)
     # A viewer who liked nothing, or everything alike, at a moment says nothing about order.
     telling = every.groupBy("user_id", "at").agg(F.count_distinct("label").alias("labels")).where("labels > 1")

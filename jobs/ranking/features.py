@@ -8,77 +8,70 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.ranking.propose import MOMENT
-from jobs.ranking.sources.source import CAPS, FRESH, ITEM_ITEM, POPULAR
+from jobs.ranking.sources import registry
+from jobs.ranking.sources.item_item import ITEM_ITEM
+from jobs.ranking.sources.source import Measure, Source
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-SOURCE_FEATURES = (
-    "item_item_score",
-    "item_item_share",
-    "item_item_rank",
-    "popular_score",
-    "popular_share",
-    "popular_rank",
-    "fresh_score",
-    "fresh_rank",
-    "days_since_published",
-)
 VIDEO = "video_id"
+AGE = "days_since_published"
+# By whose rank videos are ordered before anything is learned.
+PRIOR = ITEM_ITEM
+
+
+def source_features() -> tuple[str, ...]:
+    """What the sources say of a video, and its age, in the ranker's order."""
+    return (*[column for source in registry.SOURCES for column in source.columns], AGE)
 
 
 def ranker_features() -> tuple[str, ...]:
     """The columns that the ranker reads, in its order: the sources' scores, then the feature store's."""
     from jobs.features.store import feature_names
 
-    return (*SOURCE_FEATURES, *feature_names())
+    return (*source_features(), *feature_names())
 
 
 def side_by_side(candidates: DataFrame) -> DataFrame:
-    """One row per moment and video of what `propose` gave: user_id, at, video_id and each source's score and rank.
+    """One row per moment and video of what `propose` gave: user_id, at, video_id and the columns of every source.
 
-    A share is the score over the moment's best one, which compares across long and short histories (item_item) and
-    across busy and quiet weeks, whose windows differ (popular).
+    A share is the score over the source's best one at the moment.
     """
+    scores = [_of_source(source, "score").alias(source.column("score")) for source in registry.SOURCES]
+    ranks = [_of_source(source, "rank").alias(source.column("rank")) for source in registry.SOURCES]
+    rows = candidates.groupBy(*MOMENT, VIDEO).agg(*scores, *ranks)
+    shared = [source for source in registry.SOURCES if source.has_share]
+    bests = [_of_source(source, "score").alias(f"{source.name}_best") for source in shared]
+    best = candidates.where("rank = 1").groupBy(*MOMENT).agg(*bests)
+    shares = {s.column("share"): F.try_divide(s.column("score"), f"{s.name}_best") for s in shared}
+    return (
+        rows.join(best, on=list(MOMENT), how="left")
+        .withColumns({column: F.round(share, 6) for column, share in shares.items()})
+        .select(*MOMENT, VIDEO, *[column for source in registry.SOURCES for column in source.columns])
+    )
 
-    rows = candidates.groupBy(*MOMENT, VIDEO).agg(
-        *[
-            F.max(F.when(F.col("source") == source, F.col(column))).alias(f"{source}_{column}")
-            for source in (ITEM_ITEM, POPULAR, FRESH)
-            for column in ("score", "rank")
-        ]
-    )
-    best = (
-        candidates.where("rank = 1")
-        .groupBy(*MOMENT)
-        .agg(*[F.max(F.when(F.col("source") == s, F.col("score"))).alias(f"{s}_best") for s in (ITEM_ITEM, POPULAR)])
-    )
-    share = {s: F.round(F.try_divide(F.col(f"{s}_score"), F.col(f"{s}_best")), 6) for s in (ITEM_ITEM, POPULAR)}
-    return rows.join(best, on=list(MOMENT), how="left").select(
-        *MOMENT,
-        VIDEO,
-        "item_item_score",
-        share[ITEM_ITEM].alias("item_item_share"),
-        "item_item_rank",
-        "popular_score",
-        share[POPULAR].alias("popular_share"),
-        "popular_rank",
-        "fresh_score",
-        "fresh_rank",
-    )
+
+def _of_source(source: Source, measure: Measure) -> Column:
+    return F.max(F.when(F.col("source") == source.name, F.col(measure)))
+
+
+def ties() -> tuple[str, ...]:
+    """The columns that order equal scores: every source's rank but the prior's, from which the score starts."""
+    return tuple(source.column("rank") for source in registry.SOURCES if source is not PRIOR)
 
 
 def with_age(rows: DataFrame, videos: DataFrame) -> DataFrame:
     """The rows (at least `at`, video_id) with days_since_published, counted at `at`."""
     published = videos.select(VIDEO, F.col("published_at").alias("_published"))
     days = F.round((F.unix_timestamp("at") - F.unix_timestamp("_published")) / 86_400, 3)
-    return rows.join(published, on=VIDEO, how="left").withColumn("days_since_published", days).drop("_published")
+    return rows.join(published, on=VIDEO, how="left").withColumn(AGE, days).drop("_published")
 
 
 def prior(frame: pd.DataFrame) -> NDArray[np.float64]:
@@ -89,5 +82,5 @@ def prior(frame: pd.DataFrame) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    rank = frame["item_item_rank"].to_numpy(dtype=np.float64, na_value=np.nan)
-    return -np.log2(np.where(np.isnan(rank), CAPS[ITEM_ITEM] + 1.0, rank))
+    rank = frame[PRIOR.column("rank")].to_numpy(dtype=np.float64, na_value=np.nan)
+    return -np.log2(np.where(np.isnan(rank), PRIOR.cap + 1.0, rank))

@@ -102,12 +102,12 @@ def test_a_night_ends_in_redis_and_a_repeated_night_is_the_same(platform: Lake) 
 def test_serving_computes_the_same_features_as_training(platform: Lake) -> None:
     """Tonight's candidates as examples of tonight, joined by point in time, are the rows that the ranker scores."""
     from jobs.features.store import point_in_time
-    from jobs.ranking.features import SOURCE_FEATURES, ranker_features
+    from jobs.ranking.features import ranker_features, source_features
 
     candidates.run(platform, NIGHT)
     proposed = platform.read("gold.candidates").where("user_id < 'u05'")
     serving = build.features(platform, proposed, NIGHT.end)
-    training = point_in_time(platform, serving.select("user_id", "video_id", "at", *SOURCE_FEATURES))
+    training = point_in_time(platform, serving.select("user_id", "video_id", "at", *source_features()))
     names = ["user_id", "video_id", *ranker_features()]
     assert sorted(map(str, training.select(*names).collect())) == sorted(map(str, serving.select(*names).collect()))
 

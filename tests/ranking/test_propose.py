@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
-from jobs.ranking.propose import moments_at, propose
+from jobs.ranking.propose import Proposal, moments_at, propose
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources.source import Moment, Proposal
+from jobs.ranking.sources.snapshot import Moment
+from jobs.ranking.sources.source import Found
 from jobs.ranking.watched import World, first_watches
 from tests.ranking.conftest import DAY, TONIGHT, Make, hour, proposed
 
@@ -88,7 +89,7 @@ def test_a_task_hands_its_proposals_on_as_it_makes_them(monkeypatch: pytest.Monk
         for at in range(5):
             made.append(at)
             found = np.array([0, 1] if at else [], dtype=np.int64)
-            yield Proposal(Moment(0, at), "popular", found, np.ones(len(found)), ["7"] * len(found))
+            yield Proposal(Moment(0, at), "popular", Found(found, np.ones(len(found)), ["7"] * len(found)))
 
     frames = propose_module.frames(world, proposals())
     first = next(frames)

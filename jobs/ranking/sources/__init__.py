@@ -1,8 +1,12 @@
-"""The candidate sources: item_item, popular and fresh, one module each, for the moments of one snapshot, on arrays.
+"""The candidate sources, one module each: item_item, popular and fresh.
 
-Belongs here: what each source proposes and how it scores. Running them as Spark tasks: jobs/ranking/propose.py. Who
-asks for which moments: candidates.py (tonight) and moments.py (the past); a score means the same in both.
+Belongs here: what a source is (source.py), what it is given (snapshot.py), and which there are (registry.py). Running
+them as Spark tasks: jobs/ranking/propose.py. Who asks for which moments: candidates.py (tonight) and moments.py (the
+past); a score means the same in both.
 
-These are arrays and not joins, since a join would move every pair of videos watched after each other through a shuffle
-(some 50 per watch) to do what a sparse product does in place: bench/candidates.py has the figures.
+A new source is a module here and its line in registry.SOURCES, and then what contracts cannot derive:
+tests/policies/test_sources.py names it.
+
+Sources work on arrays and not by joins, since a join would move every pair of videos watched after each other through a
+shuffle (some 50 per watch) to do what a sparse product does in place: bench/candidates.py has the figures.
 """

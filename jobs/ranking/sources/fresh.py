@@ -1,53 +1,84 @@
 """fresh: new videos that few have seen, by the hashtags that the viewer likes.
 
-Belongs here: the pool of new videos, and its order.
+Belongs here: the pool of new videos, and its order for one viewer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
-from jobs.ranking.sources.source import CAPS, FRESH, Moment, Proposal, Snapshot
+from jobs.ranking.sources.snapshot import Chunk, Snapshot
+from jobs.ranking.sources.source import Found, Propose, Source
 from jobs.ranking.watched import World
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# fresh: the newest videos that few have seen.
-FRESH_POOL, FRESH_VIEWERS = 200, 50
+# So many of the newest videos that fewer than FRESH_VIEWERS have watched.
+POOL, FRESH_VIEWERS = 200, 50
+# The words where no hashtag says why.
+NEW_HERE = "new here"
 
 
-def tagged(world: World, at: int) -> csr_matrix:
+def learn(snapshot: Snapshot) -> Propose:
+    return partial(propose_liked, snapshot.world.hashtags, _tagged(snapshot.world, snapshot.at), _pool(snapshot))
+
+
+def _tagged(world: World, at: int) -> csr_matrix:
+    """videos x hashtags: ones where a video had a hashtag at that instant."""
     from scipy.sparse import csr_matrix
 
     given = world.tagged.tocoo()
-    known = given.data < at
-    cells = (given.row[known], given.col[known])
-    return csr_matrix((np.ones(np.count_nonzero(known)), cells), shape=given.shape)
+    had = given.data < at
+    cells = (given.row[had], given.col[had])
+    return csr_matrix((np.ones(np.count_nonzero(had)), cells), shape=given.shape)
 
 
-def fresh_pool(world: World, known: Snapshot) -> NDArray[np.int64]:
+def _pool(snapshot: Snapshot) -> NDArray[np.int64]:
     """The newest published videos that few have seen: each creator's newest, then each one's second newest, ..."""
-    places = np.flatnonzero((world.published <= known.at) & (known.viewers < FRESH_VIEWERS))
+    world = snapshot.world
+    places = np.flatnonzero((world.published <= snapshot.at) & (snapshot.viewers < FRESH_VIEWERS))
     places = places[np.lexsort((places, -world.published[places], world.creator[places]))]
     first_of_creator = np.searchsorted(world.creator[places], world.creator[places])
     turn = np.arange(len(places)) - first_of_creator
-    return places[np.lexsort((places, -world.published[places], turn))][:FRESH_POOL]
+    return places[np.lexsort((places, -world.published[places], turn))][:POOL]
 
 
-def fresh(world: World, known: Snapshot, liking: csr_matrix, pool: NDArray[np.int64], moment: Moment) -> Proposal:
-    """The pool by this viewer's share of liking for each one's hashtags, then in its own order."""
-    share = np.zeros(known.tagged.shape[1])
-    if liking.nnz:
-        share[liking.indices] = liking.data / liking.data.sum()
-    tagged = known.tagged[pool]
-    scores = np.round(tagged @ share, 9)
-    order = np.lexsort((np.arange(len(pool)), -scores))[: CAPS[FRESH]]
+def propose_liked(
+    hashtags: NDArray[np.object_], tagged: csr_matrix, pool: NDArray[np.int64], chunk: Chunk
+) -> Iterator[Found]:
+    """The pool by each viewer's share of liking for a video's hashtags, then in its own order."""
+    liking = (chunk.weights @ tagged).tocsr()
+    for row in range(len(chunk.moments)):
+        share = np.zeros(tagged.shape[1])
+        liked = liking[row]
+        if liked.nnz:
+            share[liked.indices] = liked.data / liked.data.sum()
+        yield _by_liking(hashtags, tagged, pool[chunk.allowed[row, pool]], share)
+
+
+def _by_liking(
+    hashtags: NDArray[np.object_], tagged: csr_matrix, videos: NDArray[np.int64], share: NDArray[np.float64]
+) -> Found:
+    own = tagged[videos]
+    scores = np.round(own @ share, 9)
+    order = np.lexsort((np.arange(len(videos)), -scores))[: FRESH.cap]
     because: list[str | None] = []
     for place in order:
-        tags = tagged.indices[tagged.indptr[place] : tagged.indptr[place + 1]]
-        because.append(str(world.hashtags[tags[np.argmax(share[tags])]]) if scores[place] > 0 else None)
-    return Proposal(moment, FRESH, pool[order], scores[order], because)
+        tags = own.indices[own.indptr[place] : own.indptr[place + 1]]
+        because.append(str(hashtags[tags[np.argmax(share[tags])]]) if scores[place] > 0 else None)
+    return Found(videos[order], scores[order], because)
+
+
+def reason(hashtag: Column, title: Column) -> Column:
+    return F.when(hashtag.isNotNull(), F.concat(F.lit("new in #"), hashtag)).otherwise(NEW_HERE)
+
+
+FRESH = Source("fresh", cap=30, learn=learn, reason=reason, has_share=False)

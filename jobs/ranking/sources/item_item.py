@@ -1,44 +1,49 @@
-"""item_item: what viewers of the same videos watched next.
+"""item_item: what viewers of the same videos watched next, by how much and how lately this viewer watched them.
 
-Belongs here: the similarity of two videos, and what it proposes.
+Belongs here: the similarity of two videos, and what it proposes. How much a watch speaks for its viewer: snapshot.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
-from jobs.ranking.sources.source import CAPS, ITEM_ITEM, Moment, Proposal, Snapshot
-from jobs.ranking.watched import World
+from jobs.ranking.sources.snapshot import Chunk, Snapshot
+from jobs.ranking.sources.source import Found, Propose, Source
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-# item_item. A watch vouches for the next NEXT watches of the same viewer, the d-th with weight share / (1 + d /
-# NEXT_DECAY): what is watched soon after says more than what is watched anyway. Work is linear in watches, however long
-# a history.
+# A watch vouches for the next NEXT watches of the same viewer, the d-th with weight share / (1 + d / NEXT_DECAY): what
+# is watched soon after says more than what is watched anyway. Work is linear in watches, however long a history.
 NEXT, NEXT_DECAY = 50, 20
 # similarity = weight / (viewers_i * viewers_j ^ DAMPING + SHRINK): like a conditional probability, a little less for
 # what everybody watches, and little for what rests on a few viewers.
 DAMPING, SHRINK = 0.3, 20.0
-# The newest HISTORY watches speak for a viewer, the r-th newest with weight share * RECENT / (RECENT - 1 + r).
-HISTORY, RECENT = 50, 5
 
 
-def similarity(
-    world: World, before: NDArray[np.bool_], viewers: NDArray[np.int64], block: int, blocks: int
-) -> csr_matrix:
+def learn(snapshot: Snapshot) -> Propose:
+    return partial(propose_similar, snapshot.world.videos, similarity(snapshot))
+
+
+def similarity(snapshot: Snapshot) -> csr_matrix:
+    """videos x videos: how much watching one (row) speaks for watching another next; next ones of the block only."""
     from scipy.sparse import csr_matrix
 
-    user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))[before]
-    video, share = world.video[before], world.share[before]
+    world, viewers = snapshot.world, snapshot.viewers
+    user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))[snapshot.watches]
+    video, share = world.video[snapshot.watches], world.share[snapshot.watches]
     size = len(world.videos)
     total = csr_matrix((size, size))
     for d in range(1, min(NEXT, len(video) - 1) + 1):
         # A viewer's watches are in order, so what follows d places later by the same viewer is a shift.
-        pair = (user[:-d] == user[d:]) & (video[d:] % blocks == block)
+        pair = (user[:-d] == user[d:]) & (video[d:] % snapshot.blocks == snapshot.block)
         first, then = video[:-d][pair], video[d:][pair]
         weight = share[d:][pair] / (1 + d / NEXT_DECAY)
         weight /= viewers[first] * viewers[then] ** DAMPING + SHRINK
@@ -46,18 +51,23 @@ def similarity(
     return total
 
 
-def item_item(
-    world: World, known: Snapshot, weights: csr_matrix, scores: NDArray[np.float64], moment: Moment
-) -> Proposal:
-    """What viewers of the same videos watched next, weighted by how much and how lately this viewer watched them."""
-    scores = np.round(scores, 9)
-    top = _best(scores, CAPS[ITEM_ITEM])
-    because: list[str | None] = []
-    if len(top):
-        # The watched video that says most for each proposal.
-        terms = known.similarity[weights.indices][:, top].toarray() * weights.data[:, None]
-        because = [str(world.videos[v]) for v in weights.indices[np.argmax(np.round(terms, 12), axis=0)]]
-    return Proposal(moment, ITEM_ITEM, top, scores[top], because)
+def propose_similar(videos: NDArray[np.object_], similar: csr_matrix, chunk: Chunk) -> Iterator[Found]:
+    """The videos (numbers into the ids of `videos`) that are most similar to what each viewer watched."""
+    every = (chunk.weights @ similar).toarray()
+    for row in range(len(chunk.moments)):
+        scores = np.round(every[row] * chunk.allowed[row], 9)
+        top = _best(scores, ITEM_ITEM.cap)
+        because: list[str | None] = []
+        if len(top):
+            # The watched video that says most for each proposal.
+            weights = chunk.weights[row]
+            terms = similar[weights.indices][:, top].toarray() * weights.data[:, None]
+            because = [str(videos[v]) for v in weights.indices[np.argmax(np.round(terms, 12), axis=0)]]
+        yield Found(top, scores[top], because)
+
+
+def reason(watched: Column, title: Column) -> Column:
+    return F.concat(F.lit("because you watched "), F.coalesce(title, watched))
 
 
 def _best(scores: NDArray[np.float64], cap: int) -> NDArray[np.int64]:
@@ -67,3 +77,7 @@ def _best(scores: NDArray[np.float64], cap: int) -> NDArray[np.int64]:
         # All that tie with the last one stay, for the sort below to choose among by id.
         places = places[scores[places] >= np.partition(scores[places], -cap)[-cap]]
     return places[np.lexsort((places, -scores[places]))][:cap]
+
+
+# Long histories give higher scores than short ones, so the ranker is given shares too.
+ITEM_ITEM = Source("item_item", cap=150, learn=learn, reason=reason, has_share=True, pairs_per_watch=NEXT)

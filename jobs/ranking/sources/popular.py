@@ -1,25 +1,60 @@
-"""popular: what most viewers watched lately.
+"""popular: what most viewers watched, in the shortest window in which enough is going on.
 
-Belongs here: the window, and its order.
+Belongs here: the windows, their words, and the order. The feed for strangers has an order of its own:
+jobs/feeds/publish.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
-from jobs.ranking.sources.source import Snapshot
+from jobs.ranking.sources.snapshot import Chunk, Snapshot
+from jobs.ranking.sources.source import Found, Propose, Source
 
-# popular: the shortest window in which enough is going on; a quiet week says little.
-WINDOWS_D = (7, 28, 365, 36_500)
+# Of days, and how they are called. A quiet week says little: then the next one counts, and the last one always does.
+WINDOWS = {7: "popular this week", 28: "popular this month", 365: "popular this year", 36_500: "popular of all time"}
+EVER_D = max(WINDOWS)
 BUSY_VIDEOS, BUSY_VIEWERS = 50, 3
+DAY = 86_400_000_000  # microseconds
 
 
-def popular_order(known: Snapshot) -> tuple[NDArray[np.int64], int]:
-    """Every video that anybody watched, most viewers in the window first; and the window, in days."""
-    days = next(
-        (d for d in WINDOWS_D if np.count_nonzero(known.viewers_in[d] >= BUSY_VIEWERS) >= BUSY_VIDEOS), WINDOWS_D[-1]
-    )
-    places = np.flatnonzero(known.viewers)
-    order = np.lexsort((places, -known.viewers[places], -known.viewers_in[days][places]))
-    return places[order], days
+def learn(snapshot: Snapshot) -> Propose:
+    """Every video that anybody watched, most viewers in the window first, then ever."""
+    days, viewers = _busy_window(snapshot)
+    watched = np.flatnonzero(snapshot.viewers)
+    order = watched[np.lexsort((watched, -snapshot.viewers[watched], -viewers[watched]))]
+    return partial(propose_in_order, order, viewers.astype(np.float64), str(days))
+
+
+def _busy_window(snapshot: Snapshot) -> tuple[int, NDArray[np.int64]]:
+    """The days of the window that counts, and each video's viewers in it."""
+    for days in WINDOWS:
+        watches = snapshot.watches & (snapshot.world.at >= snapshot.at - days * DAY)
+        viewers = np.bincount(snapshot.world.video[watches], minlength=len(snapshot.viewers))
+        if np.count_nonzero(viewers >= BUSY_VIEWERS) >= BUSY_VIDEOS:
+            break
+    return days, viewers
+
+
+def propose_in_order(
+    order: NDArray[np.int64], scores: NDArray[np.float64], because: str, chunk: Chunk
+) -> Iterator[Found]:
+    """The first allowed videos of one order for everybody."""
+    for allowed in chunk.allowed:
+        top = order[allowed[order]][: POPULAR.cap]
+        yield Found(top, scores[top], [because] * len(top))
+
+
+def reason(days: Column, title: Column) -> Column:
+    words = F.create_map(*[F.lit(str(part)) for window in WINDOWS.items() for part in window])
+    return words[days]
+
+
+# Busy and quiet weeks have windows of different lengths, so the ranker is given shares too.
+POPULAR = Source("popular", cap=60, learn=learn, reason=reason, has_share=True)

@@ -1,50 +1,60 @@
-"""What the sources share: their names and caps, a moment, a proposal, and the snapshot that they know others by.
+"""What a candidate source is.
 
-Belongs here: words that every source uses. What one proposes: its own module.
+Belongs here: the parts of a source. What it is given to work on: snapshot.py. Each source has a module beside this one;
+which there are: registry.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pyspark.sql import Column
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+from jobs.ranking.sources.snapshot import Chunk, Snapshot
 
-ITEM_ITEM, POPULAR, FRESH = "item_item", "popular", "fresh"
-# At most this many candidates of each source for one moment.
-CAPS = {ITEM_ITEM: 150, POPULAR: 60, FRESH: 30}
-
-DAY = 86_400_000_000  # microseconds
+Measure = Literal["score", "share", "rank"]
 
 
-class Moment(NamedTuple):
-    """One viewer (their number) at one instant, in microseconds."""
+class Found(NamedTuple):
+    """What a source proposes at one moment: video numbers, best first, their scores, and what it went by."""
 
-    user: int
-    at: int
-
-
-class Proposal(NamedTuple):
-    """What one source proposes at one moment: video numbers, best first, their scores, and what it went by."""
-
-    moment: Moment
-    source: str
     videos: NDArray[np.int64]
     scores: NDArray[np.float64]
     because: list[str | None]
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """What all viewers did before an instant: viewers per video, ever and by window, who was watched after whom, and
-    which hashtags (columns) the videos (rows) had, as ones."""
+Propose = Callable[[Chunk], Iterator[Found]]
 
-    at: int
-    viewers: NDArray[np.int64]
-    viewers_in: dict[int, NDArray[np.int64]]
-    similarity: csr_matrix
-    tagged: csr_matrix
+
+@dataclass(frozen=True)
+class Source:
+    """One way to find videos for a viewer."""
+
+    # Stands in gold.candidates, and in front of the ranker's columns.
+    name: str
+    # At most this many candidates at one moment.
+    cap: int
+    # What it knows of a snapshot, as a function that takes moments by the chunk and gives what it finds at each of
+    # them, in their order: allowed videos only, at most `cap`, scores of 0 and more.
+    learn: Callable[[Snapshot], Propose]
+    # The words for a viewer, from what it went by and from the title of the video of that id, NULL if there is none.
+    reason: Callable[[Column, Column], Column]
+    # Whether the ranker is also given the score over the moment's best one: where scores do not compare by themselves.
+    has_share: bool
+    # How many pairs of videos it keeps for a watch. Above 0 the videos are cut into blocks, and it keeps to those of
+    # its snapshot's block; at 0 it runs once, with the first block.
+    pairs_per_watch: int = 0
+
+    def column(self, measure: Measure) -> str:
+        """The ranker's column of a measure."""
+        return f"{self.name}_{measure}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The ranker's columns of this source, in its order."""
+        measures: tuple[Measure, ...] = ("score", "share", "rank") if self.has_share else ("score", "rank")
+        return tuple(self.column(measure) for measure in measures)

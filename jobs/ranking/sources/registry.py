@@ -1,0 +1,17 @@
+"""Which sources there are, and in what order.
+
+Belongs here: the one list. What follows from it reads it when it is called: the ranker's columns and the order of equal
+scores (jobs/ranking/features.py), how much is proposed (propose.py, examples.py), and the reason of a slot
+(jobs/feeds/build.py).
+"""
+
+from __future__ import annotations
+
+from jobs.ranking.sources.fresh import FRESH
+from jobs.ranking.sources.item_item import ITEM_ITEM
+from jobs.ranking.sources.popular import POPULAR
+from jobs.ranking.sources.source import Source
+
+# The strongest first: of a video that several propose, the first one gives the reason, and its rank orders equal
+# scores. The ranker's columns stand in this order too, and its trees depend on it.
+SOURCES: tuple[Source, ...] = (ITEM_ITEM, POPULAR, FRESH)

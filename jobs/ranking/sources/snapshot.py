@@ -1,0 +1,101 @@
+"""What sources are given: what all viewers did before an instant, and at which moments what is asked of whom.
+
+Belongs here: what more than one source needs, computed once for all of them. What one source makes of it: its own
+module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.ranking.watched import World
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# The newest HISTORY watches speak for a viewer, the r-th newest with weight share * RECENT / (RECENT - 1 + r).
+HISTORY, RECENT = 50, 5
+
+
+class Moment(NamedTuple):
+    """One viewer (their number) at one instant, in microseconds."""
+
+    user: int
+    at: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What all viewers did before an instant (`at`, in microseconds): which watches, and the viewers of each video.
+
+    Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`.
+    """
+
+    world: World
+    at: int
+    watches: NDArray[np.bool_]
+    viewers: NDArray[np.int64]
+    block: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Moments that are asked together, one row each of two matrices of moments x videos.
+
+    `weights`: how much each of the viewer's newest watches speaks for them. `allowed`: what is published and was
+    neither watched nor refused before the moment, nor made by the viewer.
+    """
+
+    moments: list[Moment]
+    weights: csr_matrix
+    allowed: NDArray[np.bool_]
+
+
+def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
+    """The snapshot at an instant."""
+    watches = world.at < at
+    viewers = np.bincount(world.video[watches], minlength=len(world.videos))
+    return Snapshot(world, at, watches, viewers, block, blocks)
+
+
+def gather(world: World, moments: list[Moment]) -> Chunk:
+    """The moments with what their viewers did before each of them."""
+    seen = [_seen(world, moment) for moment in moments]
+    return Chunk(moments, _weights(world, moments, seen), _allowed(world, moments, seen))
+
+
+def _seen(world: World, moment: Moment) -> slice:
+    """The viewer's watches before the moment, oldest first."""
+    start, end = world.starts[moment.user], world.starts[moment.user + 1]
+    return slice(start, start + np.searchsorted(world.at[start:end], moment.at))
+
+
+def _refused(world: World, moment: Moment) -> NDArray[np.int64]:
+    """The videos that the viewer refused before the moment."""
+    start, end = world.refused_starts[moment.user], world.refused_starts[moment.user + 1]
+    return world.refused[start:end][world.refused_at[start:end] < moment.at]
+
+
+def _weights(world: World, moments: list[Moment], seen: list[slice]) -> csr_matrix:
+    from scipy.sparse import csr_matrix
+
+    newest = [np.arange(max(watches.start, watches.stop - HISTORY), watches.stop) for watches in seen]
+    sizes = [len(watches) for watches in newest]
+    rows, watch = np.repeat(np.arange(len(moments)), sizes), np.concatenate(newest)
+    place = np.concatenate([np.arange(size, 0, -1) for size in sizes])  # 1 is the newest
+    weights = world.share[watch] * RECENT / (RECENT - 1 + place)
+    return csr_matrix((weights, (rows, world.video[watch])), shape=(len(moments), len(world.videos)))
+
+
+def _allowed(world: World, moments: list[Moment], seen: list[slice]) -> NDArray[np.bool_]:
+    allowed: NDArray[np.bool_] = world.published <= np.array([moment.at for moment in moments])[:, None]
+    allowed &= world.creator != world.makes[[moment.user for moment in moments]][:, None]
+    for row, moment in enumerate(moments):
+        allowed[row, world.video[seen[row]]] = False
+        allowed[row, _refused(world, moment)] = False
+    return allowed
