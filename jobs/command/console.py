@@ -160,19 +160,24 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
             say(f"{answer.upload_id} plays at {playback_address(settings, answer.playback_path)}")
 
 
-def ranker(settings: Settings) -> None:
-    """How the newest model did beside what it has to beat, and what the gate said."""
+def rankers(settings: Settings) -> None:
+    """How the newest models did beside what they have to beat, and what the gate said of each."""
     from jobs.engine.query import query
 
-    columns, rows = query("SELECT * FROM gold.models ORDER BY event_date DESC LIMIT 1", settings)
+    columns, rows = query(
+        "SELECT * FROM gold.models WHERE event_date = (SELECT max(event_date) FROM gold.models) ORDER BY model_name",
+        settings,
+    )
     if not rows:
         return say("no ranker yet: nobody was shown or watched enough to learn from")
-    model = dict(zip(columns, rows[0], strict=True))
-    names = {"ndcg_at_10": "ranker", "popularity_ndcg_at_10": "popularity", "item_item_ndcg_at_10": "item-item order"}
-    _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
-    viewers, since = model["evaluated_viewers"], model["evaluated_from"]
-    terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
-    terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
+    for row in rows:
+        model = dict(zip(columns, row, strict=True))
+        names = {"ndcg_at_10": model["model_name"], "popularity_ndcg_at_10": "popularity"}
+        names["item_item_ndcg_at_10"] = "item-item order"
+        _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
+        viewers, since = model["evaluated_viewers"], model["evaluated_from"]
+        terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
+        terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
 
 
 def feed(items: Sequence[dict[str, Any]]) -> None:

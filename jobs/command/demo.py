@@ -29,7 +29,7 @@ def run_demo(settings: Settings) -> None:
     console.heading("3. What ran")
     console.runs(runs)
     console.heading("4. The ranker, on the newest day that it was not trained on")
-    console.ranker(settings)
+    console.rankers(settings)
     console.heading("5. A feed, over HTTP")
     user = query("SELECT min(user_id) FROM gold.feeds", settings)[1][0][0]
     with served(settings) as url:

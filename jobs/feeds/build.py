@@ -3,8 +3,8 @@
 Belongs here: from scored candidates to slots. The candidates and the ranker: jobs/ranking. Handing feeds to the
 endpoint: publish.py.
 
-Scoring runs in Spark tasks over Arrow batches: the ranker is text of some hundred kilobytes that travels with the task,
-so it takes as many viewers as there are tasks, and no join.
+Scoring runs in Spark tasks over Arrow batches: the ranker is a file of some hundred kilobytes that travels with the
+task, so it takes as many viewers as there are tasks, and no join.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, ties, with_age
-from jobs.ranking.rankers import lightgbm
+from jobs.ranking.rankers import registry as rankers
 from jobs.ranking.sources import registry
 from serving.feed_store.layout import version_of
 
@@ -37,17 +37,16 @@ NO_MODEL = "item_item_order"
 
 
 def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
-    """user_id, video_id, score of rows with the ranker's features; without a ranker the prior is the score.
+    """user_id, video_id, score of rows with the ranker's features; without a model in service the prior is the score.
 
     Candidates that the source of the prior did not propose have it in common: `ties` are kept to order them by.
     """
-    text = served.text if served else None
     ranks = ties()
 
     def score_batches(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        booster = lightgbm.load(text) if text else None
+        trained = served.load() if served else None
         for batch in batches:
-            score = lightgbm.score(booster, batch) if booster else prior(batch).round(6)
+            score = trained.score(batch) if trained else prior(batch).round(6)
             yield batch[["user_id", "video_id", *ranks]].assign(score=score)
 
     schema = ["user_id string", "video_id string", *[f"{rank} int" for rank in ranks], "score double"]
@@ -119,7 +118,7 @@ def _title() -> Column:
 def run(lake: Lake, window: Window) -> None:
     candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
-    served = model.in_service(lake, before=window.day + timedelta(days=1))
+    served = model.in_service(lake, window.day + timedelta(days=1), rankers.RANKERS[0])
     slots = spaced(scored(features(lake, candidates, window.end), served), videos)
     version = served.version if served else NO_MODEL
     built = feeds(slots, reasons(candidates, videos), window.day, version)

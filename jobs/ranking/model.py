@@ -1,7 +1,6 @@
-"""Rankers as files: written whole or not at all, and read back.
+"""Rankers as files: written whole or not at all, read back, and which of them serves.
 
-Belongs here: the model store. Which model serves: gold.models, see in_service. Training: train.py. What a file says:
-rankers/.
+Belongs here: the model store. Training, and the rows of gold.models: train.py. What a file says: rankers/.
 """
 
 from __future__ import annotations
@@ -16,8 +15,12 @@ from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 from jobs.ranking.gate import PROMOTED
+from jobs.ranking.rankers import lightgbm
+from jobs.ranking.rankers.ranker import Model, Ranker
 
 MODELS = "gold.models"
+# The ranker that there was before rankers had names: the rows of then have none.
+UNNAMED = lightgbm.NAME
 
 
 class ModelMissing(ReelmillError):
@@ -26,30 +29,37 @@ class ModelMissing(ReelmillError):
 
 @dataclass(frozen=True)
 class InService:
-    """A promoted ranker; `text` is the whole LightGBM model, small enough to travel to every task.
+    """A promoted model of a ranker; `content` is its whole file, small enough to travel to every task.
 
-    `watches`: how many were known when it was trained; None for a ranker of before that was written down.
+    `watches`: how many were known when it was trained; None for a model of before that was written down.
     """
 
+    ranker: Ranker
     version: str
-    text: str
+    content: bytes
     trained_until: datetime
     watches: int | None = None
 
-
-def save(models: Path, version: str, text: str) -> str:
-    """Write the model file; returns its path relative to the store. The file is whole whenever it can be seen."""
-    path = models / version / "model.txt"
-    with appearing(path) as unfinished:
-        unfinished.write_text(text)
-    return str(path.relative_to(models))
+    def load(self) -> Model:
+        """The model, ready to score."""
+        return self.ranker.load(self.content)
 
 
-def in_service(lake: Lake, before: date) -> InService | None:
-    """The newest ranker promoted on a night before that day. Raises ModelMissing when its file is not there."""
+def save(models: Path, path: str, content: bytes) -> None:
+    """Write a model's file at its path in the store. The file is whole whenever it can be seen."""
+    with appearing(models / path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def in_service(lake: Lake, before: date, ranker: Ranker) -> InService | None:
+    """The newest model of that ranker's name promoted on a night before that day; None when there is none.
+
+    Raises ModelMissing when its file is not there.
+    """
     if not lake.exists(MODELS):
         return None
-    promoted = lake.read(MODELS, until=before).where(F.col("verdict") == PROMOTED)
+    named = F.coalesce("model_name", F.lit(UNNAMED)) == ranker.name
+    promoted = lake.read(MODELS, until=before).where(named & (F.col("verdict") == PROMOTED))
     newest = promoted.orderBy(F.col("event_date").desc(), "model_version").first()
     if newest is None:
         return None
@@ -60,5 +70,4 @@ def in_service(lake: Lake, before: date) -> InService | None:
             f"reelmill run ranking.train --date {newest['event_date']}"
         )
     trained_until = newest["trained_until"].astimezone(UTC)
-    # A table that was made before the column has it from its next commit on.
-    return InService(newest["model_version"], path.read_text(), trained_until, newest.asDict().get("watches"))
+    return InService(ranker, newest["model_version"], path.read_bytes(), trained_until, newest["watches"])

@@ -1,15 +1,17 @@
-"""Trains tonight's ranker, judges it on the newest examples, and lets it serve or not.
+"""Trains tonight's rankers, judges each on the newest examples, and lets it serve or not.
 
-Belongs here: judging it, and the row of gold.models. How it learns: rankers/. What it learns from: examples.py, and
-which of it judges: training_set.py. The rule of the gate: gate.py. Where the model lies: model.py.
+Belongs here: judging a ranker, and its row of gold.models. How each learns: rankers/. What they learn from:
+examples.py, and which of it judges: training_set.py. The rule of the gate: gate.py. Where the models lie: model.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
@@ -20,8 +22,8 @@ from jobs.ranking import model
 from jobs.ranking.features import prior, ranker_features
 from jobs.ranking.gate import Measured, verdict
 from jobs.ranking.metrics import ndcg
-from jobs.ranking.rankers import lightgbm
-from jobs.ranking.rankers.lightgbm import PARAMETERS, PATIENCE, ROUNDS, learn
+from jobs.ranking.rankers import registry
+from jobs.ranking.rankers.ranker import Ranker
 from jobs.ranking.training_set import EXAMPLES, GROUP, group_sizes, of_night, ordered, split
 
 if TYPE_CHECKING:
@@ -32,31 +34,56 @@ if TYPE_CHECKING:
 WATCHES = "silver.watches"
 
 
-def train(
-    examples: pd.DataFrame, features: tuple[str, ...], day: date, served: model.InService | None, watches: int
-) -> Trained | None:
-    """Train, judge and describe; None when the examples do not reach for a training and a judgement.
+@dataclass(frozen=True)
+class Night:
+    """What every ranker of a night learns from: `ordered` examples, their features, and how many watches there are."""
 
-    `watches`: how many are known tonight.
+    day: date
+    rows: pd.DataFrame
+    features: tuple[str, ...]
+    watches: int
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the examples. Delta versions are no use for one: a killed run that is repeated leaves one version
+        more and the same rows."""
+        import pandas as pd
+
+        hashes = pd.util.hash_pandas_object(self.rows, index=False)
+        return hashlib.sha256(hashes.to_numpy().tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained ranker: the content of its file, and its row of gold.models, which names the file."""
+
+    content: bytes
+    row: dict[str, Any]
+
+
+def train(ranker: Ranker, night: Night, served: model.InService | None) -> Judged | None:
+    """Train, judge and describe one; None when the examples do not reach for a training and a judgement.
+
+    `served` is the model of the same name that is in service.
     """
-    rows = ordered(examples)
-    parts = split(rows, served.trained_until if served else None)
+    parts = split(night.rows, served.trained_until if served else None)
     if parts is None:
         return None
-    booster = learn(parts, features)
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    data, fingerprint = _fingerprint(rows, day)
-    version = f"{day:%Y%m%d}-{fingerprint[:12]}"
+    trained = ranker.train(parts, night.features)
     judged = parts.evaluation
-    ours = _mean_ndcg(judged, lightgbm.score(lightgbm.load(text), judged))
+    # Read back from the bytes, since that is what will serve.
+    ours = _mean_ndcg(judged, ranker.load(trained.content).score(judged))
     popularity = _mean_ndcg(judged, judged["video__viewers_total"].fillna(0).to_numpy(dtype=float))
-    theirs = _mean_ndcg(judged, lightgbm.score(lightgbm.load(served.text), judged)) if served else None
+    theirs = _mean_ndcg(judged, served.load().score(judged)) if served else None
     viewers = judged["user_id"].nunique()
-    new = watches - served.watches if served and served.watches is not None else None
+    new = night.watches - served.watches if served and served.watches is not None else None
     decision, why = verdict(Measured(ours, popularity, theirs, viewers, new))
+    version = version_of(ranker, night)
+    data = {"table": EXAMPLES, "event_date": night.day.isoformat(), "rows": len(night.rows), "sha256": night.digest}
     row = {
         "model_version": version,
-        "event_date": day,
+        "model_name": ranker.name,
+        "event_date": night.day,
         "verdict": decision,
         "why": why,
         "ndcg_at_10": ours,
@@ -69,21 +96,21 @@ def train(
         "evaluated_viewers": viewers,
         "trained_until": _utc(parts.stopping["at"].max()),
         "trained_rows": len(parts.training),
-        "watches": watches,
-        "trees": booster.best_iteration,
-        "parameters": json.dumps(PARAMETERS, sort_keys=True),
+        "watches": night.watches,
+        "trees": trained.rounds,
+        "parameters": json.dumps(ranker.parameters, sort_keys=True),
         "data": json.dumps(data, sort_keys=True),
+        "path": f"{version}/{ranker.file}",
     }
-    return Trained(version, text, row)
+    return Judged(trained.content, row)
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A model file's text and its row of gold.models, which lacks only the path."""
-
-    version: str
-    text: str
-    row: dict[str, Any]
+def version_of(ranker: Ranker, night: Night) -> str:
+    """The night and a hash of what makes the model what it is: the same training gives the same version."""
+    # The versions of the ranker that was there before rankers had names hash none.
+    name = [] if ranker.name == model.UNNAMED else [ranker.name]
+    made_of = json.dumps([night.digest, ranker.parameters, *ranker.limits, *name], sort_keys=True)
+    return f"{night.day:%Y%m%d}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
 
 
 def _mean_ndcg(rows: pd.DataFrame, scores: NDArray[np.float64]) -> float:
@@ -95,25 +122,13 @@ def _utc(moment: pd.Timestamp) -> datetime:
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-def _fingerprint(rows: pd.DataFrame, day: date) -> tuple[dict[str, Any], str]:
-    """What was trained on, and a hash of it and the parameters. Delta versions are no use for the latter: a killed run
-    that is repeated leaves one version more and the same rows."""
-    import pandas as pd
-
-    digest = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()
-    data = {"table": EXAMPLES, "event_date": day.isoformat(), "rows": len(rows), "sha256": digest}
-    both = json.dumps([digest, PARAMETERS, ROUNDS, PATIENCE], sort_keys=True)
-    return data, hashlib.sha256(both.encode()).hexdigest()
-
-
-def models_row(lake: Lake, trained: Trained, path: str) -> DataFrame:
-    """The row of gold.models as a DataFrame of the contract's columns."""
+def models_rows(lake: Lake, judged: Iterable[Judged]) -> DataFrame:
+    """The rows of gold.models as a DataFrame of the contract's columns."""
     import data_contracts
 
     columns = data_contracts.load(model.MODELS).columns
     schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
-    row = {**trained.row, "path": path}
-    return lake.spark.createDataFrame([tuple(row[c.name] for c in columns)], schema)
+    return lake.spark.createDataFrame([tuple(one.row[c.name] for c in columns) for one in judged], schema)
 
 
 @job(every="night", reads=[EXAMPLES, WATCHES, model.MODELS], writes=[model.MODELS])
@@ -122,12 +137,15 @@ def run(lake: Lake, window: Window) -> None:
     if not lake.exists(EXAMPLES):
         return
     features = ranker_features()
-    examples = of_night(lake, window.day, features)
-    if examples.empty:
+    rows = ordered(of_night(lake, window.day, features))
+    if rows.empty:
         return
-    watches = lake.read(WATCHES, until=window.end).count()
-    trained = train(examples, features, window.day, model.in_service(lake, before=window.day), watches)
-    if trained is None:
+    night = Night(window.day, rows, features, lake.read(WATCHES, until=window.end).count())
+    tried = [train(ranker, night, model.in_service(lake, window.day, ranker)) for ranker in registry.RANKERS]
+    judged = [one for one in tried if one is not None]
+    if not judged:
         return
-    path = model.save(lake.settings.models, trained.version, trained.text)
-    lake.replace(model.MODELS, models_row(lake, trained, path), window)
+    # The files before the rows that name them, and all rows in one commit.
+    for one in judged:
+        model.save(lake.settings.models, one.row["path"], one.content)
+    lake.replace(model.MODELS, models_rows(lake, judged), window)

@@ -18,6 +18,7 @@ from jobs.feeds import build, publish
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
 from jobs.ranking.model import in_service
+from jobs.ranking.rankers.registry import RANKERS
 from serving.feed_store.writer import FeedStore
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -80,7 +81,7 @@ def test_a_night_ends_in_redis_and_a_repeated_night_is_the_same(platform: Lake) 
     assert 0 < ranker.popularity_ndcg_at_10 < 1
     # Forty viewers are too few to judge by, and everybody has a feed in the sources' own order.
     assert (ranker.verdict, ranker.evaluated_viewers <= VIEWERS) == ("unjudged", True)
-    assert in_service(platform, before=NIGHT.day + timedelta(days=1)) is None
+    assert in_service(platform, NIGHT.day + timedelta(days=1), RANKERS[0]) is None
 
     publish.run(platform, NIGHT)
     feeds = platform.read("gold.feeds").orderBy("user_id", "position").collect()

@@ -1,12 +1,20 @@
 """Feeds: ordered by the ranker, spaced by creator, every slot with a reason that a person understands."""
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
+from jobs.ranking.model import InService
+from jobs.ranking.rankers.ranker import Model, Trained
+from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
 
 SCORES = "user_id string, video_id string, popular_rank int, fresh_rank int, score double"
@@ -86,6 +94,33 @@ def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) ->
     schema = "user_id string, video_id string, item_item_rank int, popular_rank int, fresh_rank int"
     result = {r.video_id: r.score for r in scored(spark.createDataFrame(rows, schema), None).collect()}
     assert result["first"] == 0.0 > result["second"] == -1.0 > result["popular"]
+
+
+def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: SparkSession) -> None:
+    class Freshest:
+        name, file, limits = "freshest", "none.txt", ()
+        parameters: Mapping[str, Any] = {}
+
+        def train(self, parts: Split, features: tuple[str, ...]) -> Trained:
+            return Trained(b"fresh_rank", rounds=0)
+
+        def load(self, content: bytes) -> Model:
+            return Order(content.decode())
+
+    @dataclass
+    class Order:
+        column: str
+
+        def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+            scores: NDArray[np.float64] = -frame[self.column].to_numpy(dtype=np.float64)
+            return scores
+
+    served = InService(Freshest(), "20240309-abc", b"fresh_rank", datetime(2024, 3, 9, tzinfo=UTC))
+    rows = spark.createDataFrame(
+        [("me", "old", 1, 2), ("me", "new", 2, 1)], "user_id string, video_id string, popular_rank int, fresh_rank int"
+    )
+    result = {r.video_id: r.score for r in scored(rows, served).collect()}
+    assert result == {"old": -2.0, "new": -1.0}
 
 
 def test_the_same_night_and_ranker_have_the_same_version(spark: SparkSession, videos: DataFrame) -> None:

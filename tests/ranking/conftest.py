@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
@@ -102,3 +104,25 @@ def followed(watches_of: Make) -> DataFrame:
     told = [(user, "a", hour(1)) for user in ("ann", "ben", "cid")]
     told += [(user, "b", hour(2)) for user in ("ann", "ben", "cid")]
     return watches_of(*told, ("cid", "c", hour(3)), ("new", "a", hour(4)))
+
+
+@pytest.fixture
+def examples() -> pd.DataFrame:
+    """100 viewers on 10 days with 6 videos each; `hint` tells the label, item_item tells nothing."""
+    chance = np.random.default_rng(7)
+    rows = 10 * 100 * 6
+    label = chance.integers(0, 5, rows)
+    moment = pd.date_range("2024-03-10", periods=10, freq="D").repeat(100 * 6)
+    return pd.DataFrame(
+        {
+            "user_id": np.tile(np.repeat([f"u{n}" for n in range(100)], 6), 10),
+            "video_id": np.tile([f"v{n}" for n in range(6)], 1000),
+            "at": moment,
+            "shown_at": moment + pd.Timedelta(hours=1),
+            "position": pd.Series([None] * rows, dtype="Int32"),
+            "label": label,
+            "item_item_rank": chance.permutation(rows) % 100 + 1,
+            "hint": label + chance.normal(0, 0.3, rows),
+            "video__viewers_total": chance.integers(0, 50, rows),
+        }
+    )

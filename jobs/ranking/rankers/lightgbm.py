@@ -1,15 +1,17 @@
 """LightGBM: a lambdarank of small trees that starts from the order of item-item.
 
-Belongs here: its parameters, how it learns, and how a booster and its prior make a score. What it learns from, and what
+Belongs here: its parameters, how it learns, and how a booster and the prior make a score. What it learns from, and what
 judges it: jobs/ranking/training_set.py and train.py. Where its file lies: jobs/ranking/model.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.ranking.features import prior
+from jobs.ranking.rankers.ranker import Trained
 from jobs.ranking.training_set import Split, group_sizes
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+NAME = "lightgbm"
 # Trees are small and slow to learn, because a prior that is already good leaves little to correct.
 PARAMETERS: dict[str, Any] = {
     "objective": "lambdarank",
@@ -43,8 +46,39 @@ PARAMETERS: dict[str, Any] = {
 ROUNDS, PATIENCE = 400, 50
 
 
-def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
-    """A LightGBM lambdarank that starts from the prior and stops when the stopping span gets no better."""
+class LightGBM:
+    """A lambdarank that starts from the prior and stops when the stopping span gets no better. Its rounds are trees."""
+
+    name = NAME
+    file = "model.txt"
+    parameters = PARAMETERS
+    limits = (ROUNDS, PATIENCE)
+
+    def train(self, parts: Split, features: tuple[str, ...]) -> Trained:
+        booster = _learned(parts, features)
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        return Trained(text.encode(), booster.best_iteration)
+
+    def load(self, content: bytes) -> Trees:
+        import lightgbm as lgb
+
+        return Trees(lgb.Booster(model_str=content.decode()))
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A trained booster, whose score is the prior plus what the trees add."""
+
+    booster: lgb.Booster
+
+    def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        import numpy as np
+
+        added = self.booster.predict(_matrix(frame, self.booster.feature_name()), num_threads=1)
+        return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
+
+
+def _learned(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
     import lightgbm as lgb
 
     training = _dataset(parts.training, features)
@@ -61,37 +95,22 @@ def learn(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
     )
 
 
-def load(text: str) -> lgb.Booster:
-    """The booster of a model file's text."""
-    import lightgbm as lgb
-
-    return lgb.Booster(model_str=text)
-
-
-def matrix(frame: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float32]:
-    """The features as the ranker reads them, in training and in serving. One that the frame lacks is unknown."""
-    import numpy as np
-
-    numbers: NDArray[np.float32] = frame.reindex(columns=list(features)).to_numpy(dtype=np.float32, na_value=np.nan)
-    return numbers
-
-
-def score(booster: lgb.Booster, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """One score per row: the prior plus what the trees add."""
-    import numpy as np
-
-    added = booster.predict(matrix(frame, booster.feature_name()), num_threads=1)
-    return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
-
-
 def _dataset(rows: pd.DataFrame, features: tuple[str, ...], reference: lgb.Dataset | None = None) -> lgb.Dataset:
     import lightgbm as lgb
 
     return lgb.Dataset(
-        matrix(rows, features),
+        _matrix(rows, features),
         label=rows["label"].to_numpy(),
         group=group_sizes(rows),
         init_score=prior(rows),
         feature_name=list(features),
         reference=reference,
     )
+
+
+def _matrix(frame: pd.DataFrame, features: Sequence[str]) -> NDArray[np.float32]:
+    """The features as the ranker reads them, in training and in serving. One that the frame lacks is unknown."""
+    import numpy as np
+
+    numbers: NDArray[np.float32] = frame.reindex(columns=list(features)).to_numpy(dtype=np.float32, na_value=np.nan)
+    return numbers
