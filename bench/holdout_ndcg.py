@@ -27,6 +27,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from numpy.typing import NDArray
 
+from jobs.engine.tables import Tables
 from jobs.errors import ReelmillError
 from jobs.evaluation.hold_out import FILE
 from jobs.settings import Settings
@@ -56,7 +57,7 @@ def held_out_ratings(settings: Settings) -> dict[str, dict[str, float]]:
 def seen_titles(settings: Settings) -> tuple[dict[str, set[str]], Counter[str]]:
     """Per person the titles watched in the lake, and per title the number of watches."""
     columns = ["user_id", "video_id"]
-    table = _delta(settings, "silver", "watches").to_pyarrow_table(columns=columns)
+    table = _delta(settings, "silver.watches").to_pyarrow_table(columns=columns)
     pairs = list(zip(*(table[column].to_pylist() for column in columns), strict=True))
     seen: dict[str, set[str]] = defaultdict(set)
     for user, video in pairs:
@@ -67,7 +68,7 @@ def seen_titles(settings: Settings) -> tuple[dict[str, set[str]], Counter[str]]:
 def feeds_in_lake(settings: Settings) -> tuple[Feeds, str]:
     """The first K slots of everyone in the newest feed version, and its name."""
     columns = ["user_id", "position", "video_id", "feed_version", "event_date"]
-    rows = _delta(settings, "gold", "feeds").to_pyarrow_table(columns=columns).to_pylist()
+    rows = _delta(settings, "gold.feeds").to_pyarrow_table(columns=columns).to_pylist()
     if not rows:
         raise CannotJudge("gold.feeds is empty: run `reelmill pipeline nightly --date D` as of the newest day.")
     _, newest = max((row["event_date"], row["feed_version"]) for row in rows)
@@ -173,12 +174,11 @@ def judge(settings: Settings, url: str | None, seed: int) -> str:
     return "\n".join(lines)
 
 
-def _delta(settings: Settings, layer: str, name: str) -> DeltaTable:
-    path = settings.lake / layer / name
+def _delta(settings: Settings, table: str) -> DeltaTable:
     try:
-        return DeltaTable(str(path))
+        return Tables.of(settings).open(table)
     except TableNotFoundError:
-        raise CannotJudge(f"{path} is no table yet: run `reelmill pipeline nightly --date D` first.") from None
+        raise CannotJudge(f"{table} is no table yet: run `reelmill pipeline nightly --date D` first.") from None
 
 
 @click.command(help=(__doc__ or "").replace("    python", "\b\n    python", 1))  # \b: click keeps the lines as they are

@@ -31,6 +31,7 @@ from dags.reports import (
 from data_contracts import Contract
 from jobs.engine.job import Job, Window
 from jobs.engine.query import span
+from jobs.engine.tables import Tables
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 
@@ -114,7 +115,7 @@ def described(spec: dg.AssetSpec) -> dg.AssetSpec:
         freshness_policy=policy if writer else None,
         metadata={
             "dagster/column_schema": columns(contract),
-            "dagster/uri": str(Settings().lake.joinpath(*spec.key.path)),
+            "dagster/uri": Tables.of(Settings()).uri(name),
             "key": ", ".join(contract.key),
             "contract version": contract.version,
             "freshness": contract.freshness,

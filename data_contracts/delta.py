@@ -6,7 +6,6 @@ Belongs here: text only; nothing here needs a Spark session. Running it: jobs/en
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from data_contracts.contract import Column, Contract
 
@@ -21,24 +20,24 @@ def ddl(contract: Contract) -> str:
     return ", ".join(f"`{c.name}` {c.type}" for c in contract.columns)
 
 
-def create_table(contract: Contract, path: Path) -> str:
+def create_table(contract: Contract, uri: str) -> str:
     """The statement that creates the Delta table with comments, NOT NULL, CHECK constraints and properties."""
     columns = ",\n  ".join(_declared(c) for c in contract.columns)
     # A constraint set at creation costs no commit of its own; ALTER TABLE ADD CONSTRAINT costs one each.
     rules = {f"{CONSTRAINT}{name}": predicate for name, predicate in constraints(contract).items()}
     return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) USING DELTA "
+        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` (\n  {columns}\n) USING DELTA "
         f"COMMENT {_quoted(contract.description)} TBLPROPERTIES ({_listed({**PROPERTIES, **said(contract), **rules})})"
     )
 
 
 def alter_table(
-    contract: Contract, path: Path, columns: Iterable[str], nullable: Iterable[str], rules: Mapping[str, str]
+    contract: Contract, uri: str, columns: Iterable[str], nullable: Iterable[str], rules: Mapping[str, str]
 ) -> list[str]:
     """The statements that turn a table into one of this contract: it has `columns` and the constraints `rules`, and its
     columns `nullable` are no longer NOT NULL. The last one notes the contract's version.
     """
-    table, there = f"ALTER TABLE delta.`{path}`", set(columns)
+    table, there = f"ALTER TABLE delta.`{uri}`", set(columns)
     added = ", ".join(_declared(c) for c in contract.columns if c.name not in there)
     wanted = constraints(contract)
     return [

@@ -7,9 +7,8 @@ inside `definitions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from data_contracts import Column, Contract, load
@@ -39,10 +38,11 @@ def features(view: str) -> tuple[Column, ...]:
     return tuple(c for c in contract(view).columns if c.name not in (*contract(view).key, TIMESTAMP))
 
 
-def definitions(lake: Path, versions: Mapping[str, int]) -> list[Any]:
-    """All Feast objects over the tables below `lake`: entities, sources, views and services, ready to apply.
+def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[Any]:
+    """All Feast objects over the daily tables: entities, sources, views and services, ready to apply.
 
-    `versions` has the version of each table that there is; without it Feast would read the newest one each time.
+    `uri` says where a table lies; `versions` has the version of each table that there is, without which Feast would
+    read the newest one each time.
     """
     from feast import Entity, FeatureService, FeatureView, Field, ValueType
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
@@ -60,7 +60,7 @@ def definitions(lake: Path, versions: Mapping[str, int]) -> list[Any]:
         )
         source = SparkSource(
             name=table,
-            path=str(lake.joinpath(*table.split("."))),
+            path=uri(table),
             table_format=DeltaFormat(properties={"versionAsOf": str(versions[table])} if table in versions else {}),
             timestamp_field=TIMESTAMP,
             description=described.description,

@@ -94,7 +94,7 @@ def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
     }
     # Two jobs that end together would refuse each other's commit.
     with alone(lake.settings, COVERAGE):
-        table = deltalake.DeltaTable(str(lake.path(COVERAGE)))
+        table = lake.tables.open(COVERAGE)
         rows = pa.Table.from_pylist([row], schema=pa.schema(table.schema()))
         deltalake.write_deltalake(table, rows, mode="overwrite", predicate=f"job = '{job.name}'")
 
@@ -103,8 +103,9 @@ def _recorded(lake: Lake, job: Job) -> Coverage | None:
     """None where there is no record, or one from when the job read other tables."""
     if not lake.exists(COVERAGE):
         return None
-    table = deltalake.DeltaTable(str(lake.path(COVERAGE)))
-    rows: list[dict[str, Any]] = table.to_pyarrow_table(filters=[("job", "=", job.name)]).to_pylist()
+    rows: list[dict[str, Any]] = (
+        lake.tables.open(COVERAGE).to_pyarrow_table(filters=[("job", "=", job.name)]).to_pylist()
+    )
     if not rows or tuple(read["table"] for read in rows[0]["reads"]) != job.reads:
         return None
     (row,) = rows

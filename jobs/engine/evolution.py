@@ -11,15 +11,14 @@ killed in between does the rest the next time.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from data_contracts.contract import Contract
 from data_contracts.delta import CONSTRAINT, alter_table, constraints
+from jobs.engine.tables import Tables, contract_of
 from jobs.errors import ReelmillError
 
 
@@ -27,19 +26,20 @@ class ContractChanged(ReelmillError):
     """A table is not what its contract says, and cannot be made so without losing what it holds."""
 
 
-def evolve(spark: SparkSession, contract: Contract, path: Path) -> None:
-    """Bring the table at `path` up to its contract. Raises ContractChanged, also when its rows break a new rule."""
-    statements = alterations(contract, path)
+def evolve(spark: SparkSession, tables: Tables, table: str) -> None:
+    """Bring the table up to its contract. Raises ContractChanged, also when its rows break a new rule."""
+    statements = alterations(tables, table)
     if not statements:
         return
+    contract, uri = contract_of(table), tables.uri(table)
     # Before the first statement: a table that has taken up half a version would be refused by the old one as well.
-    rows = gained(contract, spark.read.format("delta").load(str(path)))
+    rows = gained(contract, spark.read.format("delta").load(uri))
     counts = [F.count_if(~F.expr(rule)).alias(name) for name, rule in constraints(contract).items()]
     broken = rows.agg(F.count(F.lit(1)), *counts).first()
     wrong = [f"{count} break {name}" for name, count in list(broken.asDict().items())[1:] if count] if broken else []
     if wrong:
         raise ContractChanged(
-            f"The table in {path} cannot follow version {contract.version} of the contract of {contract.table}: of its "
+            f"The table in {uri} cannot follow version {contract.version} of the contract of {contract.table}: of its "
             f"rows, {', '.join(wrong)}. Nothing was written. Correct or delete these rows, or change the rule."
         )
     for statement in statements:
@@ -53,12 +53,12 @@ def gained(contract: Contract, rows: DataFrame) -> DataFrame:
     return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in new}) if new else rows
 
 
-def alterations(contract: Contract, path: Path) -> list[str]:
-    """The SQL statements that bring the table at `path` up to its contract; none when it is. Raises ContractChanged."""
-    table = deltalake.DeltaTable(str(path))
-    stored = table.metadata().configuration
+def alterations(tables: Tables, table: str) -> list[str]:
+    """The SQL statements that bring the table up to its contract; none when it is. Raises ContractChanged."""
+    contract, uri, opened = contract_of(table), tables.uri(table), tables.open(table)
+    stored = opened.metadata().configuration
     made_by = stored.get("reelmill.contract", "").rpartition("@")[2] or "0"
-    there = {f.name: f for f in StructType.fromJson(json.loads(table.schema().to_json()))}
+    there = {f.name: f for f in StructType.fromJson(json.loads(opened.schema().to_json()))}
     wanted = {c.name: c for c in contract.columns}
     key = [name for name in stored.get("reelmill.key", "").split(",") if name]
     new = [c for c in contract.columns if c.name not in there]
@@ -82,13 +82,13 @@ def alterations(contract: Contract, path: Path) -> list[str]:
         wrong.append(f"{', '.join([*(c.name for c in new), *loose])} changed without a new version of the contract")
     if wrong:
         raise ContractChanged(
-            f"The table in {path} does not fit version {contract.version} of the contract of {contract.table}: "
+            f"The table in {uri} does not fit version {contract.version} of the contract of {contract.table}: "
             f"{'; '.join(wrong)}. Nothing was written. To make it anew, move the folder away and run the jobs again."
         )
     if made_by == contract.version:
         return []
     rules = {name.removeprefix(CONSTRAINT): rule for name, rule in stored.items() if name.startswith(CONSTRAINT)}
-    return alter_table(contract, path, there, loose, rules)
+    return alter_table(contract, uri, there, loose, rules)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import deltalake
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
@@ -25,13 +23,12 @@ from data_contracts.contract import Contract
 from data_contracts.delta import create_table
 from jobs.engine.evolution import alterations, evolve, gained
 from jobs.engine.rules import SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
+from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
     from jobs.engine.job import Window
-
-QUARANTINE = "quarantine.rows"
 
 
 class TableMissing(ReelmillError):
@@ -59,6 +56,7 @@ class Lake:
     def __init__(self, spark: SparkSession, settings: Settings, run_id: str = "adhoc", job: str = "adhoc") -> None:
         self.spark = spark
         self.settings = settings
+        self.tables = Tables.of(settings)
         self.run_id = run_id
         self.job = job
         self.read_versions: dict[str, int] = {}
@@ -68,19 +66,13 @@ class Lake:
         # Every commit of this run carries its id, which joins the Delta history to ops.job_runs.
         spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", run_id)
 
-    def path(self, table: str) -> Path:
-        """Where the table lies; quarantine.<table> keeps the dot of the table it is for."""
-        layer, _, name = table.partition(".")
-        return self.settings.lake / layer / name
-
     def exists(self, table: str) -> bool:
         """Whether anything was ever committed to the table."""
         return self.version(table) > 0
 
     def version(self, table: str) -> int:
         """The newest version; 0 is the empty table that its contract created, -1 no table at all."""
-        path = str(self.path(table))
-        return deltalake.DeltaTable(path).version() if deltalake.DeltaTable.is_deltatable(path) else -1
+        return self.tables.version(table)
 
     def read(
         self, table: str, *, since: date | datetime | None = None, until: date | datetime | None = None
@@ -94,15 +86,13 @@ class Lake:
             version = self.version(table)
             if version < 0:
                 raise TableMissing(
-                    f"The job {self.job} reads {table}, which is not there yet in {self.settings.lake}. "
+                    f"The job {self.job} reads {table}, which is not there yet in {self.tables.root}. "
                     f"Run the job that writes it first (`reelmill jobs` names it)."
                 )
             self.read_versions[table] = version
-        frame = (
-            self.spark.read.format("delta").option("versionAsOf", self.read_versions[table]).load(str(self.path(table)))
-        )
+        pinned = self.spark.read.format("delta").option("versionAsOf", self.read_versions[table])
         # Its writer may not have run since the contract changed.
-        frame = gained(_contract(table), frame)
+        frame = gained(contract_of(table), pinned.load(self.tables.uri(table)))
         if since is None and until is None:
             return frame
         return frame.where(_between(data_contracts.load(table), since, until))
@@ -116,8 +106,7 @@ class Lake:
         condition = _predicate(contract, window.start, window.end)
 
         def write(good: DataFrame) -> None:
-            target = str(self.path(table))
-            good.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(target)
+            good.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(self.tables.uri(table))
 
         commit = self._commit(contract, frame, write, empty_is_a_fact=empty_is_a_fact)
         if commit is None:
@@ -142,22 +131,21 @@ class Lake:
         """Take these rows (rejected_id) out of quarantine again: what they were set aside for holds no longer."""
         from delta.tables import DeltaTable
 
-        name = f"quarantine.{table}"
-        target = DeltaTable.forPath(self.spark, str(self.path(name))).alias("t")
+        name = f"{QUARANTINE}.{table}"
+        target = DeltaTable.forPath(self.spark, self.tables.uri(name)).alias("t")
         target.merge(rows.alias("s"), "t.rejected_id = s.rejected_id").whenMatchedDelete().execute()
         self.read_versions.pop(name, None)
 
     def create(self, table: str) -> None:
         """Create the empty table from its contract, or bring the one that is there up to it. Raises ContractChanged."""
-        contract, path = _contract(table), self.path(table)
-        if self.version(table) >= 0 and not alterations(contract, path):
+        if self.tables.is_there(table) and not alterations(self.tables, table):
             return
         # Two first jobs on a new lake both want ops.job_runs; Delta refuses the second, IF NOT EXISTS or not.
         with alone(self.settings, f"create-{table}"):
-            if self.version(table) < 0:
-                self.spark.sql(create_table(contract, path))
+            if self.tables.is_there(table):
+                evolve(self.spark, self.tables, table)
             else:
-                evolve(self.spark, contract, path)
+                self.spark.sql(create_table(contract_of(table), self.tables.uri(table)))
 
     def _merge(self, table: str, frame: DataFrame, *, update: bool) -> Commit | None:
         from delta.tables import DeltaTable
@@ -166,7 +154,7 @@ class Lake:
         same_key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in contract.key)
 
         def write(good: DataFrame) -> None:
-            target = DeltaTable.forPath(self.spark, str(self.path(table)))
+            target = DeltaTable.forPath(self.spark, self.tables.uri(table))
             same = " AND ".join([same_key, *_span(contract, good)])
             merge = target.alias("t").merge(good.alias("s"), same).whenNotMatchedInsertAll()
             (merge.whenMatchedUpdateAll() if update else merge).execute()
@@ -207,8 +195,9 @@ class Lake:
 
     def _record(self, table: str, before: int, quarantined: int) -> Commit:
         """What this write did. One that found nothing to change made no version, and has no rows to its name."""
-        after = self.version(table)
-        history = deltalake.DeltaTable(str(self.path(table))).history(after - before) if after > before else []
+        now = self.tables.open(table)
+        after = now.version()
+        history = now.history(after - before) if after > before else []
         ours = [entry for entry in history if entry.get("userMetadata") == self.run_id]
         if not ours:
             self.set_aside += quarantined
@@ -242,11 +231,11 @@ class Lake:
         rows = rows.withColumn("rejected_id", F.sha2(F.concat_ws("|", "rules", "row"), 256)).dropDuplicates(
             ["rejected_id"]
         )
-        rows = rows.select(*(c.name for c in data_contracts.load(QUARANTINE).columns)).persist()
+        rows = rows.select(*(c.name for c in contract_of(f"{QUARANTINE}.{table}").columns)).persist()
         try:
-            name = f"quarantine.{table}"
+            name = f"{QUARANTINE}.{table}"
             self.create(name)
-            target = DeltaTable.forPath(self.spark, str(self.path(name))).alias("t")
+            target = DeltaTable.forPath(self.spark, self.tables.uri(name)).alias("t")
             target.merge(rows.alias("s"), "t.rejected_id = s.rejected_id").whenNotMatchedInsertAll().execute()
             self.read_versions.pop(name, None)
             return rows.count()
@@ -262,10 +251,6 @@ def alone(settings: Settings, name: str) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _contract(table: str) -> Contract:
-    return data_contracts.load(QUARANTINE if table.startswith("quarantine.") else table)
 
 
 def _predicate(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:

@@ -5,7 +5,6 @@ Belongs here: reading for people. Jobs read through lake.py, at a pinned version
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 import data_contracts
+from jobs.engine.tables import Tables
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
@@ -49,19 +49,19 @@ class TableFacts:
 
 def tables(settings: Settings) -> list[TableFacts]:
     """Every Delta table of the lake, quarantine included, by name."""
-    return [_facts(name, table) for name, table in _delta_tables(settings)]
+    there = Tables.of(settings)
+    return [_facts(name, there.open(name), settings) for name in there.names()]
 
 
 def exists(table: str, settings: Settings) -> bool:
     """Whether the lake holds the table, be it empty."""
-    layer, _, name = table.partition(".")
-    return DeltaTable.is_deltatable(str(settings.lake / layer / name))
+    return Tables.of(settings).is_there(table)
 
 
 def facts(table: str, settings: Settings, version: int | None = None) -> TableFacts | None:
     """One table, by default as it is now; None when there is none, or the version is forgotten."""
     found = _opened(table, settings, version)
-    return None if found is None else _facts(table, found)
+    return None if found is None else _facts(table, found, settings)
 
 
 def span(table: str, settings: Settings, version: int | None = None) -> tuple[datetime, datetime] | None:
@@ -105,7 +105,8 @@ def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    names = [_register(connection, name, table) for name, table in _delta_tables(settings)]
+    there = Tables.of(settings)
+    names = [_register(connection, name, there.open(name)) for name in there.names()]
     for setting in READ_ONLY:
         connection.execute(setting)
     try:
@@ -115,8 +116,8 @@ def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]
         result = connection.execute(statements[0])
         return [column[0] for column in result.description or []], result.fetchall()
     except duckdb.Error as error:
-        there = ", ".join(names) or f"none yet in {settings.lake}"
-        raise BadQuery(f"{str(error).strip()} (Tables: {there}.)") from error
+        listed = ", ".join(names) or f"none yet in {there.root}"
+        raise BadQuery(f"{str(error).strip()} (Tables: {listed}.)") from error
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable) -> str:
@@ -127,24 +128,17 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTabl
     return name
 
 
-def _delta_tables(settings: Settings) -> Iterator[tuple[str, DeltaTable]]:
-    for log in sorted(settings.lake.glob("*/*/_delta_log")):
-        # The folder comes before the first commit, and a kill in between leaves it empty: no table yet.
-        if DeltaTable.is_deltatable(str(log.parent)):
-            yield f"{log.parent.parent.name}.{log.parent.name}", DeltaTable(str(log.parent))
-
-
 def _opened(table: str, settings: Settings, version: int | None) -> DeltaTable | None:
     if not exists(table, settings):
         return None
-    layer, _, name = table.partition(".")
     try:
-        return DeltaTable(str(settings.lake / layer / name), version=version)
+        return Tables.of(settings).open(table, version)
     except DeltaError:  # its log begins after that version
         return None
 
 
-def _facts(name: str, table: DeltaTable) -> TableFacts:
+def _facts(name: str, table: DeltaTable, settings: Settings) -> TableFacts:
     files = pa.table(table.get_add_actions(flatten=True))
     rows, size = (sum(files.column(key).to_pylist()) for key in ("num_records", "size_bytes"))
-    return TableFacts(name, table.table_uri.removeprefix("file://").rstrip("/"), table.version(), rows, size)
+    path = Tables.of(settings).uri(name).removeprefix("file://")
+    return TableFacts(name, path, table.version(), rows, size)

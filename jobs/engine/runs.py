@@ -67,7 +67,7 @@ def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) 
         "quarantined": run.quarantined,
         "bytes": run.bytes,
     }
-    table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
+    table = lake.tables.open(JOB_RUNS)
     deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
     _compact(lake)
 
@@ -125,7 +125,7 @@ def _compact(lake: Lake) -> None:
     """Put the loose files of ops.job_runs into one, and remove those that no version of the last week has."""
     # Of two who do this at once, the second would be refused.
     with alone(lake.settings, JOB_RUNS):
-        table = deltalake.DeltaTable(str(lake.path(JOB_RUNS)))
+        table = lake.tables.open(JOB_RUNS)
         sizes = pa.table(table.get_add_actions()).column("size_bytes").to_pylist()
         if sum(size < FULL_FILE_BYTES for size in sizes) > LOOSE_FILES:
             table.optimize.compact(target_size=FULL_FILE_BYTES)

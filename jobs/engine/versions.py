@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from pathlib import Path
 
-import deltalake
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from pyspark.sql import Column, DataFrame
@@ -37,9 +35,9 @@ class Snapshot:
 
 def snapshot(lake: Lake, table: str, version: int) -> Snapshot:
     """That version of a table. Raises VersionLost."""
-    newest = lake.version(table)
+    now = lake.tables.open(table) if lake.tables.is_there(table) else None
     # The newest entries of the log, down to that of the version.
-    commits = _delta(lake, table).history(newest - version + 1) if newest >= version >= 0 else []
+    commits = now.history(now.version() - version + 1) if now and now.version() >= version >= 0 else []
     if not commits or commits[-1]["version"] != version:
         raise VersionLost(f"{table} has no version {version}.")
     return Snapshot(table, version, datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, UTC))
@@ -54,9 +52,10 @@ def check(lake: Lake, past: Snapshot) -> None:
 def check_kept(lake: Lake, past: Snapshot) -> None:
     """Raises VersionLost when the table no longer has that version, or an older one was restored since."""
     check(lake, past)
-    later = lake.version(past.table) - past.version
+    now = lake.tables.open(past.table)
+    later = now.version() - past.version
     # A limit of 0 would be none.
-    commits = _delta(lake, past.table).history(later) if later else []
+    commits = now.history(later) if later else []
     if any(commit.get("operation") == "RESTORE" for commit in commits):
         raise VersionLost(f"{past.table} was rolled back since its version {past.version}.")
 
@@ -69,13 +68,15 @@ def different(lake: Lake, past: Snapshot, version: int, by: Sequence[Column | st
     """
     now = lake.read(past.table).schema
     before, after = (_files(lake, past.table, v) for v in (past.version, version))
-    if not all(file.exists() for file in before - after):
+    if lake.tables.gone(past.table, before - after):
         raise VersionLost(f"Files of {past.table} that its version {past.version} had are gone.")
     columns = [F.col(field.name) for field in now]
     # A NULL leaves this hash as it was, wherever it stands: without the flags, (NULL, 'a') would equal ('a', NULL).
     row = F.xxhash64(*columns, *(column.isNull() for column in columns))
     sides = [
-        lake.spark.read.schema(now).parquet(*map(str, files)).select(*by, row.alias("_row"), F.lit(side).alias("_side"))
+        lake.spark.read.schema(now)
+        .parquet(*(f"{lake.tables.uri(past.table)}/{file}" for file in files))
+        .select(*by, row.alias("_row"), F.lit(side).alias("_side"))
         for files, side in ((before - after, -1), (after - before, 1))
         if files
     ]
@@ -86,14 +87,10 @@ def different(lake: Lake, past: Snapshot, version: int, by: Sequence[Column | st
     return differing.where("_more != 0 OR _other != 0").select(*keys)
 
 
-def _files(lake: Lake, table: str, version: int) -> set[Path]:
+def _files(lake: Lake, table: str, version: int) -> set[str]:
     try:
-        actions = pa.table(_delta(lake, table, version).get_add_actions())
+        actions = pa.table(lake.tables.open(table, version).get_add_actions())
     except DeltaError as error:
         raise VersionLost(f"The log of {table} does not reach back to its version {version}.") from error
     # Tables have neither partitions, deletion vectors nor mapped columns, so that a file says all by itself.
-    return {lake.path(table) / name for name in actions.column("path").to_pylist()}
-
-
-def _delta(lake: Lake, table: str, version: int | None = None) -> deltalake.DeltaTable:
-    return deltalake.DeltaTable(str(lake.path(table)), version=version)
+    return set(actions.column("path").to_pylist())

@@ -161,7 +161,7 @@ def run(lake: Lake, window: Window) -> None:
         lake.spark.readStream.format("delta")
         # Erasing a person rewrites files whose other rows were seen already.
         .option("skipChangeCommits", "true")
-        .load(str(lake.path(EVENTS)))
+        .load(lake.tables.uri(EVENTS))
     )
     each_batch(lake, run.name, (EVENTS, WATCHES), new, partial(rebuild, lake))
     take_up(lake)

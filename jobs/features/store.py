@@ -120,7 +120,7 @@ def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
                 entity_key_serialization_version=3,
             )
         )
-        store.apply(definitions(lake.settings.lake, _versions(lake)))
+        store.apply(definitions(lake.tables.uri, _versions(lake)))
     return store
 
 

@@ -51,13 +51,12 @@ def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
     Times are UTC without saying so. Read from the table's files by Arrow: through Spark, every row would pass the
     driver's heap.
     """
-    import deltalake
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
     lake.read(EXAMPLES)  # pins the version, or says which table is missing
-    pinned = deltalake.DeltaTable(str(lake.path(EXAMPLES)), version=lake.read_versions[EXAMPLES])
+    pinned = lake.tables.open(EXAMPLES, lake.read_versions[EXAMPLES])
     columns = [*KEY, "at", "position", "label", *features]
     rows = pinned.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
     for time in ("shown_at", "at"):

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.command.cli import cli
-from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.world import video_id, viewer_id
@@ -105,10 +104,10 @@ def test_jobs_lists_reads_writes_and_the_last_run(tmp_path: Path) -> None:
     }.items() <= next(j for j in listed if j["job"] == "events.watches").items()
 
 
-def test_tables_and_query_read_what_a_run_wrote(lake: Lake, settings: Settings, recorded_run: JobRun) -> None:
+def test_tables_and_query_read_what_a_run_wrote(settings: Settings, recorded_run: JobRun) -> None:
     (table,) = json.loads(invoke(settings.home, "tables", "--json").output)
     assert (table["name"], table["rows"], table["version"]) == ("ops.job_runs", 1, 1)
-    assert table["bytes"] > 0 and table["path"] == str(lake.path("ops.job_runs"))
+    assert table["bytes"] > 0 and table["path"] == str(settings.lake / "ops" / "job_runs")
     sql = "SELECT job, status FROM ops.job_runs"
     assert json.loads(invoke(settings.home, "query", sql, "--json").output) == [
         {"job": "sim.noop", "status": "succeeded"}

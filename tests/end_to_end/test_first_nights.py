@@ -73,6 +73,6 @@ def test_a_platform_starts_with_nothing_and_every_night_ends(lake: Lake, capsys:
 
     # Somebody had a feed last night, and the watches of all time are gone: that is no fact, and takes nobody's feed.
     _fill(lake, "gold.feeds", _slot(NOW.date() - timedelta(days=1)))
-    lake.spark.sql(f"DELETE FROM delta.`{lake.path('silver.watches')}`")
+    lake.spark.sql(f"DELETE FROM delta.`{lake.tables.uri('silver.watches')}`")
     with pytest.raises(publish.NoFeeds, match="the watches are lost"):
         publish.nobodys(Lake(lake.spark, settings), Window.of_day(NOW.date()))

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 import data_contracts
 from jobs.command.endpoint import served
 from jobs.engine.query import query, tables
+from jobs.engine.tables import Tables
 from jobs.pipeline import WRITERS
 from jobs.settings import Settings
 
@@ -73,4 +74,4 @@ def test_every_run_is_recorded_with_the_versions_it_read_and_wrote(night: Path) 
     assert set(WRITERS) <= written
     for job, table, version in rows:
         assert WRITERS[table].name == job
-        assert version <= DeltaTable(str(night / "lake" / table.replace(".", "/", 1))).version()
+        assert version <= Tables.of(Settings(home=night)).version(table)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from deltalake import DeltaTable
 
 from jobs.engine.evolution import ContractChanged
 from jobs.engine.lake import Lake
@@ -33,11 +32,11 @@ def test_a_column_that_a_contract_gains_is_in_the_table_before_the_first_write(
     _play(lake, 2, liked_at=lake.spark.sql("SELECT now()").collect()[0][0])
     rows = lake.read("gold.plays").orderBy("watch_ms").collect()
     assert rows[0].liked_at is None and rows[1].liked_at is not None
-    stored = DeltaTable(str(lake.path("gold.plays"))).metadata().configuration
+    stored = lake.tables.open("gold.plays").metadata().configuration
     assert stored["reelmill.contract"] == "gold.plays@1.1.0"
     # The table holds other writers to the new rule, and to it alone.
     with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT"):
-        lake.spark.sql(f"INSERT INTO delta.`{lake.path('gold.plays')}` VALUES ('x', DATE'2026-01-05', 10, NULL)")
+        lake.spark.sql(f"INSERT INTO delta.`{lake.tables.uri('gold.plays')}` VALUES ('x', DATE'2026-01-05', 10, NULL)")
     assert [k for k in stored if k.startswith("delta.constraints.")] == ["delta.constraints.not_negative"]
     version = lake.version("gold.plays")
     lake.create("gold.plays")

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
@@ -123,7 +122,7 @@ def test_a_wrong_schema_is_listed_column_by_column(lake: Lake) -> None:
 
 def test_the_delta_table_says_what_the_contract_says(lake: Lake) -> None:
     lake.create("gold.plays")
-    table = DeltaTable(str(lake.path("gold.plays")))
+    table = lake.tables.open("gold.plays")
     fields = {f.name: f for f in table.schema().fields}
     assert list(fields) == [c.name for c in data_contracts.load("gold.plays").columns]
     assert fields["watch_ms"].metadata["comment"] == "Time on screen. [ms]"
@@ -134,7 +133,7 @@ def test_the_delta_table_says_what_the_contract_says(lake: Lake) -> None:
 
 def test_every_commit_carries_the_id_of_its_run(spark: SparkSession, lake: Lake) -> None:
     Lake(spark, lake.settings, run_id="run-7").merge("gold.plays", plays(spark, ("ann", MONDAY, 1)))
-    assert DeltaTable(str(lake.path("gold.plays"))).history(1)[0]["userMetadata"] == "run-7"
+    assert lake.tables.open("gold.plays").history(1)[0]["userMetadata"] == "run-7"
 
 
 def test_checks_off_writes_the_same_rows(lake: Lake) -> None:
@@ -145,7 +144,7 @@ def test_checks_off_writes_the_same_rows(lake: Lake) -> None:
 
 
 def test_a_table_whose_creation_was_killed_is_none_yet_and_is_created_next_time(lake: Lake) -> None:
-    (lake.path("gold.plays") / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    (lake.settings.lake / "gold" / "plays" / "_delta_log" / "_staged_commits").mkdir(parents=True)
     assert tables(lake.settings) == []
     assert query("SELECT 1", lake.settings)[1] == [(1,)]
     assert not lake.exists("gold.plays")
@@ -173,7 +172,7 @@ def test_a_commit_of_somebody_else_in_between_is_not_credited_to_this_run(lake: 
 def test_a_merge_of_a_day_opens_no_file_of_other_days(
     lake: Lake, write: Callable[[Lake, str, DataFrame], Commit | None]
 ) -> None:
-    table = lake.path("gold.plays")
+    table = lake.settings.lake / "gold" / "plays"
     lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
     of_monday = list(table.glob("*.parquet"))
     lake.merge("gold.plays", plays(lake.spark, ("ann", TUESDAY, 2)))

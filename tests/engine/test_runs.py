@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.engine import runs
@@ -13,6 +12,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.runs import JOB_RUNS, JobRun, has_run, last_seconds, newest, succeeded_between
+from jobs.engine.tables import Tables
 from jobs.settings import Settings
 
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
@@ -52,7 +52,7 @@ def test_the_records_of_many_runs_lie_in_few_files(
     monkeypatch.setattr(runs, "LOOSE_FILES", 3)
     for _ in range(9):
         run_job(noop, Window.of_day(MONDAY), spark, settings)
-        assert len(DeltaTable(str(settings.lake / "ops" / "job_runs")).file_uris()) <= 3
+        assert len(Tables.of(settings).open(JOB_RUNS).file_uris()) <= 3
     _, rows = query("SELECT count(*), count(DISTINCT run_id) FROM ops.job_runs", settings)
     assert rows == [(9, 9)]
     assert Lake(spark, settings).read(JOB_RUNS).count() == 9

@@ -26,7 +26,7 @@ def _take_in(lake: Lake, event_id: str) -> list[str]:
 
 
 def test_a_table_that_lost_what_its_checkpoint_has_read_is_refused_until_both_fit(lake: Lake) -> None:
-    table, settings = lake.path(ingest.TABLE), lake.settings
+    table, settings = lake.settings.lake / "bronze" / "events", lake.settings
     assert _take_in(lake, "e1") == ["e1"]
     backup = shutil.copytree(table, settings.home / "backup")
     assert _take_in(lake, "e2") == ["e1", "e2"]

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-import deltalake
 import pytest
 from pyspark.sql import functions as F
 
@@ -82,7 +81,8 @@ def test_a_video_that_changes_is_owed_from_its_first_watch_on(changing: Lake) ->
 
 
 def delete(lake: Lake, table: str) -> None:
-    lake.path(table).rename(lake.path(table).with_suffix(".deleted"))
+    folder = lake.settings.lake.joinpath(*table.split("."))
+    folder.rename(folder.with_suffix(".deleted"))
 
 
 def replaced(lake: Lake, table: str) -> None:
@@ -93,7 +93,7 @@ def replaced(lake: Lake, table: str) -> None:
 
 def without_old_files(lake: Lake, watches: Any) -> None:
     lake.merge("silver.watches", watches)
-    table = deltalake.DeltaTable(str(lake.path("silver.watches")))
+    table = lake.tables.open("silver.watches")
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
 
 
@@ -101,7 +101,7 @@ def without_old_files(lake: Lake, watches: Any) -> None:
     "loses",
     [
         lambda lake, _: delete(lake, "gold.hashtag_daily"),
-        lambda lake, _: deltalake.DeltaTable(str(lake.path("gold.hashtag_daily"))).restore(0),
+        lambda lake, _: lake.tables.open("gold.hashtag_daily").restore(0),
         lambda lake, _: replaced(lake, "silver.watches"),
         without_old_files,
     ],

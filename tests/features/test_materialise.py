@@ -77,6 +77,6 @@ def test_features_are_online_after_the_night_and_corrections_replace_them(
 
 
 def test_a_feature_table_that_is_not_there_is_an_error(changing: Lake) -> None:
-    shutil.rmtree(changing.path("gold.hashtag_daily"))
+    shutil.rmtree(changing.settings.lake / "gold" / "hashtag_daily")
     with pytest.raises(TableMissing, match=r"gold\.hashtag_daily, which is not there"):
         materialise.materialise(changing, "redis://nobody-asks-it", midnight(4))

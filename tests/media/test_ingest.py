@@ -23,7 +23,7 @@ def manifest(lake: Lake, name: str, *lines: dict[str, Any] | str) -> None:
 
 
 def quarantined(lake: Lake) -> list[tuple[str, str]]:
-    frame = lake.spark.read.format("delta").load(str(lake.path("quarantine.bronze.uploads")))
+    frame = lake.spark.read.format("delta").load(lake.tables.uri("quarantine.bronze.uploads"))
     return sorted((rule, row.row) for row in frame.collect() for rule in row.rules)
 
 

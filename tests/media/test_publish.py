@@ -83,7 +83,7 @@ def test_a_run_killed_before_its_last_commit_ends_in_the_same_tables(lake: Lake,
     publish.run(lake, WINDOW)
     undisturbed = {table: rows(lake, table) for table in ("silver.videos", "silver.renditions")}
     # As a kill between the two commits leaves it: media and renditions are there, the videos are not.
-    shutil.rmtree(lake.path("silver.videos"))
+    shutil.rmtree(lake.settings.lake / "silver" / "videos")
     publish.run(Lake(lake.spark, lake.settings), WINDOW)
     assert {table: rows(lake, table) for table in undisturbed} == undisturbed
     # And once more, with nothing new: nothing is written.
@@ -149,7 +149,7 @@ def test_a_backlog_is_committed_in_batches_the_oldest_first(
     monkeypatch.setattr(publish, "BATCH_CLIPS", 2)
     publish.run(lake, WINDOW)
     assert [commit.rows for commit in lake.commits if commit.table == "silver.videos"] == [2, 1]
-    first = lake.spark.read.format("delta").option("versionAsOf", 1).load(str(lake.path("silver.videos")))
+    first = lake.spark.read.format("delta").option("versionAsOf", 1).load(lake.tables.uri("silver.videos"))
     assert {row.title for row in first.collect()} == {"c", "b"}
 
 

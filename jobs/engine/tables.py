@@ -1,0 +1,68 @@
+"""Where each table of the lake lies, and what is there, by its name and without Spark.
+
+Belongs here: the only place that makes a table's location of its name. What a job may read and write, and how: lake.py.
+What people ask: query.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.fs import FileType
+
+import data_contracts
+from data_contracts import Contract
+from jobs.settings import Settings
+
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables below `root`, a URI without a slash at its end; `options` are what delta-rs needs to reach it."""
+
+    root: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tables:
+        """The tables of a home."""
+        # Not Path.as_uri: Spark would look for a folder with %20 in its name where there is a space.
+        return cls(f"file://{settings.lake}")
+
+    def uri(self, table: str) -> str:
+        """Where the table lies, or will; quarantine.<table> keeps the dot of the table it is for."""
+        layer, _, name = table.partition(".")
+        return f"{self.root}/{layer}/{name}"
+
+    def is_there(self, table: str) -> bool:
+        """Whether the table was created. Its folder comes first, and a kill in between leaves it with an empty log."""
+        return DeltaTable.is_deltatable(self.uri(table), dict(self.options))
+
+    def open(self, table: str, version: int | None = None) -> DeltaTable:
+        """The table, by default as it is now. Raises TableNotFoundError, or DeltaError for a version that is gone."""
+        return DeltaTable(self.uri(table), version=version, storage_options=dict(self.options))
+
+    def version(self, table: str) -> int:
+        """The newest version; 0 is the empty table that its contract created, -1 no table at all."""
+        return self.open(table).version() if self.is_there(table) else -1
+
+    def names(self) -> Iterator[str]:
+        """The tables that are there, quarantine included, in order."""
+        contracted = data_contracts.tables()
+        for table in sorted((*contracted, *(f"{QUARANTINE}.{table}" for table in contracted))):
+            if self.is_there(table):
+                yield table
+
+    def gone(self, table: str, files: Iterable[str]) -> bool:
+        """Whether any of these files of the table, named as in its log, is not there any more."""
+        found = DeltaStorageHandler(self.uri(table), dict(self.options)).get_file_info(list(files))
+        return any(file.type is not FileType.File for file in found)
+
+
+def contract_of(table: str) -> Contract:
+    """The contract of a table; what was set aside keeps the same one, whatever table it is for."""
+    return data_contracts.load(f"{QUARANTINE}.rows" if table.startswith(f"{QUARANTINE}.") else table)
