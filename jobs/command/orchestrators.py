@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from rich.console import Console
 
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
+from jobs.host.ports import free_port
 from jobs.host.redis_server import redis_url
 from jobs.host.secret import secret
 from jobs.settings import REPOSITORY, Settings
@@ -165,13 +165,6 @@ def password(settings: Settings) -> str:
 
 def _password_file(settings: Settings) -> Path:
     return settings.home / "airflow" / "passwords.json"
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def tail(log: Path) -> str:

@@ -23,8 +23,9 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.engine.job import Job, Window
-from jobs.engine.lake import Lake, alone
+from jobs.engine.lake import Lake
 from jobs.engine.versions import Snapshot, VersionLost, check, check_kept, different, snapshot
+from jobs.host.locks import alone
 
 COVERAGE = "ops.coverage"
 

@@ -7,9 +7,7 @@ runner.py.
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
@@ -25,6 +23,7 @@ from jobs.engine.evolution import alterations, evolve, gained
 from jobs.engine.rules import SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.errors import ReelmillError
+from jobs.host.locks import alone
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -241,16 +240,6 @@ class Lake:
             return rows.count()
         finally:
             rows.unpersist()
-
-
-@contextmanager
-def alone(settings: Settings, name: str) -> Iterator[None]:
-    """Hold the lock of that name against every process of this home; the kernel frees it even after kill -9."""
-    path = settings.home / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _predicate(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:

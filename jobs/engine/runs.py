@@ -13,8 +13,9 @@ import deltalake
 import pyarrow as pa
 
 from jobs.engine.job import Window
-from jobs.engine.lake import Commit, Lake, alone
+from jobs.engine.lake import Commit, Lake
 from jobs.engine.query import exists, query
+from jobs.host.locks import alone
 from jobs.settings import Settings
 
 JOB_RUNS = "ops.job_runs"

@@ -16,7 +16,6 @@ import fcntl
 import importlib.util
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
+from jobs.host.ports import free_port
 
 if TYPE_CHECKING:
     import redis
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 _START_S = 60.0  # a large append-only file takes a while to load
 _STOP_S = 10.0  # and a last fsync to write
 _POLL_S = 0.02
-# Below the ports that Linux hands to outgoing connections (from 32768 on), one of which could hold a port of ours
-# while its server is down.
-_FIRST_PORT, _PORTS = 20_000, 12_000
 
 
 class RedisServerMissing(ReelmillError):
@@ -90,7 +87,7 @@ def start(folder: Path, port: int | None = None) -> int:
     Else the folder's own port, or a new one where another program took that. Raises RedisServerStuck.
     """
     for attempt in range(3):
-        wanted = port or (_remembered(folder) if attempt == 0 else None) or _free_port()
+        wanted = port or (_remembered(folder) if attempt == 0 else None) or free_port()
         with _server_lock(folder) as lock:
             assert lock is not None, "under door.lock nobody else starts a server"
             _remember(folder, wanted)
@@ -179,15 +176,6 @@ def _remember(folder: Path, port: int) -> None:
     """Before the start: from then on the server can be found, even if this process is killed in between."""
     with appearing(folder / "server.json") as mine:
         mine.write_text(json.dumps({"port": port}))
-
-
-def _free_port() -> int:
-    for _ in range(100):
-        port = _FIRST_PORT + secrets.randbelow(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RedisServerStuck(f"no free port between {_FIRST_PORT} and {_FIRST_PORT + _PORTS} for redis-server")
 
 
 def _log(folder: Path) -> str:

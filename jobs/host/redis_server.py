@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.host import redis_process
+from jobs.host.locks import FileLock
 from jobs.host.redis_process import RedisServerStuck
 from jobs.host.signals import unwinding
 
@@ -49,13 +50,13 @@ def redis_url(settings: Settings) -> Iterator[str]:
     try:
         with unwinding():
             try:
-                with _locked(folder / "door.lock"):
+                with FileLock(folder / "door.lock"):
                     fcntl.flock(users, fcntl.LOCK_SH)
                     port = redis_process.running_port(folder) or redis_process.start(folder)
                 with _kept_up(folder, port):
                     yield f"redis://127.0.0.1:{port}/0"
             finally:
-                with _locked(folder / "door.lock"):
+                with FileLock(folder / "door.lock"):
                     if redis_process.try_lock(users):
                         redis_process.stop(folder)
     finally:
@@ -72,7 +73,7 @@ def _kept_up(folder: Path, port: int) -> Iterator[None]:
             if redis_process.listens(port):
                 continue
             try:
-                with _locked(folder / "door.lock"):
+                with FileLock(folder / "door.lock"):
                     # Another user of the home may have been quicker.
                     if redis_process.running_port(folder) is None:
                         redis_process.start(folder, port)
@@ -87,13 +88,3 @@ def _kept_up(folder: Path, port: int) -> Iterator[None]:
     finally:
         leaving.set()
         watcher.join()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

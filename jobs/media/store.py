@@ -1,21 +1,20 @@
 """The media store: one folder per content hash, which appears whole or not at all.
 
-Belongs here: names, locks and renames below settings.media. What goes into a folder: ladder.py. Who points to it:
+Belongs here: names and renames below settings.media. What goes into a folder: ladder.py. Who points to it:
 publish.py.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from jobs.host.files import sync
+from jobs.host.locks import FileLock
 from jobs.media.ladder import SETTINGS
 
 WORK = ".work"
@@ -29,15 +28,6 @@ def media_hash(source: Path) -> str:
     return hashlib.sha256(f"{content}{json.dumps(SETTINGS, sort_keys=True)}".encode()).hexdigest()[:32]
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on a file; the kernel lets go of it however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
     """The folder media/name: as it is when it exists, else filled by `fill` in a temporary folder and renamed.
 
@@ -49,7 +39,7 @@ def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
         return final
     work = media / WORK
     # Locks are files that stay, so they are few: one for each first two digits, not one for each clip.
-    with locked(work / f"{name[:2]}.lock"):
+    with FileLock(work / f"{name[:2]}.lock"):
         if final.is_dir():
             return final
         for leftover in work.glob(f"{name}.attempt-*"):

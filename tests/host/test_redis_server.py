@@ -204,8 +204,8 @@ def test_a_port_that_somebody_else_took_meanwhile_is_not_mistaken_for_ours(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_url(Settings(home=tmp_path / "other")) as taken:
-        ports = iter([int(taken.split(":")[2].split("/")[0]), redis_process._free_port()])
-        monkeypatch.setattr(redis_process, "_free_port", lambda: next(ports))
+        ports = iter([int(taken.split(":")[2].split("/")[0]), redis_process.free_port()])
+        monkeypatch.setattr(redis_process, "free_port", lambda: next(ports))
         with redis_url(home) as url:
             assert url != taken
             assert answers(url)
