@@ -153,7 +153,7 @@ def test_a_killed_night_that_is_repeated_has_one_row_for_each_name(
 
 def test_models_of_before_rankers_had_names_go_on_serving_as_lightgbm(lake: Lake, served: Judged) -> None:
     older = lake.read(MODELS).drop("model_name").localCheckpoint()
-    older.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(str(lake.path(MODELS)))
+    older.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(lake.tables.uri(MODELS))
     later = Lake(lake.spark, lake.settings)
     found = in_service(later, TOMORROW, LIGHTGBM)
     assert found is not None
