@@ -27,8 +27,8 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from jobs.engine.job import Window
 from jobs.engine.spark import session
+from jobs.engine.window import Window
 from jobs.features.videos import video_daily
 from jobs.settings import Settings
 

@@ -29,9 +29,10 @@ from dags.reports import (
     verdicts,
 )
 from data_contracts import Contract
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.query import span
 from jobs.engine.tables import Tables
+from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 

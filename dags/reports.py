@@ -19,9 +19,10 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
 import data_contracts
 from data_contracts import Contract
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.query import exists, facts, query, span
 from jobs.engine.runs import JOB_RUNS, JobRun, succeeded_between
+from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 

@@ -10,8 +10,8 @@ from datetime import date
 
 from pyspark.sql import SparkSession
 
-from jobs.engine.job import Window
 from jobs.engine.runner import run_job
+from jobs.engine.window import Window
 from jobs.pipeline import find
 from jobs.settings import Settings
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query, tables
 from jobs.engine.runner import run_job
 from jobs.engine.runs import JobRun
 from jobs.engine.spark import session
+from jobs.engine.window import Window
 from jobs.host.locks import alone
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate

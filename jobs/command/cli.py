@@ -189,10 +189,10 @@ def movielens(folder: Path, hold_out: float) -> None:
 def run(job: str, day: date | None, since: date | None) -> None:
     """Run one job for one window. Running it again for the same window gives the same table."""
     from jobs.command import console
-    from jobs.engine.job import Window
     from jobs.engine.lake import Lake
     from jobs.engine.runner import newest_day, run_job
     from jobs.engine.spark import session
+    from jobs.engine.window import Window
     from jobs.pipeline import find
     from jobs.settings import Settings
 
@@ -237,9 +237,9 @@ def feeds_publish(night: date) -> None:
     from dataclasses import replace
 
     from jobs.command import console
-    from jobs.engine.job import Window
     from jobs.engine.runner import run_job
     from jobs.engine.spark import session
+    from jobs.engine.window import Window
     from jobs.feeds.publish import publish_again
     from jobs.pipeline import find
     from jobs.settings import Settings

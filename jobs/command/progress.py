@@ -24,10 +24,11 @@ from rich.text import Text
 
 from jobs.command.console import run as report_run
 from jobs.command.console import say, status, terminal
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runner import newest_day, run_job
 from jobs.engine.runs import JobRun, last_seconds
+from jobs.engine.window import Window
 from jobs.pipeline import jobs_of
 from jobs.settings import Settings
 

@@ -22,9 +22,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.versions import Snapshot, VersionLost, check, check_kept, different, snapshot
+from jobs.engine.window import Window
 from jobs.host.locks import alone
 
 COVERAGE = "ops.coverage"

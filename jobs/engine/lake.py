@@ -27,7 +27,7 @@ from jobs.host.locks import alone
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
-    from jobs.engine.job import Window
+    from jobs.engine.window import Window
 
 
 class TableMissing(ReelmillError):

@@ -17,10 +17,11 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.engine import coverage, runs
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
+from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.host.locks import alone
 from jobs.settings import Settings

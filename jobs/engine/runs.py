@@ -12,9 +12,9 @@ from typing import Any
 import deltalake
 import pyarrow as pa
 
-from jobs.engine.job import Window
 from jobs.engine.lake import Commit, Lake
 from jobs.engine.query import exists, query
+from jobs.engine.window import Window
 from jobs.host.locks import alone
 from jobs.settings import Settings
 

@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.arrivals.lines import is_one_object, kept
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
+from jobs.engine.window import Window
 from serving.spool_upkeep import archive, forget, recover, visible
 
 TABLE = "bronze.events"

@@ -22,9 +22,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch
+from jobs.engine.window import Window
 from serving.interactions import MAX_SHARE, EventType
 
 EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"

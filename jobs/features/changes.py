@@ -20,8 +20,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window
 from jobs.engine.lake import EmptyOutput, Lake
+from jobs.engine.window import Window
 
 SPANS = (7, 28)
 

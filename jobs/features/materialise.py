@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 from pyspark.sql import functions as F
 
 from feature_repo.definitions import TIMESTAMP, VIEWS, entity_key
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.features.store import REDIS_DATABASE, feature_store, quiet
 from jobs.host.files import appearing

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.features.changes import daily_state, replace_changes
 from jobs.features.outcomes import outcome_shares, outcomes
 

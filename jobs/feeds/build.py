@@ -17,9 +17,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
+from jobs.engine.window import Window
 from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, ties, with_age
 from jobs.ranking.rankers import registry as rankers

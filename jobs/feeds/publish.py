@@ -18,9 +18,10 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
+from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.feeds.build import SLOTS
 from jobs.host.redis_server import redis_url

@@ -19,8 +19,9 @@ from pyspark.sql.types import StructType
 
 from data_contracts.contract import load
 from data_contracts.delta import ddl
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards

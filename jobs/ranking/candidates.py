@@ -10,8 +10,9 @@ from datetime import date, datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.refused import refusals
 from jobs.ranking.watched import first_watches

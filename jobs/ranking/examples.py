@@ -16,8 +16,9 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.events.watches import known_by
 from jobs.ranking.features import ranker_features, side_by_side, source_features, with_age
 from jobs.ranking.moments import (

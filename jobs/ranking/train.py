@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from jobs.engine.job import Window, job
+from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.ranking import model
 from jobs.ranking.features import prior, ranker_features
 from jobs.ranking.gate import Measured, verdict

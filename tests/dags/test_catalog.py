@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 import data_contracts
 from dags import catalog, reports
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.engine.query import newest_whole_day, query
 from jobs.engine.runner import run_job
+from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
 

@@ -11,9 +11,9 @@ from data_contracts.delta import ddl
 from jobs.command import console
 from jobs.command.endpoint import served
 from jobs.command.progress import run_pipeline
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
+from jobs.engine.window import Window
 from jobs.feeds import publish
 from jobs.pipeline import find
 from jobs.settings import Settings

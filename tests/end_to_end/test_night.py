@@ -10,8 +10,8 @@ import redis
 
 import data_contracts
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.features import users, videos
 from jobs.feeds import build, publish

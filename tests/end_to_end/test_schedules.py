@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
+from jobs.engine.window import Window
 from jobs.pipeline import JOBS
 from jobs.settings import Settings
 

@@ -8,10 +8,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
-from jobs.engine.job import Window
 from jobs.engine.lake import Commit, EmptyOutput, Lake, TableMissing
 from jobs.engine.query import query, tables
 from jobs.engine.rules import BrokenBatch, SchemaMismatch
+from jobs.engine.window import Window
 
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
 

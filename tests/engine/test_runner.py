@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, WrongWindow, run_job
 from jobs.engine.runs import JOB_RUNS
+from jobs.engine.window import Window
 from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
@@ -111,7 +112,7 @@ import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from jobs.engine.job import Window
+from jobs.engine.window import Window
 from jobs.pipeline import find
 from jobs.engine.runner import run_job
 from jobs.settings import Settings

@@ -7,12 +7,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.engine import runs
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.runs import JOB_RUNS, JobRun, has_run, last_seconds, newest, succeeded_between
 from jobs.engine.tables import Tables
+from jobs.engine.window import Window
 from jobs.settings import Settings
 
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)

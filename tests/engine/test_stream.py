@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.engine.stream import CheckpointAhead
+from jobs.engine.window import Window
 from jobs.events import ingest
 
 DAY = Window.of_day(date(2024, 3, 1))

@@ -9,10 +9,11 @@ from datetime import date
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.engine.job import Job, Window
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, run_job
+from jobs.engine.window import Window
 from jobs.settings import REPOSITORY, Settings
 
 DAY = Window.of_day(date(2026, 1, 5))
@@ -62,7 +63,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from jobs.engine import watchdog
-from jobs.engine.job import Window
+from jobs.engine.window import Window
 from jobs.engine.lake import Lake
 from jobs.pipeline import find
 from jobs.engine.runner import run_job

@@ -19,8 +19,8 @@ from pyspark.sql import functions as F
 
 from data_contracts.contract import ID_RULE
 from jobs.arrivals.lines import MAX_KEPT
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.events import ingest
 from serving.events import Event
 from serving.ids import MAX_ID, is_id

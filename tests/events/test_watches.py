@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.events import ingest, watches
 
 # PySpark leaves the socket of every collect() to the garbage collector.

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.features import hashtags, users, videos
 from jobs.settings import Settings
 

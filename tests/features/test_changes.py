@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.engine.job import Window
 from jobs.engine.lake import EmptyOutput, Lake
+from jobs.engine.window import Window
 from jobs.features import users
 from jobs.features.hashtags import hashtag_daily
 from jobs.features.users import user_daily

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.engine import coverage
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
 from jobs.engine.runs import JobRun
+from jobs.engine.window import Window
 from jobs.features import hashtags
 from jobs.pipeline import JOBS
 

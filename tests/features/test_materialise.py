@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from feature_repo import definitions
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake, TableMissing
+from jobs.engine.window import Window
 from jobs.features import materialise, users
 from jobs.features.store import feature_store, quiet
 from jobs.host.redis_server import redis_url

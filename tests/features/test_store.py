@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame, Row
 
 import data_contracts
 from feature_repo import definitions
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake, TableMissing
+from jobs.engine.window import Window
 from jobs.features import store, users
 from jobs.features.store import as_of, feature_names, feature_store, point_in_time, quiet
 

@@ -11,8 +11,8 @@ import redis
 
 import data_contracts
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.feeds import publish
 from jobs.host.redis_server import redis_url
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from jobs.arrivals.landing import Upload, land
 from jobs.command.cli import cli
 from jobs.command.endpoint import served
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.host.address import playback_address
 from jobs.media import ingest
 from jobs.media.answers import answers

@@ -8,8 +8,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.media import ingest
 
 WINDOW = Window.of_hour(datetime(2026, 1, 5, tzinfo=UTC))

@@ -15,8 +15,8 @@ import redis
 from pyspark.sql import Row
 
 from jobs.arrivals.landing import land
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.host.redis_server import redis_url
 from jobs.media import ingest, publish
 

@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 import data_contracts
 from data_contracts.delta import ddl
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.ranking.training_set import EXAMPLES, of_night
 from jobs.settings import Settings
 from tests.ranking.conftest import at

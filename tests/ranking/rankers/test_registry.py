@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine.job import Window
 from jobs.engine.lake import Lake
+from jobs.engine.window import Window
 from jobs.ranking import train
 from jobs.ranking.model import MODELS, ModelMissing, in_service, save
 from jobs.ranking.rankers import registry
