@@ -14,7 +14,7 @@ from jobs.ranking import model
 from jobs.settings import REPOSITORY
 
 WRITERS: dict[str, Callable[[Path], object]] = {
-    "a ranker": lambda folder: model.save(folder, "20260105-abc", "tree"),
+    "a ranker": lambda folder: model.save(folder, "20260105-abc/model.txt", b"tree"),
     "held-out rows": lambda folder: write_held_out(folder / "rows.parquet", {"user_id": ["ann"]}),
     "a manifest": lambda folder: hand_over(folder / "a.jsonl", [b"{}\n"]),
 }
