@@ -119,7 +119,7 @@ def fresh_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
     def copy(name: str) -> Path:
         if not world.exists():
-            simulate(Settings(home=world), users=60, creators=8, videos=40, days=6)
+            simulate(Settings(home=world), viewers=60, creators=8, videos=40, days=6)
         return Path(shutil.copytree(world, tmp_path_factory.mktemp(name) / "home"))
 
     return copy

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.events.watches import SKIPPED
-from jobs.sim.world import DAY_MS, Floats, Ints, World
+from jobs.sim.world import DAY_MS, Floats, Ints, SimulatedWorld
 from serving.interactions import EventType
 
 SLOTS = 10
@@ -22,7 +22,7 @@ EXAMINATION = (1.0 + np.arange(SLOTS)) ** -0.35
 """P(a slot is looked at), by position: 1.0, 0.78, 0.68 ... 0.45."""
 PARTS_OF_DAY = ((7, 12, 0.25), (12, 18, 0.3), (18, 23, 0.45))
 """From hour, to hour, share of a viewer's sessions; a viewer has at most one session in each."""
-NOISE = 0.8  # deviation of the mood of the moment, on the scale of World.liking
+NOISE = 0.8  # deviation of the mood of the moment, on the scale of SimulatedWorld.liking
 HOUR_MS = 3_600_000
 
 
@@ -32,7 +32,7 @@ class Sessions:
 
     name: str  # of the part of the day, unique in the world
     day: int
-    user: Ints
+    viewer: Ints
     video: Ints
     shown_ms: Ints
     looked_at: np.ndarray
@@ -41,31 +41,36 @@ class Sessions:
     actions: dict[EventType, np.ndarray]
 
 
-def sessions(world: World) -> Iterator[Sessions]:
+def sessions(world: SimulatedWorld) -> Iterator[Sessions]:
     """All sessions, in the order of time. A video that a viewer has watched is not shown to that viewer again.
 
     Someone for whom fewer than SLOTS videos are left stays away.
     """
     rng = np.random.default_rng([world.seed, 1])
-    watched = np.zeros((world.users, world.videos), dtype=np.bool_)
+    watched = np.zeros((world.viewers, world.videos), dtype=np.bool_)
     views_by_day = np.zeros((world.days, world.videos))
     for day in range(world.days):
         liking = world.liking(day)
         for part, (first_hour, last_hour, share) in enumerate(PARTS_OF_DAY):
-            user = np.flatnonzero(rng.random(world.users) < world.sessions_per_day * share)
-            begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(user))
+            viewer = np.flatnonzero(rng.random(world.viewers) < world.sessions_per_day * share)
+            begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(viewer))
             recent_views = views_by_day[max(day - 3, 0) : day].sum(axis=0)
-            video, is_full = _shown(rng, world, user, begin, recent_views, watched)
-            user, begin, video = user[is_full], begin[is_full], video[is_full]
-            group = _watch(rng, world, f"{day:02d}-{part}", day, user, begin, video, liking)
-            seen_by, seen = np.repeat(user, SLOTS)[group.looked_at.ravel()], video[group.looked_at]
+            video, is_full = _shown(rng, world, viewer, begin, recent_views, watched)
+            viewer, begin, video = viewer[is_full], begin[is_full], video[is_full]
+            group = _watch(rng, world, f"{day:02d}-{part}", day, viewer, begin, video, liking)
+            seen_by, seen = np.repeat(viewer, SLOTS)[group.looked_at.ravel()], video[group.looked_at]
             watched[seen_by, seen] = True
             np.add.at(views_by_day[day], seen, 1)
             yield group
 
 
 def _shown(
-    rng: np.random.Generator, world: World, user: Ints, begin: Ints, recent_views: Floats, watched: np.ndarray
+    rng: np.random.Generator,
+    world: SimulatedWorld,
+    viewer: Ints,
+    begin: Ints,
+    recent_views: Floats,
+    watched: np.ndarray,
 ) -> tuple[Ints, np.ndarray]:
     """(N, SLOTS) videos, and (N,) whether all slots could be filled.
 
@@ -75,18 +80,25 @@ def _shown(
     """
     age_days = (begin[:, None] - world.published_ms[None, :]) / DAY_MS
     score = 0.8 * np.log1p(recent_views)[None, :] / np.log(10) + 1.0 * (age_days < 2) + rng.gumbel(size=age_days.shape)
-    score[(age_days < 0.02) | watched[user]] = -np.inf  # half an hour passes before a new video is playable
+    score[(age_days < 0.02) | watched[viewer]] = -np.inf  # half an hour passes before a new video is playable
     best: Ints = np.argsort(-score, axis=1, kind="stable")[:, :SLOTS]
     return best, np.isfinite(np.take_along_axis(score, best, axis=1)).all(axis=1)
 
 
 def _watch(
-    rng: np.random.Generator, world: World, name: str, day: int, user: Ints, begin: Ints, video: Ints, liking: Floats
+    rng: np.random.Generator,
+    world: SimulatedWorld,
+    name: str,
+    day: int,
+    viewer: Ints,
+    begin: Ints,
+    video: Ints,
+    liking: Floats,
 ) -> Sessions:
     """What happens on each slot. Someone who likes a short clip lets it loop, so shares exceed 1."""
     shape = video.shape
     looked_at = rng.random(shape) < EXAMINATION
-    joy = liking[user[:, None], video] + rng.normal(0, NOISE, shape)
+    joy = liking[viewer[:, None], video] + rng.normal(0, NOISE, shape)
     once = 1.25 / (1 + np.exp(-joy))
     loops = np.where((joy > 1.5) & (rng.random(shape) < 0.5), rng.geometric(0.6, shape), 0)
     share = np.round(np.minimum(once, 1.0) + loops * rng.uniform(0.3, 1.0, shape), 3)
@@ -106,7 +118,7 @@ def _watch(
     return Sessions(
         name=name,
         day=day,
-        user=user,
+        viewer=viewer,
         video=video,
         shown_ms=shown_ms,
         looked_at=looked_at,

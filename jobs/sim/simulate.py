@@ -1,6 +1,6 @@
 """Run the simulated world and hand it over: clips and manifests to the landing area, events to the spool.
 
-Belongs here: rows as clients would send them, one file per day, and the dirt that real input has. The world itself:
+Belongs here: rows as clients would send them, one file per day, and the faults that real input has. The world itself:
 world.py, behaviour.py, clips.py. Reading what is written here: media.ingest, events.ingest.
 """
 
@@ -18,7 +18,7 @@ from jobs.arrivals.handover import Progress, hand_over, json_line, refuse_anothe
 from jobs.settings import Settings
 from jobs.sim import behaviour
 from jobs.sim.clips import clip_of, draw_all
-from jobs.sim.world import DAY_MS, World, creator_id, make_world, video_id, viewer_id
+from jobs.sim.world import DAY_MS, SimulatedWorld, creator_id, make_world, video_id, viewer_id
 from serving.interactions import EventType
 
 SOURCE = "sim"
@@ -56,7 +56,7 @@ def simulate(
     settings: Settings,
     *,
     seed: int = 7,
-    users: int = 300,
+    viewers: int = 300,
     creators: int = 30,
     videos: int = 240,
     days: int = 14,
@@ -70,9 +70,9 @@ def simulate(
     """
     started = time.perf_counter()
     tell = progress or (lambda what, done, total: None)
-    name = _name(seed, users, creators, videos, days, first_day)
+    name = _name(seed, viewers, creators, videos, days, first_day)
     refuse_another(settings, SOURCE, name)
-    world = make_world(seed=seed, users=users, creators=creators, videos=videos, days=days, first_day=first_day)
+    world = make_world(seed=seed, viewers=viewers, creators=creators, videos=videos, days=days, first_day=first_day)
 
     drawn = _draw_clips(world, settings.landing / "files", tell)
     manifests = tuple(
@@ -82,12 +82,12 @@ def simulate(
     groups = []
     for group in behaviour.sessions(world):
         groups.append(group)
-        tell("living the days", group.day + 1, days)
+        tell("simulating days", group.day + 1, days)
     events = [event for group in groups for event in session_events(group)]
     rng = np.random.default_rng([seed, 2])
     delivered = _by_day(deliver(rng, events), "received_at")
     total = sum(len(rows) for rows in delivered.values())
-    event_files, malformed, lines, told = [], 0, 0, 0
+    event_files, malformed, lines, written = [], 0, 0, 0
     for day, rows in sorted(delivered.items()):
         clean = [
             json_line(row) for row in sorted(rows, key=lambda row: (str(row["received_at"]), str(row["event_id"])))
@@ -96,14 +96,14 @@ def simulate(
         malformed += len(broken)
         lines += len(clean) + len(broken)
         event_files.append(hand_over(settings.events / f"{name}-{day}.jsonl", clean + broken))
-        told += len(rows)
-        tell("writing events", told, total)
+        written += len(rows)
+        tell("writing events", written, total)
     return SimReport(
-        viewers=users,
+        viewers=viewers,
         creators=creators,
         videos=videos,
         clips_drawn=drawn,
-        sessions=sum(len(group.user) for group in groups),
+        sessions=sum(len(group.viewer) for group in groups),
         impressions=sum(group.video.size for group in groups),
         views=sum(int(group.looked_at.sum()) for group in groups),
         events=len(events),
@@ -117,7 +117,7 @@ def simulate(
     )
 
 
-def uploads(world: World, landing: Path) -> Iterator[dict[str, object]]:
+def uploads(world: SimulatedWorld, landing: Path) -> Iterator[dict[str, object]]:
     """Every video as a row of bronze.uploads; its file must be in `landing` already."""
     for v in range(world.videos):
         media_file = Path("files") / f"{video_id(v)}.mp4"
@@ -143,12 +143,12 @@ def session_events(group: behaviour.Sessions) -> Iterator[Event]:
     Every slot is an impression; one that was looked at is a view too; what the viewer pressed follows the view.
     """
     day = group.name.partition("-")[0]
-    for row, user in enumerate(group.user.tolist()):
-        session = f"s-{group.name}-{user:04d}"
+    for row, viewer in enumerate(group.viewer.tolist()):
+        session = f"s-{group.name}-{viewer:04d}"
         for position, video in enumerate(group.video[row].tolist()):
             shown = int(group.shown_ms[row, position])
             base: Event = {
-                "user_id": viewer_id(user),
+                "user_id": viewer_id(viewer),
                 "video_id": video_id(video),
                 "session_id": session,
                 "position": position,
@@ -199,7 +199,7 @@ def break_lines(rng: np.random.Generator, lines: list[bytes]) -> list[bytes]:
     return broken
 
 
-def _draw_clips(world: World, folder: Path, tell: Progress) -> int:
+def _draw_clips(world: SimulatedWorld, folder: Path, tell: Progress) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     clips = [
         clip_of(

@@ -54,7 +54,7 @@ OPENINGS = (
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedWorld:
     """V videos, C creators, U viewers, K topics. Times are milliseconds since 1970, UTC; tastes are shares of 1."""
 
     seed: int
@@ -76,7 +76,7 @@ class World:
     trend_day: Floats  # (K,): when the whole world looks at a topic most
 
     @property
-    def users(self) -> int:
+    def viewers(self) -> int:
         return len(self.sessions_per_day)
 
     @property
@@ -103,13 +103,13 @@ class World:
         return (match + fame)[:, self.topic] + self.fondness[:, self.creator] + 0.7 * self.quality[None, :]
 
 
-def make_world(*, seed: int, users: int, creators: int, videos: int, days: int, first_day: date) -> World:
+def make_world(*, seed: int, viewers: int, creators: int, videos: int, days: int, first_day: date) -> SimulatedWorld:
     """Draw the world. A quarter of the videos exist when the first day begins, the others come over the days."""
     rng = np.random.default_rng([seed, 0])
     topics = len(TOPICS)
-    taste_first = rng.dirichlet(np.full(topics, 0.25), users)
-    restless = rng.random(users) < 0.5  # half of the viewers end up with another taste
-    taste_last = np.where(restless[:, None], rng.dirichlet(np.full(topics, 0.25), users), taste_first)
+    taste_first = rng.dirichlet(np.full(topics, 0.25), viewers)
+    restless = rng.random(viewers) < 0.5  # half of the viewers end up with another taste
+    taste_last = np.where(restless[:, None], rng.dirichlet(np.full(topics, 0.25), viewers), taste_first)
 
     main_topic = rng.permutation(np.arange(creators) % topics)
     side_topic = rng.integers(0, topics, creators)
@@ -128,14 +128,14 @@ def make_world(*, seed: int, users: int, creators: int, videos: int, days: int, 
     duet[0] = -1
     nouns = [str(rng.choice(TOPICS[t].nouns)) for t in topic]
     openings = rng.choice(OPENINGS, videos)
-    return World(
+    return SimulatedWorld(
         seed=seed,
         first_day=first_day,
         days=days,
         taste_first=taste_first,
         taste_last=taste_last,
-        fondness=np.where(rng.random((users, creators)) < 0.06, rng.normal(1.2, 0.4, (users, creators)), 0.0),
-        sessions_per_day=np.clip(rng.lognormal(-0.1, 0.6, users), 0.2, 2.5),
+        fondness=np.where(rng.random((viewers, creators)) < 0.06, rng.normal(1.2, 0.4, (viewers, creators)), 0.0),
+        sessions_per_day=np.clip(rng.lognormal(-0.1, 0.6, viewers), 0.2, 2.5),
         topic=topic,
         creator=creator,
         quality=creator_quality[creator] + rng.normal(0, 0.6, videos),
@@ -158,8 +158,8 @@ def _hashtags(rng: np.random.Generator, topic: Topic) -> tuple[str, ...]:
     return tuple(tags)
 
 
-def viewer_id(user: int) -> str:
-    return f"viewer-{user:04d}"
+def viewer_id(viewer: int) -> str:
+    return f"viewer-{viewer:04d}"
 
 
 def creator_id(creator: int) -> str:

@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from jobs.sim.clips import Clip, ClipNotDrawn, clip_of, draw
 from jobs.sim.simulate import SimReport, simulate
 
-SMALL: dict[str, Any] = {"users": 60, "creators": 6, "videos": 48, "days": 3}
+SMALL: dict[str, Any] = {"viewers": 60, "creators": 6, "videos": 48, "days": 3}
 
 
 @pytest.fixture(scope="module")
@@ -98,22 +98,22 @@ def test_the_spool_is_as_dirty_as_real_ones(report: SimReport) -> None:
 
 def good_events(report: SimReport) -> list[dict[str, Any]]:
     lines = [line for path in report.event_files for line in path.read_bytes().splitlines()]
-    known = [line for line in lines if line.startswith(b'{"event_id":"s-') and line.endswith(b"}")]
-    return [json.loads(line) for line in known]
+    whole = [line for line in lines if line.startswith(b'{"event_id":"s-') and line.endswith(b"}")]
+    return [json.loads(line) for line in whole]
 
 
-def test_the_progress_that_is_told_ends_at_its_total(tmp_path: Path) -> None:
-    told: dict[str, tuple[int, int]] = {}
-    simulate(Settings(home=tmp_path), users=20, creators=2, videos=40, days=1, progress=told_into(told))
-    assert set(told) == {"drawing clips", "living the days", "writing events"}
-    assert all(done == total for done, total in told.values())
+def test_progress_ends_at_its_total(tmp_path: Path) -> None:
+    reported: dict[str, tuple[int, int]] = {}
+    simulate(Settings(home=tmp_path), viewers=20, creators=2, videos=40, days=1, progress=into(reported))
+    assert set(reported) == {"drawing clips", "simulating days", "writing events"}
+    assert all(done == total for done, total in reported.values())
 
 
-def told_into(told: dict[str, tuple[int, int]]) -> Any:
-    def tell(what: str, done: int, total: int) -> None:
-        told[what] = (done, total)
+def into(reported: dict[str, tuple[int, int]]) -> Any:
+    def report(what: str, done: int, total: int) -> None:
+        reported[what] = (done, total)
 
-    return tell
+    return report
 
 
 @pytest.mark.parametrize("topic", range(10))
