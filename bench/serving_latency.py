@@ -137,7 +137,7 @@ async def load(port: int, users: int, clients: int, duration: float) -> list[flo
 
 
 def publish(url: str, users: int) -> float:
-    """Write the same feeds both ways; returns the bytes of Redis memory per user of ours."""
+    """Write the same feeds both ways; returns the bytes of Redis memory per viewer of ours."""
     with FeedStore(url) as store:
         store.begin(VERSION)
         store.write_feeds(VERSION, ((f"user{n}", feed_of(n)) for n in range(users)))
@@ -147,7 +147,7 @@ def publish(url: str, users: int) -> float:
             plain.set("plain:current", VERSION)
             for n in range(users):
                 plain.set(f"plain:{VERSION}:user{n}", orjson.dumps(feed_of(n)))
-        return store.memory_per_user()
+        return store.memory_per_viewer()
 
 
 def main() -> None:
@@ -192,7 +192,7 @@ def main() -> None:
     table.add_row("ratio", f"{geometric_mean(ratios):.2f}x", f"{cpu['plain'] / cpu['reelmill']:.2f}x", *latency)
     console.print(table)
     console.print(
-        f"requests/s, by turn: {min(ratios):.2f}x to {max(ratios):.2f}x; memory per user: {memory:,.0f} bytes"
+        f"requests/s, by turn: {min(ratios):.2f}x to {max(ratios):.2f}x; memory per viewer: {memory:,.0f} bytes"
     )
 
 

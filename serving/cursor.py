@@ -2,8 +2,8 @@
 
 Belongs here: the cursor's text form. Reading the pinned feed: feed_store/. The HTTP status of a bad one: problems.py.
 
-A cursor is `<payload>.<signature>`, both base64url. The signature covers the payload AND the user it was given to, so a
-cursor cannot be altered, forged, or used to page through somebody else's feed, and carries no personal data itself.
+A cursor is `<payload>.<signature>`, both base64url. The signature covers the payload AND the viewer it was given to, so
+a cursor cannot be altered, forged, or used to page through somebody else's feed, and carries no personal data itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SIGNATURE_BYTES = 16  # 128 bits of HMAC-SHA256, the least that RFC 2104 sectio
 
 
 class CursorInvalid(ValueError):
-    """The text is not a cursor that this service gave to this user."""
+    """The text is not a cursor that this service gave to this viewer."""
 
 
 class Cursor(NamedTuple):
@@ -42,18 +42,18 @@ class CursorSigner:
         # A key of its own, so that nothing else signed with the same secret passes for a cursor.
         self._key = hmac.digest(secret.encode(), b"reelmill feed cursor", "sha256")
 
-    def seal(self, cursor: Cursor, user_id: str) -> str:
+    def seal(self, cursor: Cursor, viewer_id: str) -> str:
         payload = urlsafe_b64encode(orjson.dumps(cursor[:]))
-        return f"{payload.decode()}.{self._signature(payload, user_id).decode()}"
+        return f"{payload.decode()}.{self._signature(payload, viewer_id).decode()}"
 
-    def open(self, text: str, user_id: str) -> Cursor:
-        """The cursor in `text`. Raises CursorInvalid when it was altered, forged or given to another user."""
+    def open(self, text: str, viewer_id: str) -> Cursor:
+        """The cursor in `text`. Raises CursorInvalid when it was altered, forged or given to another viewer."""
         payload, _, signature = text.encode(errors="surrogatepass").rpartition(b".")
         # The encoded signature is compared, not the decoded one: base64 has several spellings of the same bytes.
-        if not hmac.compare_digest(signature, self._signature(payload, user_id)):
-            raise CursorInvalid("the cursor was altered, or was given to another user")
+        if not hmac.compare_digest(signature, self._signature(payload, viewer_id)):
+            raise CursorInvalid("the cursor was altered, or was given to another viewer")
         return Cursor(*orjson.loads(urlsafe_b64decode(payload)))
 
-    def _signature(self, payload: bytes, user_id: str) -> bytes:
-        message = payload + b"\n" + user_id.encode(errors="surrogatepass")  # base64 has no newline: unambiguous
+    def _signature(self, payload: bytes, viewer_id: str) -> bytes:
+        message = payload + b"\n" + viewer_id.encode(errors="surrogatepass")  # base64 has no newline: unambiguous
         return urlsafe_b64encode(hmac.digest(self._key, message, "sha256")[:_SIGNATURE_BYTES]).rstrip(b"=")

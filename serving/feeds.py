@@ -65,10 +65,10 @@ class FeedPage(BaseModel):
     next_cursor: str | None = Field(description="Pass it as `cursor` for what follows; null at the end.")
 
 
-def render(page: Page, user_id: str, next_cursor: str | None) -> bytes:
+def render(page: Page, viewer_id: str, next_cursor: str | None) -> bytes:
     """The JSON of a page, spliced from stored bytes: no slot is decoded or encoded again."""
     return b'{"user_id":%b,"feed_version":%b,"is_fallback":%b,"is_stale":%b,"items":[%b],"next_cursor":%b}' % (
-        orjson.dumps(user_id),
+        orjson.dumps(viewer_id),
         orjson.dumps(page.version),
         orjson.dumps(page.is_fallback),
         orjson.dumps(is_stale(page.version, datetime.now(UTC))),
@@ -79,19 +79,19 @@ def render(page: Page, user_id: str, next_cursor: str | None) -> bytes:
 
 def _asked(request: Request) -> tuple[str, int, str | None]:
     """Who wants how many slots from where. Raises a problem that names every wrong parameter."""
-    user_id: str = request.path_params["user_id"]
+    viewer_id: str = request.path_params["user_id"]
     limit = request.query_params.get("limit", str(_DEFAULT_LIMIT))
     cursor = request.query_params.get("cursor")
     wrong = {}
-    if not is_id(user_id):
-        wrong["path.user_id"] = why_not(user_id)
+    if not is_id(viewer_id):
+        wrong["path.user_id"] = why_not(viewer_id)
     if not (limit.isascii() and limit.isdigit() and len(limit) < 3 and 1 <= int(limit) <= _MAX_LIMIT):
         wrong["query.limit"] = f"must be a whole number from 1 to {_MAX_LIMIT}"
     if cursor is not None and len(cursor) > _MAX_CURSOR:
         wrong["query.cursor"] = f"must have at most {_MAX_CURSOR} characters"
     if wrong:
         raise invalid_request(wrong)
-    return user_id, int(limit), cursor
+    return viewer_id, int(limit), cursor
 
 
 def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
@@ -113,23 +113,23 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
         openapi_extra={"parameters": _FEED_PARAMETERS},
     )
     async def feed(request: Request) -> Response:
-        """One page of a user's feed, best first.
+        """One page of a viewer's feed, best first.
 
         Pages that follow each other through `next_cursor` never repeat and never skip, even when a new version is
         published in between: a cursor stays with the version it came from, for two days after that was replaced.
         """
-        user_id, limit, cursor = _asked(request)
+        viewer_id, limit, cursor = _asked(request)
         if cursor is None:
-            page = await reader.first_page(user_id, limit)
+            page = await reader.first_page(viewer_id, limit)
         else:
-            at = signer.open(cursor, user_id)
+            at = signer.open(cursor, viewer_id)
             page = await reader.next_page(
-                at.generation, at.version, user_id, is_fallback=at.is_fallback, start=at.position, limit=limit
+                at.generation, at.version, viewer_id, is_fallback=at.is_fallback, start=at.position, limit=limit
             )
         following = None
         if page.next_start is not None:
-            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, page.next_start), user_id)
-        return Response(render(page, user_id, following), headers=_FEED_HEADERS, media_type=_JSON)
+            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, page.next_start), viewer_id)
+        return Response(render(page, viewer_id, following), headers=_FEED_HEADERS, media_type=_JSON)
 
     @routes.get(
         "/videos/{video_id}",

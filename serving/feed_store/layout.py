@@ -3,13 +3,13 @@
 Belongs here: what writer and reader must agree on.
 
     feed:current                    string   "<generation> <version>": THE pointer, moved in one command
-    feed:<generation>:u:<user_id>   list     one user's feed in order, every slot an encoded JSON object
-    feed:<generation>:fallback      list     what a user without a feed of their own gets
-    feed:version:<version>          string   "<generation> <number of users>" of a committed version, for rollback
+    feed:<generation>:u:<viewer_id> list     one viewer's feed in order, every slot an encoded JSON object
+    feed:<generation>:fallback      list     what a viewer without a feed of their own gets
+    feed:version:<version>          string   "<generation> <number of viewers>" of a committed version, for rollback
     feed:staging:<version>          string   the generation that is being written and that no reader sees
     feed:leaving                    set      generations that are to get a time to live, unless one is current
     video:<video_id>                string   the encoded JSON object of one published video
-    refused:<user_id>               set      ids of videos that a user refused since feeds were built without them
+    refused:<viewer_id>             set      ids of videos that a viewer refused since feeds were built without them
     videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
 
 A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
@@ -28,7 +28,7 @@ import orjson
 
 RETIRED_TTL_S = 2 * 86_400
 MAX_SLOTS = 500
-CHUNK = 200  # users or videos per round trip: some MB of commands, well under Redis' query buffer
+CHUNK = 200  # viewers or videos per round trip: some MB of commands, well under Redis' query buffer
 POINTER = "feed:current"
 LEAVING = "feed:leaving"
 VIDEOS = "videos"
@@ -49,7 +49,7 @@ class NothingStaged(FeedStoreError):
 
 
 class EmptyPublish(FeedStoreError):
-    """A publish without users, without a fallback or with an empty feed: an upstream failure, not a small world."""
+    """A publish without viewers, without a fallback or with an empty feed: an upstream failure, not a small world."""
 
 
 class IncompletePublish(FeedStoreError):
@@ -112,8 +112,8 @@ def encode(value: Mapping[str, object]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY)
 
 
-def feed_key(generation: str, user_id: str) -> str:
-    return f"feed:{generation}:u:{user_id}"
+def feed_key(generation: str, viewer_id: str) -> str:
+    return f"feed:{generation}:u:{viewer_id}"
 
 
 def fallback_key(generation: str) -> str:

@@ -28,7 +28,7 @@ from serving.feed_store.layout import (
 
 
 class Page(NamedTuple):
-    """Consecutive slots of one feed, as stored, without what its reader refused or made.
+    """Consecutive slots of one feed, as stored, without what its viewer refused or made.
 
     `next_start` is the 0-based position in the stored feed from which the next page reads; None at the end.
     """
@@ -44,10 +44,10 @@ class _Shown(NamedTuple):
     """What a slot shows: a video, and who made it."""
 
     video_id: str
-    user_id: str | None
+    creator_id: str | None
 
     @classmethod
-    def of(cls, slot: bytes) -> _Shown:
+    def decode(cls, slot: bytes) -> _Shown:
         decoded = orjson.loads(slot)
         return cls(decoded["video_id"], decoded.get("user_id"))
 
@@ -88,7 +88,7 @@ class FeedReader:
             raise _not_held(pointer)
         return pointer.version
 
-    async def first_page(self, user_id: str, limit: int) -> Page:
+    async def first_page(self, viewer_id: str, limit: int) -> Page:
         """The first `limit` slots of the current version; the fallback's for a stranger. Raises NoFeedPublished.
 
         The pointer and the list under the last known pointer are read together. Only right after a publish do they
@@ -97,38 +97,38 @@ class FeedReader:
         guess = self._guess
         pipe = self._redis.pipeline(transaction=False)
         pipe.get(POINTER)
-        pipe.smembers(refused.key(user_id))
-        pipe.lrange(feed_key(guess.generation, user_id), 0, limit)
+        pipe.smembers(refused.key(viewer_id))
+        pipe.lrange(feed_key(guess.generation, viewer_id), 0, limit)
         raw, hidden, slots = await pipe.execute()
         pointer = self._moved_to(raw)
         if pointer != guess:
-            slots = await self._range(feed_key(pointer.generation, user_id), 0, limit)
+            slots = await self._range(feed_key(pointer.generation, viewer_id), 0, limit)
         if slots:
-            page = await self._own_page(pointer, user_id, hidden, 0, limit, slots)
+            page = await self._own_page(pointer, viewer_id, hidden, 0, limit, slots)
             if page.slots:
                 return page
         try:
-            return await self._fallback_page(pointer, user_id, hidden, 0, limit)
+            return await self._fallback_page(pointer, viewer_id, hidden, 0, limit)
         except FeedExpired as error:
             raise _not_held(pointer) from error
 
     async def next_page(
-        self, generation: str, version: str, user_id: str, *, is_fallback: bool, start: int, limit: int
+        self, generation: str, version: str, viewer_id: str, *, is_fallback: bool, start: int, limit: int
     ) -> Page:
         """Slots from `start` on, of the generation that a cursor pins. Raises FeedExpired."""
         pointer = Pointer(generation, version)
         pipe = self._redis.pipeline(transaction=False)
-        pipe.smembers(refused.key(user_id))
-        pipe.lrange(feed_key(generation, user_id), start, start + limit)
+        pipe.smembers(refused.key(viewer_id))
+        pipe.lrange(feed_key(generation, viewer_id), start, start + limit)
         hidden, slots = await pipe.execute()
         if is_fallback:
-            return await self._fallback_page(pointer, user_id, hidden, start, limit)
+            return await self._fallback_page(pointer, viewer_id, hidden, start, limit)
         if not slots:  # a cursor is only given out when more follows
             raise FeedExpired(f"feed version {version} is no longer held")
-        return await self._own_page(pointer, user_id, hidden, start, limit, slots)
+        return await self._own_page(pointer, viewer_id, hidden, start, limit, slots)
 
     async def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
-        """Show these users (first) these videos (second) no more."""
+        """Show these viewers (first) these videos (second) no more."""
         pipe = self._redis.pipeline(transaction=True)
         refused.remember(pipe, refusals)
         await pipe.execute()
@@ -145,24 +145,26 @@ class FeedReader:
         return pointer
 
     async def _own_page(
-        self, pointer: Pointer, user_id: str, hidden: set[bytes], start: int, limit: int, slots: list[bytes]
+        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int, slots: list[bytes]
     ) -> Page:
-        """A page of the user's own feed; `slots` holds one more than `limit` when more follows."""
+        """A page of the viewer's own feed; `slots` holds one more than `limit` when more follows."""
         if not hidden:
             following = start + limit if len(slots) > limit else None
             return Page(pointer.generation, pointer.version, False, slots[:limit], following)
-        rest = await self._range(feed_key(pointer.generation, user_id), start, -1)
-        return _without(hidden, pointer, user_id, list(map(_Shown.of, rest)), rest, start, limit)
+        rest = await self._range(feed_key(pointer.generation, viewer_id), start, -1)
+        return _without(hidden, pointer, viewer_id, list(map(_Shown.decode, rest)), rest, start, limit)
 
-    async def _fallback_page(self, pointer: Pointer, user_id: str, hidden: set[bytes], start: int, limit: int) -> Page:
+    async def _fallback_page(
+        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int
+    ) -> Page:
         # Immutable and the same for every stranger, so it is kept in memory: strangers cost one round trip as well.
         if self._fallback.generation != pointer.generation:
             slots = await self._range(fallback_key(pointer.generation), 0, -1)
             if not slots:
                 raise FeedExpired(f"feed version {pointer.version} is no longer held")
-            self._fallback = _Fallback(pointer.generation, slots, list(map(_Shown.of, slots)))
+            self._fallback = _Fallback(pointer.generation, slots, list(map(_Shown.decode, slots)))
         kept = self._fallback
-        page = _without(hidden, pointer, user_id, kept.shown[start:], kept.slots[start:], start, limit)
+        page = _without(hidden, pointer, viewer_id, kept.shown[start:], kept.slots[start:], start, limit)
         return page._replace(is_fallback=True)
 
     async def _range(self, key: str, start: int, stop: int) -> list[bytes]:
@@ -170,11 +172,17 @@ class FeedReader:
 
 
 def _without(
-    hidden: set[bytes], pointer: Pointer, user_id: str, shown: list[_Shown], slots: list[bytes], start: int, limit: int
+    hidden: set[bytes],
+    pointer: Pointer,
+    viewer_id: str,
+    shown: list[_Shown],
+    slots: list[bytes],
+    start: int,
+    limit: int,
 ) -> Page:
-    """A page of the slots whose video the user neither refused nor made."""
+    """A page of the slots whose video the viewer neither refused nor made."""
     ids = {video_id.decode() for video_id in hidden}
-    left = [n for n, (video_id, maker) in enumerate(shown) if video_id not in ids and maker != user_id]
+    left = [n for n, (video_id, creator_id) in enumerate(shown) if video_id not in ids and creator_id != viewer_id]
     following = start + left[limit] if len(left) > limit else None
     return Page(pointer.generation, pointer.version, False, [slots[n] for n in left[:limit]], following)
 

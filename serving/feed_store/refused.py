@@ -15,12 +15,12 @@ import redis.client
 TTL_S = 60 * 86_400
 
 
-def key(user_id: str) -> str:
-    return f"refused:{user_id}"
+def key(viewer_id: str) -> str:
+    return f"refused:{viewer_id}"
 
 
 def remember(pipe: redis.client.Pipeline | redis.asyncio.client.Pipeline, refusals: Iterable[tuple[str, str]]) -> None:
-    """Queue the commands after which these users (first) are shown these videos (second) no more."""
-    for user_id, video_id in refusals:
-        pipe.sadd(key(user_id), video_id)
-        pipe.expire(key(user_id), TTL_S)
+    """Queue the commands after which these viewers (first) are shown these videos (second) no more."""
+    for viewer_id, video_id in refusals:
+        pipe.sadd(key(viewer_id), video_id)
+        pipe.expire(key(viewer_id), TTL_S)

@@ -67,19 +67,19 @@ class FeedStore:
         self._redis.set(staging_key(version), secrets.token_hex(6), ex=RETIRED_TTL_S)
 
     def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[Mapping[str, object]]]]) -> int:
-        """Stage one feed per user, in order, at most MAX_SLOTS slots each; returns how many were written.
+        """Stage one feed per viewer, in order, at most MAX_SLOTS slots each; returns how many were written.
 
-        Writing a user again in the same attempt replaces their feed. Raises EmptyPublish for a feed without slots.
+        Writing a viewer again in the same attempt replaces their feed. Raises EmptyPublish for a feed without slots.
         """
         generation = self._staged(version)
-        return self._write_lists((feed_key(generation, user_id), slots) for user_id, slots in feeds)
+        return self._write_lists((feed_key(generation, viewer_id), slots) for viewer_id, slots in feeds)
 
     def write_fallback(self, version: str, slots: Sequence[Mapping[str, object]]) -> None:
         """Stage the feed for strangers."""
         self._write_lists([(fallback_key(self._staged(version)), slots)])
 
     def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
-        """Show these users (first) these videos (second) no more."""
+        """Show these viewers (first) these videos (second) no more."""
         rest = iter(refusals)
         while chunk := list(islice(rest, CHUNK)):
             with self._redis.pipeline(transaction=True) as pipe:
@@ -98,8 +98,8 @@ class FeedStore:
         pointer = self._pointer()
         return pointer is not None and _is_older(version, pointer.version)
 
-    def commit(self, version: str, expected_users: int, *, back: bool = False) -> None:
-        """Make the staged `version` current if it holds exactly `expected_users` feeds, or none, and a fallback.
+    def commit(self, version: str, expected_viewers: int, *, back: bool = False) -> None:
+        """Make the staged `version` current if it holds exactly `expected_viewers` feeds, or none, and a fallback.
 
         The pointer moves in one transaction; the version before it lives on for RETIRED_TTL_S, so that open pages go
         on and `rollback` has somewhere to go. On any error the pointer stays where it was. Raises OlderNight for a
@@ -108,26 +108,26 @@ class FeedStore:
         generation = self._staged(version)
         if not self._redis.exists(fallback_key(generation)):
             raise EmptyPublish(f"feed version {version} has no fallback feed: call write_fallback before commit")
-        users = self._hold(generation)
-        if users != expected_users:
+        viewers = self._hold(generation)
+        if viewers != expected_viewers:
             self._let_go()
             raise IncompletePublish(
-                f"feed version {version} should hold {expected_users} feeds and Redis holds {users}: "
+                f"feed version {version} should hold {expected_viewers} feeds and Redis holds {viewers}: "
                 "it stays unpublished; publish it again"
             )
-        self._move_pointer(Pointer(generation, version), users, back=back)
+        self._move_pointer(Pointer(generation, version), viewers, back=back)
 
     def rollback(self, version: str) -> None:
         """Make a version current again that was committed before. Raises UnknownVersion or IncompletePublish."""
         raw = cast(bytes | None, self._redis.get(version_key(version)))
         if raw is None:
             raise UnknownVersion(f"no feed version {version} is held; held: {', '.join(self.versions()) or 'none'}")
-        generation, users = raw.decode().split(" ")
+        generation, viewers = raw.decode().split(" ")
         held = self._hold(generation)
-        if held != int(users):
+        if held != int(viewers):
             self._let_go()
             raise IncompletePublish(
-                f"feed version {version} had {users} feeds and {held} are left: the others have expired; "
+                f"feed version {version} had {viewers} feeds and {held} are left: the others have expired; "
                 "publish it again instead of rolling back"
             )
         self._move_pointer(Pointer(generation, version), held, back=True)
@@ -143,15 +143,15 @@ class FeedStore:
         keys = self._redis.scan_iter(match=f"{prefix}*", count=_SCAN_COUNT)
         return sorted({key.decode().removeprefix(prefix) for key in keys})
 
-    def memory_per_user(self, sample: int = 200) -> float:
-        """Bytes of Redis memory that one user's feed in the current version takes: key, list and overhead.
+    def memory_per_viewer(self, sample: int = 200) -> float:
+        """Bytes of Redis memory that one viewer's feed in the current version takes: key, list and overhead.
 
-        The mean of up to `sample` users. Raises NoFeedPublished.
+        The mean of up to `sample` viewers. Raises NoFeedPublished.
         """
         pointer = self._pointer()
         if pointer is None:
             raise NoFeedPublished("no feed version is current, so there is no feed to measure")
-        keys = list(islice((key for chunk in self._user_keys(pointer.generation) for key in chunk), sample))
+        keys = list(islice((key for chunk in self._feed_keys(pointer.generation) for key in chunk), sample))
         with self._redis.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.memory_usage(key, samples=0)
@@ -175,7 +175,7 @@ class FeedStore:
             with self._redis.pipeline(transaction=True) as pipe:
                 for key, slots in chunk:
                     if not slots:
-                        raise EmptyPublish(f"the feed for {key} has no slots: leave such a user to the fallback feed")
+                        raise EmptyPublish(f"the feed for {key} has no slots: leave such a viewer to the fallback feed")
                     pipe.delete(key)
                     pipe.rpush(key, *(encode(slot) for slot in slots[:MAX_SLOTS]))
                     pipe.expire(key, RETIRED_TTL_S)
@@ -184,14 +184,14 @@ class FeedStore:
         return written
 
     def _hold(self, generation: str) -> int:
-        """Take the TTL from a generation that is about to be current; returns how many users' feeds it holds.
+        """Take the TTL from a generation that is about to be current; returns how many viewers' feeds it holds.
 
         Killed before the pointer has moved, it is among those that the next commit lets go.
         """
         self._redis.sadd(LEAVING, generation)
         return self._keep(generation, None)
 
-    def _move_pointer(self, to: Pointer, users: int, *, back: bool) -> None:
+    def _move_pointer(self, to: Pointer, viewers: int, *, back: bool) -> None:
         def move(pipe: Pipeline) -> None:
             before = Pointer.parse(cast(bytes | None, pipe.get(POINTER)))
             if before is not None and not back and _is_older(to.version, before.version):
@@ -200,7 +200,7 @@ class FeedStore:
             replaced = [before] if before is not None else list(self._held())
             pipe.multi()
             pipe.set(POINTER, to.text())
-            pipe.set(version_key(to.version), f"{to.generation} {users}")
+            pipe.set(version_key(to.version), f"{to.generation} {viewers}")
             pipe.delete(staging_key(to.version))
             pipe.srem(LEAVING, to.generation)
             for generation, version in replaced:
@@ -232,19 +232,19 @@ class FeedStore:
             self._redis.srem(LEAVING, generation)
 
     def _keep(self, generation: str, seconds: int | None) -> int:
-        """Give every key of a generation `seconds` to live, None for ever; returns how many users' feeds it holds."""
-        users: set[bytes] = set()  # SCAN may name a key twice
-        for keys in self._user_keys(generation):
+        """Give every key of a generation `seconds` to live, None for ever; returns how many viewers' feeds it holds."""
+        viewers: set[bytes] = set()  # SCAN may name a key twice
+        for keys in self._feed_keys(generation):
             with self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
                     _live(pipe, key, seconds)
                     pipe.exists(key)
                 exist = pipe.execute()[1::2]
-            users.update(key for key, exists in zip(keys, exist, strict=True) if exists)
+            viewers.update(key for key, exists in zip(keys, exist, strict=True) if exists)
         _live(self._redis, fallback_key(generation), seconds)
-        return len(users)
+        return len(viewers)
 
-    def _user_keys(self, generation: str) -> Iterator[list[bytes]]:
+    def _feed_keys(self, generation: str) -> Iterator[list[bytes]]:
         return self._scan(feed_key(generation, "*"))
 
     def _keys_of(self, generation: str) -> Iterator[list[bytes]]:
@@ -269,5 +269,5 @@ def _live(client: redis.Redis, key: bytes | str, seconds: int | None) -> None:
 
 def _is_older(version: str, than: str) -> bool:
     """Versions that no night made are neither older nor newer."""
-    ours, theirs = night_of(version), night_of(than)
-    return ours is not None and theirs is not None and ours < theirs
+    night, other = night_of(version), night_of(than)
+    return night is not None and other is not None and night < other

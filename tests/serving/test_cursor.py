@@ -35,7 +35,7 @@ def test_a_cursor_with_one_changed_character_is_refused(cursor: Cursor, data: st
 @given(cursors, st.text(), st.text())
 def test_a_cursor_of_another_user_is_refused(cursor: Cursor, giver: str, taker: str) -> None:
     if giver != taker:
-        with pytest.raises(CursorInvalid, match="another user"):
+        with pytest.raises(CursorInvalid, match="another viewer"):
             SIGNER.open(SIGNER.seal(cursor, giver), taker)
 
 

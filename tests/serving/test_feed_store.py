@@ -254,9 +254,9 @@ def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_
     assert raw_redis.get("video:a") == b'{"video_id":"a","views":3,"share":0.5,"published_at":"2018-09-24T00:00:00Z"}'
 
 
-def test_memory_per_user_measures_the_feeds_of_the_current_version(store: FeedStore, publish: Publish) -> None:
+def test_memory_per_viewer_measures_the_feeds_of_the_current_version(store: FeedStore, publish: Publish) -> None:
     with pytest.raises(NoFeedPublished):
-        store.memory_per_user()
+        store.memory_per_viewer()
     publish("v1", {f"user{n}": [f"video{m}" for m in range(50)] for n in range(20)})
     one_slot = len('{"video_id":"video10","position":10}')
-    assert one_slot < store.memory_per_user() / 50 < 3 * one_slot
+    assert one_slot < store.memory_per_viewer() / 50 < 3 * one_slot
