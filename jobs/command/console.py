@@ -70,8 +70,8 @@ def steps() -> Iterator[Tell]:
 def run(done: JobRun) -> None:
     """One line for a job that has run."""
     aside = f", {done.quarantined:,} set aside" if done.quarantined else ""
-    told = f" {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s"
-    terminal.print(Text.assemble(("✓", "green"), told, (aside, "yellow")))
+    line = f" {done.job:<22} {done.rows:>10,} rows  {done.seconds:>6.1f} s"
+    terminal.print(Text.assemble(("✓", "green"), line, (aside, "yellow")))
     for warning in done.warnings:
         terminal.print(Text(f"  {_printable(warning)}", "yellow"))
 
@@ -151,7 +151,7 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
     """What became of each upload, and where those that were published play."""
     from jobs.host.address import playback_address
 
-    colour = {"published": "green", "rejected": "yellow", "refused": "yellow"}
+    colour = {"published": "green", "refused": "yellow", "set aside": "yellow"}
     shown = [(a.title, Text(a.status, colour.get(a.status, "")), a.detail, a.upload_id) for a in answers]
     _table(("title", "status", "reason", "video"), shown)
     for answer in answers:

@@ -6,7 +6,7 @@ A view starts a watch, and its time is the watch's key; so a late view adds a wa
 share, comment, follow, skip, not_interested or report belongs to the viewer's latest view of that video at or before
 it, if that is at most a day old. It keeps its own time, for it is not known before: features count it from then on, and
 `known_by` says what a past moment knew. An impression lends its slot and feed version to a view that does not say its
-own. Impressions and reactions without a view are no watch; they stay in bronze.events.
+own. Impressions and reactions without a view make no watch; they stay in bronze.events.
 
 Watches are made again from all the events around whatever is new, so that the table does not depend on the order in
 which events arrive. Events of a video that is not published wait in quarantine and are looked at again when it is; a
@@ -26,6 +26,7 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch
 from jobs.engine.window import Window
+from jobs.media.status import published
 from serving.interactions import MAX_SHARE, EventType
 
 EVENTS, VIDEOS, WATCHES = "bronze.events", "silver.videos", "silver.watches"
@@ -54,9 +55,9 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
     Where the client said no share, it is watch_ms over the video's duration; where it said no time, that is the share
     of the duration. What neither says is NULL. Views of videos that are not published make no watch.
     """
-    of_pair = Over.partitionBy("user_id", "video_id").orderBy("event_at")
+    pair = Over.partitionBy("user_id", "video_id").orderBy("event_at")
     # By value, not by row: among events of one instant, a reaction sees the view whatever their order.
-    so_far = of_pair.rangeBetween(Over.unboundedPreceding, Over.currentRow)
+    so_far = pair.rangeBetween(Over.unboundedPreceding, Over.currentRow)
     is_view = F.col("event_type") == EventType.VIEW
     slot = F.struct("event_at", "event_id", "position", "feed_version")
     placed = (
@@ -83,14 +84,14 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             for kind, (_, at) in REACTIONS.items()
         ],
     )
-    published = videos.where("status = 'published'").select("video_id", "duration_ms")
+    lengths = published(videos).select("video_id", "duration_ms")
     share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
     # `least` passes over NULL, and would make a full share of none.
     # A clip of a second that ran for a day stays a watch: its share is the highest that a client may report.
     share = F.when(share > MAX_SHARE, MAX_SHARE).otherwise(F.round(share, 6))
     watch_ms = F.coalesce("view.watch_ms", F.round(F.col("view.share_watched") * F.col("duration_ms")).cast("bigint"))
     return (
-        grouped.join(published, on="video_id", how="inner")
+        grouped.join(lengths, on="video_id", how="inner")
         .withColumn("share_watched", share)
         # A view says itself, at its own time, that it was short; a swipe comes later.
         .withColumn(
@@ -123,9 +124,8 @@ def known_by(watches: DataFrame, at: datetime) -> DataFrame:
 def rebuild(lake: Lake, new: DataFrame) -> None:
     """Make the watches again that these new events may have changed; the same events again change nothing."""
     _remake(lake, new)
-    published = lake.read(VIDEOS).where("status = 'published'")
     # Of any type: a like that came while its video was withdrawn belongs to a view from before.
-    waiting = new.join(published, on="video_id", how="left_anti")
+    waiting = new.join(published(lake.read(VIDEOS)), on="video_id", how="left_anti")
     if not waiting.isEmpty():
         lake.quarantine(WATCHES, waiting, WAITS)
 
@@ -138,11 +138,12 @@ def take_up(lake: Lake) -> None:
     """
     if not lake.exists(f"quarantine.{WATCHES}"):
         return
-    refused = lake.read(f"quarantine.{WATCHES}").where(F.array_contains("rules", WAITS))
-    waiting = refused.select("rejected_id", F.from_json("row", WAITING).alias("event")).select("rejected_id", "event.*")
-    published = lake.read(VIDEOS).where("status = 'published'")
+    set_aside = lake.read(f"quarantine.{WATCHES}").where(F.array_contains("rules", WAITS))
+    waiting = set_aside.select("rejected_id", F.from_json("row", WAITING).alias("event")).select(
+        "rejected_id", "event.*"
+    )
     # Persisted, so that exactly those are let go whose watches were made.
-    found = waiting.join(published, on="video_id", how="left_semi").persist()
+    found = waiting.join(published(lake.read(VIDEOS)), on="video_id", how="left_semi").persist()
     try:
         if not found.isEmpty():
             # JSON has times in milliseconds, rounded down; the table has microseconds.
@@ -168,9 +169,11 @@ def run(lake: Lake, window: Window) -> None:
     take_up(lake)
 
 
-def _remake(lake: Lake, near: DataFrame) -> None:
-    """Merge the watches of the viewers and videos of `near` (user_id, video_id, event_at), around its span of time."""
-    touched = near.groupBy("user_id", "video_id").agg(F.min("event_at").alias("first"), F.max("event_at").alias("last"))
+def _remake(lake: Lake, changed: DataFrame) -> None:
+    """Merge the watches of the viewers and videos of `changed` (user_id, video_id, event_at), around its time."""
+    touched = changed.groupBy("user_id", "video_id").agg(
+        F.min("event_at").alias("first"), F.max("event_at").alias("last")
+    )
     touched = touched.persist()
     try:
         # As integers: Python would get them in the machine's zone, where an hour of each autumn happens twice.

@@ -1,6 +1,6 @@
-"""What became of uploads, as their owner is told: published, rejected, refused, or still waiting.
+"""What became of uploads, as their creator is told: published, refused, set aside, or still waiting.
 
-Belongs here: looking an upload up in every table where it may have ended. Why a clip is rejected: refusals.py. What an
+Belongs here: looking an upload up in every table where it may have ended. Why a clip is refused: refusals.py. What an
 upload may say: the contract of bronze.uploads. Printing: jobs/command/console.py.
 """
 
@@ -13,9 +13,12 @@ from typing import Any, Literal
 import data_contracts
 from jobs.arrivals.landing import Upload
 from jobs.engine.query import exists, query
+from jobs.media.status import Status
 from jobs.settings import Settings
 
-UPLOADS, VIDEOS, REFUSED = "bronze.uploads", "silver.videos", 'quarantine."bronze.uploads"'
+UPLOADS, VIDEOS, SET_ASIDE = "bronze.uploads", "silver.videos", 'quarantine."bronze.uploads"'
+Became = Literal["published", "refused", "set aside", "waiting"]
+OF_VIDEO: dict[str, Became] = {Status.PUBLISHED: "published", Status.REJECTED: "refused"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Answer:
 
     upload_id: str
     title: str
-    status: Literal["published", "rejected", "refused", "waiting"]
+    status: Became
     detail: str
     playback_path: str = ""
 
@@ -36,18 +39,18 @@ def answers(uploads: Iterable[Upload], settings: Settings) -> list[Answer]:
     videos: dict[str, Any] = {}
     if exists(VIDEOS, settings):
         sql = f"SELECT video_id, status, reason, playback_path FROM {VIDEOS} WHERE video_id IN ({ids})"
-        videos = {row[0]: (row[1], row[2] or "", row[3] or "") for row in query(sql, settings)[1]}
+        videos = {row[0]: (OF_VIDEO[row[1]], row[2] or "", row[3] or "") for row in query(sql, settings)[1]}
     taken_in = set()
     if exists(UPLOADS, settings):
         taken_in = {row[0] for row in query(f"SELECT upload_id FROM {UPLOADS} WHERE upload_id IN ({ids})", settings)[1]}
-    refused = {}
+    set_aside = {}
     if exists(f"quarantine.{UPLOADS}", settings):
-        # What its owner mended and handed in again was taken in; the first attempt is still set aside.
+        # What its creator mended and handed in again was taken in; the first attempt is still in quarantine.
         key = "json_extract_string(\"row\", '$.upload_id')"
-        sql = f"SELECT {key}, flatten(list(rules)) FROM {REFUSED} WHERE {key} IN ({ids}) GROUP BY 1"
-        refused = {upload_id: ("refused", _reasons(rules)) for upload_id, rules in query(sql, settings)[1]}
-    refused = {upload_id: told for upload_id, told in refused.items() if upload_id not in taken_in}
-    became: dict[str, Any] = {**refused, **videos}
+        sql = f"SELECT {key}, flatten(list(rules)) FROM {SET_ASIDE} WHERE {key} IN ({ids}) GROUP BY 1"
+        set_aside = {upload_id: ("set aside", _reasons(rules)) for upload_id, rules in query(sql, settings)[1]}
+    set_aside = {upload_id: answer for upload_id, answer in set_aside.items() if upload_id not in taken_in}
+    became: dict[str, Any] = {**set_aside, **videos}
     return [Answer(u.upload_id, u.title, *became.get(u.upload_id, ("waiting", ""))) for u in landed]
 
 

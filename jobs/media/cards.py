@@ -12,6 +12,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from jobs.media.status import published
 from serving.feed_store.shapes import MEDIA
 
 
@@ -27,7 +28,7 @@ def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
         if totals is None
         else videos.join(totals.select("video_id", "views_total", "likes_total"), on="video_id", how="left")
     )
-    return counted.where("status = 'published'").select(
+    return published(counted).select(
         "video_id",
         "user_id",
         F.coalesce("title", F.lit("")).alias("title"),

@@ -1,4 +1,4 @@
-"""Publishes uploads: each becomes a row of silver.videos, playable or rejected with its reason.
+"""Publishes uploads: each becomes a row of silver.videos, published or refused with its reason.
 
 Belongs here: from one upload to its rows, and doing so for many in parallel. What a clip is: probe.py. How it is
 encoded: ladder.py. silver.renditions is written first, so that a published video always has its renditions. A clip that
@@ -26,6 +26,7 @@ from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.media.refusals import Reason, Refused
+from jobs.media.status import Status
 
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
 
@@ -36,7 +37,7 @@ BATCH_CLIPS = 100
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one clip became: its measured columns of silver.videos and its renditions, or the machine's trouble."""
+    """What one clip became: its measured columns of silver.videos and its renditions, or the fault of the machine."""
 
     upload_id: str
     video: dict[str, Any] | None
@@ -62,7 +63,7 @@ def imports(new: DataFrame) -> DataFrame:
         F.lit(None).cast("int").alias("width"),
         F.lit(None).cast("int").alias("height"),
         F.lit(None).cast("boolean").alias("has_audio"),
-        F.lit("published").alias("status"),
+        F.lit(Status.PUBLISHED).alias("status"),
         F.lit(None).cast("string").alias("reason"),
         F.col("uploaded_at").alias("published_at"),
         F.lit(None).cast("string").alias("media_hash"),
@@ -73,9 +74,9 @@ def imports(new: DataFrame) -> DataFrame:
 
 
 def clips(new: DataFrame, measured: DataFrame) -> DataFrame:
-    """Uploaded clips as rows of silver.videos: what their owners said, and what was measured (MEASURED)."""
-    said = new.select("upload_id", "user_id", "title", "hashtags", "hashtags_at", "uploaded_at", "source")
-    return said.join(measured, on="upload_id", how="inner").select(
+    """Uploaded clips as rows of silver.videos: what their creators stated, and what was measured (MEASURED)."""
+    stated = new.select("upload_id", "user_id", "title", "hashtags", "hashtags_at", "uploaded_at", "source")
+    return stated.join(measured, on="upload_id", how="inner").select(
         F.col("upload_id").alias("video_id"),
         "user_id",
         "title",
@@ -96,11 +97,12 @@ def clips(new: DataFrame, measured: DataFrame) -> DataFrame:
 
 
 def publish_clip(upload: Row, landing: Path, media: Path) -> Outcome:
-    """Probe and transcode one uploaded file; a bad file is a rejected video, never an error. Runs in a Spark worker."""
+    """Probe and transcode one clip, in a Spark worker. A refused clip is an outcome, and not an error."""
     try:
         return playable(upload, landing, media)
     except Refused as refused:
-        row = {"upload_id": upload.upload_id, "status": "rejected", "reason": str(refused)}
+        # By value, here and below: Spark's JVM reads plain text and no enum of Python's.
+        row = {"upload_id": upload.upload_id, "status": Status.REJECTED.value, "reason": str(refused)}
         return Outcome(upload.upload_id, row, [])
     except ReelmillError as error:
         trouble = str(error)
@@ -128,7 +130,7 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
     best = variants[-1]
     video = {
         "upload_id": upload.upload_id,
-        "status": "published",
+        "status": Status.PUBLISHED.value,
         # The video is fine and worth showing; that its sound was lost must not be lost too.
         "reason": "audio_dropped: no frame of its sound decodes" if seen.has_dead_audio else None,
         "duration_ms": round(best.seconds * 1000),
@@ -223,7 +225,7 @@ def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
 
 @job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
 def run(lake: Lake, window: Window) -> None:
-    """Publish every upload that has no video yet, oldest first. No upload, or no new one, is no work and no error.
+    """Publish every upload that has no video yet, oldest first. Without a new upload there is nothing to do.
 
     Warns of clips that could not be made for a reason of the machine's; they stay new, and the next run tries them.
     """

@@ -1,4 +1,4 @@
-"""What the owner of an upload is told, and what `reelmill upload` exits with."""
+"""What the creator of an upload is told, and what `reelmill upload` exits with."""
 
 from __future__ import annotations
 
@@ -36,25 +36,27 @@ def handed_in(lake: Lake, clip: Path, user: str = "ann", title: str | None = Non
     return upload
 
 
-def test_a_title_too_long_or_an_empty_user_is_refused_with_its_rule_until_it_is_mended(lake: Lake, clip: Path) -> None:
+def test_a_title_too_long_or_an_empty_user_is_set_aside_with_its_rule_until_it_is_mended(
+    lake: Lake, clip: Path
+) -> None:
     nobody, book = handed_in(lake, clip, user=""), handed_in(lake, clip, title="x" * 2001)
-    told = {
+    statuses = {
         answer.upload_id: (answer.status, answer.detail.split(":")[0])
         for answer in answers([nobody, book], lake.settings)
     }
-    assert told == {
-        nobody.upload_id: ("refused", "user_id_is_an_id"),
-        book.upload_id: ("refused", "title_is_not_a_book"),
+    assert statuses == {
+        nobody.upload_id: ("set aside", "user_id_is_an_id"),
+        book.upload_id: ("set aside", "title_is_not_a_book"),
     }
     mended = handed_in(lake, clip, title="x")
     assert [answer.status for answer in answers([mended], lake.settings)] == ["waiting"]
 
 
-def test_the_command_shows_what_was_refused_and_exits_with_1(lake: Lake, clip: Path) -> None:
+def test_the_command_shows_what_was_set_aside_and_exits_with_1(lake: Lake, clip: Path) -> None:
     words = ["upload", str(clip), "--title", "x" * 2001]
     done = CliRunner().invoke(cli, words, env={"REELMILL_HOME": str(lake.settings.home)}, catch_exceptions=False)
     assert done.exit_code == 1
-    assert "refused" in done.output and "title_is_not_a_book" in done.output
+    assert "set aside" in done.output and "title_is_not_a_book" in done.output
 
 
 def test_an_upload_ends_with_an_address_that_plays_and_can_be_asked_for_at_once(lake: Lake, draw: Draw) -> None:
