@@ -83,12 +83,12 @@ def asset_of(job: Job) -> dg.AssetsDefinition:
 
 def result(name: str, run: Run, settings: Settings) -> dg.MaterializeResult[None]:
     """What a run did to one asset."""
-    said = verdicts(name, run, settings) if name in WRITERS else []
+    evaluations = verdicts(name, run, settings) if name in WRITERS else []
     checked = [
         dg.AssetCheckResult(
             asset_key=v.asset_key, check_name=v.check_name, passed=v.passed, severity=v.severity, metadata=v.metadata
         )
-        for v in said
+        for v in evaluations
     ]
     return dg.MaterializeResult(asset_key=key(name), metadata=metadata(name, run, settings), check_results=checked)
 

@@ -146,13 +146,13 @@ def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEval
         for check in {REQUIRED_COLUMNS if rule in missing else rule for rule in rules}:
             broken[check] += count
     touched = table in run.versions or bool(aside)
-    said = []
+    evaluations = []
     for check in described_checks(contract):
         if check == DATA_IS_FRESH:
-            said += _age(contract, run, settings)
+            evaluations += _age(contract, run, settings)
         elif touched:
-            said.append(_verdict(table, check, broken[check] == 0, {"rows set aside": broken[check]}))
-    return said
+            evaluations.append(_verdict(table, check, broken[check] == 0, {"rows set aside": broken[check]}))
+    return evaluations
 
 
 def _age(contract: Contract, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:

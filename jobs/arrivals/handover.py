@@ -43,8 +43,12 @@ def refuse_another(settings: Settings, source: str, name: str) -> None:
 
 def timestamp(milliseconds: int) -> str:
     """ISO-8601 in UTC, for milliseconds since 1970; negative ones too, which `fromtimestamp` refuses on Windows."""
-    moment = EPOCH + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant(EPOCH + timedelta(milliseconds=milliseconds))
+
+
+def instant(time: datetime) -> str:
+    """A time with a zone as ISO-8601 in UTC, down to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def json_line(row: Mapping[str, object]) -> bytes:

@@ -1,4 +1,4 @@
-"""Puts files from outside into the landing area, with what their owner says of them.
+"""Puts files from outside into the landing area, with what their creator states of them.
 
 Belongs here: what `reelmill upload` does, and the layout of the landing area: first files/<upload_id>.<extension>,
 then one line per upload in manifests/*.jsonl. No judgement on content: a bad file is kept, and publish.py says why.
@@ -11,10 +11,10 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from jobs.arrivals.handover import hand_over, json_line
+from jobs.arrivals.handover import hand_over, instant, json_line
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 
@@ -69,7 +69,6 @@ def land(
     for what, value in (("user", user_id), ("sound", sound_id), ("duet", duet_of), ("stitch", stitch_of)):
         if value is not None and readable(value) != value:
             raise Unreadable(f"The id of the {what} is not UTF-8: {readable(value)}. Nothing was uploaded.")
-    stamp = uploaded_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     uploads: dict[str, Upload] = {}
     sources: dict[str, Path] = {}
     for path in expand(files):
@@ -88,7 +87,7 @@ def land(
             source=source,
             bytes=path.stat().st_size,
             duration_ms=None,
-            uploaded_at=stamp,
+            uploaded_at=instant(uploaded_at),
         )
     # All the lines before the first copy: a file without a line is an orphan that nobody would ever look at.
     lines = [json_line(asdict(upload)) for upload in uploads.values()]

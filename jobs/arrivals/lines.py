@@ -12,7 +12,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
-# Of a refused line: enough to see what was wrong. A line has no limit, a row of a table that people read should.
+# Of a broken line: enough to see what was wrong. A line has no limit, a row of a table that people read should.
 MAX_KEPT = 16_384
 
 
@@ -29,7 +29,7 @@ def is_one_object(line: str) -> Column:
 
 
 def kept(broken: DataFrame) -> DataFrame:
-    """Refused lines (`line` and others) as quarantine keeps them: the beginning of each, and every copy.
+    """Broken lines (`line` and others) as quarantine keeps them: the beginning of each, and every copy.
 
     Quarantine keeps equal rows once, so `copy` counts the equal ones of a file from 1. They are told apart by nothing
     else, so that the same file read again gives the same rows.

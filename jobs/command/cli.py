@@ -330,8 +330,8 @@ def main() -> NoReturn:
             raise
         # Errors of data_contracts and serving know nothing of ours, but are written for people just as well.
         ours = isinstance(error, ReelmillError) or type(error).__module__.startswith(("data_contracts", "serving"))
-        said = str(error) if ours else f"{type(error).__name__}: {error} (`reelmill --debug ...` shows where.)"
-        click.echo(click.style("Error: ", fg="red") + " ".join(said.split()), err=True)
+        text = str(error) if ours else f"{type(error).__name__}: {error} (`reelmill --debug ...` shows where.)"
+        click.echo(click.style("Error: ", fg="red") + " ".join(text.split()), err=True)
         sys.exit(1)
     sys.exit(0)
 

@@ -82,8 +82,8 @@ def _ffmpeg(settings: Settings) -> tuple[bool, str]:
         path = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as missing:
         return False, f"{missing} Run `make setup`; its wheel brings one."
-    said = subprocess.run([path, "-version"], capture_output=True, text=True).stdout
-    return True, f"{said.split(' Copyright')[0]} at {path}"
+    output = subprocess.run([path, "-version"], capture_output=True, text=True).stdout
+    return True, f"{output.split(' Copyright')[0]} at {path}"
 
 
 def _redis(settings: Settings) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Takes events in from the spool, each exactly once, and keeps every line that is no event with the reason.
+"""Takes events in from the spool, each exactly once, and keeps every line that is not an event, with the reason.
 
 Belongs here: emptying the spool, telling an event from a broken line, dropping repeated deliveries, setting aside a
 second event that was given the key of another. Whether an event's values are plausible is said by the contract
@@ -38,10 +38,11 @@ STRICT_JSON = {
 
 
 def parse(lines: DataFrame) -> DataFrame:
-    """Lines (line, file, modified_at) to the columns of bronze.events, `line`, `file`, and `reason` where it is none.
+    """Lines (line, file, modified_at) to the columns of bronze.events, `line`, `file` and `reason`.
 
-    `received_at` is the event's own; where it says none, the time at which its file was last modified, but never
-    before the event. A line holds exactly one JSON object; what two torn writes leave behind on one line is refused.
+    `reason` says why the line is not an event, and is NULL for an event. `received_at` is the event's own; without one,
+    the time at which its file was last modified, but never before the event. A line holds exactly one JSON object: what
+    two torn writes leave behind on one line is not an event.
     """
     columns = data_contracts.load(TABLE).columns
     fields = ", ".join(f"{c.name}: string" for c in columns)
@@ -90,7 +91,7 @@ def once(events: DataFrame) -> DataFrame:
 
 
 def contradicting(events: DataFrame, kept: DataFrame) -> DataFrame:
-    """The events whose key is kept with other content; a retry differs in its time of receipt, which is no content."""
+    """The events whose key is kept with other content; a retry differs in its time of receipt, which does not count."""
     contract = data_contracts.load(TABLE)
     key = list(contract.key)
     content = [c.name for c in contract.columns if c.name not in (*key, "received_at")]
@@ -117,9 +118,9 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
         inserted = commit.rows if commit and commit.version > before else 0
         # Where every key was new, none was there before, and the table need not be read once more.
         if inserted < good.count():
-            others = contradicting(good, lake.read(TABLE))
-            if not others.isEmpty():
-                lake.quarantine(TABLE, others, "same_key_same_content")
+            contradictions = contradicting(good, lake.read(TABLE))
+            if not contradictions.isEmpty():
+                lake.quarantine(TABLE, contradictions, "same_key_same_content")
     finally:
         parsed.unpersist()
 
@@ -142,7 +143,7 @@ def run(lake: Lake, window: Window) -> None:
 
 
 def _typed(text: Column, kind: str) -> Column:
-    """The text as the contract's type, NULL where it is none; an empty text says nothing."""
+    """The text as the contract's type; NULL when it cannot be read as one, and for an empty text."""
     if kind == "string":
         return F.when(text != "", text)
     if kind == "timestamp":

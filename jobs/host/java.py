@@ -53,6 +53,6 @@ def find() -> Java | None:
 def _version(java: Path) -> int | None:
     if not java.exists():
         return None
-    said = subprocess.run([str(java), "-XX:-UsePerfData", "-version"], capture_output=True, text=True).stderr
-    match = re.search(r'version "(\d+)', said)
+    output = subprocess.run([str(java), "-XX:-UsePerfData", "-version"], capture_output=True, text=True).stderr
+    match = re.search(r'version "(\d+)', output)
     return int(match.group(1)) if match else None

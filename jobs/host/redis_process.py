@@ -174,8 +174,8 @@ def _remembered(folder: Path) -> int | None:
 
 def _remember(folder: Path, port: int) -> None:
     """Before the start: from then on the server can be found, even if this process is killed in between."""
-    with appearing(folder / "server.json") as mine:
-        mine.write_text(json.dumps({"port": port}))
+    with appearing(folder / "server.json") as unfinished:
+        unfinished.write_text(json.dumps({"port": port}))
 
 
 def _log(folder: Path) -> str:

@@ -20,12 +20,12 @@ def secret(settings: Settings) -> str:
     """
     path = settings.home / "secret"
     if not path.exists():
-        mine = settings.home / f".secret.{os.getpid()}"
-        mine.touch(mode=0o600)
-        mine.write_text(secrets.token_urlsafe(32))
-        sync(mine)
+        draft = settings.home / f".secret.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(32))
+        sync(draft)
         with contextlib.suppress(FileExistsError):
-            os.link(mine, path)
-        mine.unlink()
+            os.link(draft, path)
+        draft.unlink()
         sync(settings.home)
     return path.read_text()

@@ -51,7 +51,7 @@ MOVIES = (_MOVIE, Column("title", "a title of one line", words), Column("genres"
 
 
 class BadHoldOut(ReelmillError):
-    """The share to hold out is none."""
+    """The share to hold out is not one from 0 up to 1."""
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def uploads(
         first_rated[movie] = min(at, first_rated.get(movie, at))
     beginning = int(kept.times.min())
     for movie, (title, genres) in movies.items():
-        known = [at for at in (_first_of_year(title), first_rated.get(movie)) if at is not None]
-        uploaded_at = min(known, default=beginning)
+        times = [at for at in (_first_of_year(title), first_rated.get(movie)) if at is not None]
+        uploaded_at = min(times, default=beginning)
         named = [] if genres == NO_GENRES else [hashtag(genre) for genre in genres.split("|")]
         given = {**tags.get(movie, {}), **dict.fromkeys(named, uploaded_at)}
         hashtags = [tag for tag in dict.fromkeys([*named, *given]) if tag][:MAX_HASHTAGS]

@@ -38,10 +38,10 @@ def opened(path: str, containers: str) -> Any:
         options = {"format_whitelist": containers, "protocol_whitelist": "file"}
         return av.open(path, options=options, metadata_errors="ignore")
     except (av.error.FFmpegError, ValueError) as error:
-        raise Unopened(told(error)) from None
+        raise Unopened(message_of(error)) from None
 
 
-def told(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """An error of libav without its number and our path."""
     return str(getattr(error, "strerror", None) or error)
 
@@ -60,7 +60,7 @@ def packets_of(container: Any, streams: list[Any], troubles: list[str]) -> Itera
             # PyAV's own, at the end of a file in the middle of which a stream appeared.
             return
         except (av.error.FFmpegError, ValueError) as error:
-            troubles.append(told(error))
+            troubles.append(message_of(error))
         return
 
 
@@ -197,7 +197,7 @@ def decoded(path: str, containers: str, max_pixels: str, indexes: list[int]) -> 
                 frames = packet.decode()
             except (av.error.FFmpegError, ValueError, MemoryError) as error:
                 is_good = False
-                one["error"] = one["error"] or told(error)
+                one["error"] = one["error"] or message_of(error)
             if packet.size and not packet.is_discard:
                 one["packets"].append([packet.pts, is_good, packet.is_keyframe])
             for frame in frames:
@@ -241,7 +241,7 @@ def main() -> None:
     except Unopened as error:
         seen = {"unopened": str(error)}
     except av.error.FFmpegError as error:
-        seen = {"failed": told(error)}
+        seen = {"failed": message_of(error)}
     except MemoryError:
         seen = {"failed": f"it takes more than {MEMORY_BYTES // 1024**3} GiB of memory to decode"}
     sys.stdout.write(json.dumps(seen))

@@ -1,6 +1,6 @@
 """What a file that libav cannot open seems to be, from its first bytes.
 
-Belongs here: a better word than "unknown" for its owner. Nothing is decided on it but the words.
+Belongs here: telling its creator more than "unknown". Only the words of a refusal depend on it.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def frame_rate(starts: Sequence[float], stated: Sequence[Fraction]) -> Fraction:
     alike = [one for one in steps if 0.5 * usual <= one <= 1.5 * usual]
     moving = alike if len(alike) > 0.6 * len(steps) else [one for one in steps if one <= HOLE * mean]
     measured = len(moving) / sum(moving)
-    for known in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
-        near = [rate for rate in known if abs(float(rate) / measured - 1) < NEAR]
+    for rates in ([rate for rate in stated if rate in USUAL_RATES], USUAL_RATES, stated):
+        near = [rate for rate in rates if abs(float(rate) / measured - 1) < NEAR]
         if near:
             return min(near, key=lambda rate: abs(float(rate) - measured))
     return Fraction(measured).limit_denominator(1000)

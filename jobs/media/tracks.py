@@ -75,10 +75,10 @@ def choose(container: str, brand: str, streams: list[Track]) -> tuple[Track, lis
     if not pictures:
         kinds = sorted({s.type for s in streams})
         raise Refused(Reason.NO_VIDEO, f"{container} with {', '.join(kinds)}")
-    known = [s for s in pictures if s.codec is not None]
-    if not known:
+    decodable = [s for s in pictures if s.codec is not None]
+    if not decodable:
         raise Refused(Reason.UNDECODABLE, "its video is in no format that we can decode")
-    picture = min(known, key=lambda s: (s.packets < 2, not s.is_default, -s.width * s.height, s.index))
+    picture = min(decodable, key=lambda s: (s.packets < 2, not s.is_default, -s.width * s.height, s.index))
     if brand in STILL_BRANDS and picture.packets < 2:
         raise Refused(Reason.STILL_IMAGE, f"a photograph ({brand.upper()}), not a video")
     ranked = sorted(
