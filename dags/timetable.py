@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Ticks(CronTriggerTimetable):
-    """Airflow's cron timetable, for which a backfill says nothing of the runs to come.
+    """Airflow's cron timetable, for which a backfill does not decide when the next run is due.
 
     Airflow takes the newest backfilled day for the last scheduled one. The next tick after it was long ago, and without
     catch-up it would at once start the newest tick that is over: a night that nobody asked for.

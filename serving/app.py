@@ -63,7 +63,7 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
             await asyncio.to_thread(spool.close)
             await reader.close()
 
-    # FastAPI's own /docs fetches its script from a CDN, and is an empty page where there is no way there.
+    # FastAPI's own /docs fetches its script from a CDN, and is an empty page without internet.
     app = FastAPIOffline(
         title="Reelmill",
         version=version("reelmill"),

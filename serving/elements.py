@@ -14,7 +14,7 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{\]},]', re.DOTA
 
 
 def elements(text: bytes, at_most: int) -> list[bytes] | None:
-    """The text of each element; None where this is no array, or its brackets do not close. Stops after `at_most` + 1.
+    """The text of each element, of the first `at_most` + 1; None for text that is not an array or never closes.
 
     Only strings, brackets and commas are looked at, in one pass without recursion: however deep, nothing can fail.
     """

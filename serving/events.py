@@ -177,7 +177,7 @@ def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
 def _take(spool: EventSpool, body: bytes, received_at: datetime) -> tuple[Receipt, list[tuple[str, str]]]:
     """Keep the good events, then the others; also returns who (first) refused which video (second).
 
-    Raises Problem for a body that is no batch at all.
+    Raises Problem for a body that is not a batch at all.
     """
     receipt = Receipt(accepted=[], rejected=[])
     records = []

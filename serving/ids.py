@@ -26,7 +26,7 @@ def is_id(text: str) -> bool:
 
 
 def why_not(text: str) -> str:
-    """What an id must be, to be said of one that is not."""
+    """What an id must be, for whoever sent something else."""
     shown = text if len(text) <= 40 else f"{text[:40]}..."
     return f"{shown!r} is not an id: 1 to {MAX_ID} characters, none of them / or a control character, and not . or .."
 

@@ -41,7 +41,7 @@ def recover(folder: Path) -> int:
 
 
 def visible(folder: Path) -> list[Path]:
-    """The complete files that wait to be taken in; none where there is no folder."""
+    """The complete files that wait to be taken in; an empty list while there is no folder."""
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         return sorted(Path(entry.path) for entry in entries if _is_visible(entry.name))
     return []
@@ -88,7 +88,7 @@ def _is_visible(name: str) -> bool:
 
 
 def _day_of(name: str) -> date:
-    """The day that a name says; what is not ours has none, and stays."""
+    """The day in a name; the last of all days for a name that is not ours, so that it stays."""
     try:
         return date.fromisoformat(name)
     except ValueError:

@@ -20,11 +20,11 @@ from jobs.host.files import appearing
 
 
 class NothingToUpload(ReelmillError):
-    """A path to upload does not exist, is no regular file, or is a folder without files."""
+    """A path to upload does not exist, is not a regular file, or is a folder without files."""
 
 
 class Unreadable(ReelmillError):
-    """A file to upload cannot be read, or an id that was given is no text."""
+    """A file to upload cannot be read, or an id that was given is not text."""
 
 
 @dataclass(frozen=True)

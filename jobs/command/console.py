@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.media.answers import Answer
     from jobs.settings import Settings
 
-# No markup: a title such as "[/b]" is somebody's words. Written to a file or a pipe there is no width to keep to.
+# No markup: a title such as "[/b]" is shown as it is. A file or a pipe has no width to keep to.
 terminal = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 

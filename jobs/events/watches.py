@@ -156,7 +156,7 @@ def take_up(lake: Lake) -> None:
 
 @job(every="5min", reads=[EVENTS, VIDEOS], writes=[WATCHES])
 def run(lake: Lake, window: Window) -> None:
-    # Before the first event there is nothing to read, and that is no error.
+    # Before the first event there is nothing to read, and that is not an error.
     if not lake.exists(EVENTS):
         return
     new = (
@@ -195,6 +195,6 @@ def _remake(lake: Lake, changed: DataFrame) -> None:
 
 
 def _within(since: str, event_at: Column) -> Column:
-    """Whether an event is at or after `since` by at most BELONGS; false where there is no `since`."""
+    """Whether an event is at or after `since` by at most BELONGS; false while `since` is NULL."""
     limit = F.col(since) + F.expr(f"INTERVAL '{int(BELONGS.total_seconds())}' SECOND")
     return F.col(since).isNotNull() & (event_at <= limit)

@@ -1,7 +1,7 @@
-"""Hands tonight's feeds to the endpoint: every viewer's, one for strangers, and what it says of each video.
+"""Hands tonight's feeds to the endpoint: every viewer's, one for strangers, and the card of each video.
 
 Belongs here: from tables to the slots that clients read, and which night is served. The keys in Redis and the switch to
-a new version: serving/feed_store/. What is said of a video: jobs/media/cards.py. The order of a feed: build.py.
+a new version: serving/feed_store/. Cards: jobs/media/cards.py. The order of a feed: build.py.
 
 A night's order is what it was; whether a video may be shown is asked of the tables as they are now, since a video may
 have been withdrawn, or refused by this viewer, after the night's feeds were built.

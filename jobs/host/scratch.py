@@ -1,6 +1,6 @@
 """Where the process, its JVM and the libraries put what they need for a moment: below the home, and gone afterwards.
 
-Belongs here: the folder, who is told of it, and clearing it. Files that are kept appear whole by files.py.
+Belongs here: choosing the folder, telling the libraries, and clearing it. Files that are kept appear whole by files.py.
 
 Left alone, Spark, Feast and the JVM leave folders in /tmp, which is small on many machines, everybody's, and emptied by
 nobody while it is up.

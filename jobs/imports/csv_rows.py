@@ -35,7 +35,7 @@ class BadFile(ReelmillError):
 class Column:
     """A column by its name in the header, what its values look like in words, and how to read one.
 
-    `parse` raises ValueError for text that is no such value.
+    `parse` raises ValueError for any other text.
     """
 
     name: str

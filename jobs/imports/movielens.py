@@ -38,7 +38,7 @@ MAX_HASHTAGS = (
 )
 REPORT_EVERY = 20_000  # rows
 YEAR = re.compile(r"\((\d{4})(?:[-–]\d{0,4})?\)$")  # "(1995)", "(2006–2007)", "(2006–)"
-FIRST_FILM_YEAR = 1870  # MovieLens' oldest title is of 1874; a smaller number in brackets is no year
+FIRST_FILM_YEAR = 1870  # MovieLens' oldest title is of 1874; a smaller number in brackets is not a year
 LAST_SECOND = 4_102_444_799  # the end of 2099: catches times in milliseconds
 
 _ID = whole_number(1, 10**15)
@@ -270,7 +270,7 @@ def _read_tags(
 
 
 def _counted(path: Path, columns: tuple[Column, ...], tell: Progress) -> Iterator[tuple[int, list[Any]]]:
-    """Rows with their line numbers, told of on the way."""
+    """Rows with their line numbers, reporting progress on the way."""
     total = _count_lines(path) - 1
     line = 1
     for line, row in enumerate(read_rows(path, columns), start=2):

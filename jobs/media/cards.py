@@ -1,4 +1,4 @@
-"""What the endpoint says of each published video, from its publication on.
+"""The card of each published video, by which the endpoint answers for it from its publication on.
 
 Belongs here: from silver.videos to these cards, and handing them over. What a card holds, and where it lies in Redis:
 serving/feed_store/. Feeds: jobs/feeds/publish.py.

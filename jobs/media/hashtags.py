@@ -21,5 +21,5 @@ def normal_hashtag(text: str) -> str:
 
 
 def normal_hashtags(texts: Iterable[str | None]) -> list[str]:
-    """Each normal hashtag once, in the order given; what says nothing is left out."""
+    """Each normal hashtag once, in the order given; empty ones are left out."""
     return list(dict.fromkeys(tag for text in texts if text is not None and (tag := normal_hashtag(text))))

@@ -78,7 +78,7 @@ def peak_bps(sizes: list[int], lengths: list[float]) -> int:
     """The peak segment bit rate of RFC 8216 4.3.4.2, in bit/s.
 
     The largest rate over consecutive segments that together last 0.5 to 1.5 target durations: a last segment of one
-    frame, mostly container, is no peak by itself. A clip shorter than that has only its average.
+    frame, mostly container, is not a peak by itself. A clip shorter than that has only its average.
     """
     target = max(round(length) for length in lengths)
     peak = sum(sizes) * 8 / sum(lengths)

@@ -28,7 +28,7 @@ INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 def parsed(lines: DataFrame) -> DataFrame:
     """Manifest lines (`line`, `file`) to the columns of bronze.uploads, and `problem`: NULL for a good line.
 
-    Blank lines are no lines. A line with a problem has only `line`, `file` and `problem` to be trusted.
+    Blank lines are skipped. A line with a problem has only `line`, `file` and `problem` to be trusted.
     """
     columns = data_contracts.load(TABLE).columns
     # A manifest has the table's own columns, and JSON no type for times.

@@ -262,7 +262,7 @@ def displayed(width: int, height: int, pixel_aspect: Fraction, rotation: int) ->
     """Stored pixels to displayed ones: stretched to square, then turned.
 
     As in ffmpeg's autorotate, only a turn within a degree of 90 or 270 swaps the sides; an odd angle keeps the frame.
-    An aspect that libav reports as zero or absurd is no aspect.
+    An aspect that libav reports as zero or absurd is ignored.
     """
     if Fraction(1, 10) < pixel_aspect < 10:
         width = max(1, round(width * pixel_aspect))

@@ -23,7 +23,7 @@ from av.stream import Disposition
 
 MEMORY_BYTES = 4 * 1024**3
 MAX_GAPS = 1000
-# Shorter steps are no gap worth a look; without decoding times, pictures that depend on later ones go back and forth.
+# Shorter steps are not worth a look; without decoding times, pictures that depend on later ones go back and forth.
 GAP_SECONDS = 0.3
 MAX_SKIPS = 100_000
 

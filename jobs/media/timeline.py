@@ -103,7 +103,7 @@ def hole(gaps: Sequence[tuple[float, int]], seconds: float, packets: int, weight
     """Seconds of gaps (seconds, bytes of the file that belong to no packet) that are damage, not a picture held.
 
     Where packets were overwritten, the file goes on while the packets stop: at least half of what the track, of
-    `weight` bytes and so many packets in `seconds`, would have held. Padding between usual steps is no hole.
+    `weight` bytes and so many packets in `seconds`, would have held. Padding between usual steps is not a hole.
     """
     rate, usual = weight / max(seconds, 0.1), seconds / max(packets, 1)
     return sum(gap for gap, skipped in gaps if gap > HOLE * usual and skipped > 0.5 * gap * rate)

@@ -1,4 +1,4 @@
-"""What the endpoint says of each published video: written by the night it is of, never replaced by an older one.
+"""Cards of published videos in Redis: written by the night they are of, never replaced by an older one.
 
 Belongs here: writing these values and letting go of those that a newer night no longer has. Their fields:
 shapes.py. Their values: jobs/media/cards.py.

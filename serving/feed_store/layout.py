@@ -80,7 +80,7 @@ class Pointer(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes | None) -> Pointer | None:
-        """The pointer; None where there is none, or something else stands in its place."""
+        """The pointer; None while nothing, or something else, stands in its place."""
         found = _POINTER_TEXT.fullmatch(raw or b"")
         return cls(found[1].decode(), found[2].decode()) if found else None
 
