@@ -17,6 +17,7 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.features.hashtags import dated_hashtags
+from jobs.media.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,9 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
         F.transform(dated_hashtags(), lambda tag: F.coalesce(F.unix_micros(tag["given_at"]), F.lit(int(ALWAYS)))).alias(
             "given"
         ),
-        F.when(F.col("status") == "published", F.unix_micros("published_at")).otherwise(int(NEVER)).alias("published"),
+        F.when(F.col("status") == Status.PUBLISHED, F.unix_micros("published_at"))
+        .otherwise(int(NEVER))
+        .alias("published"),
     ).toPandas()
     catalogue = catalogue.sort_values("video_id", ignore_index=True)
     ids = catalogue["video_id"].to_numpy(dtype=object)
