@@ -5,6 +5,8 @@ missed days covers them all in one go, so a pause of a week needs one run, not s
 
 **Backfill** a range after a correction with *Trigger*, *Backfill* (docs/operations.md). A day computed twice gives the
 same rows.
+
+Belongs here: when the daily pipeline runs. Its jobs: jobs/engine/cadence.py. How a pipeline becomes a DAG: wiring.py.
 """
 
 from datetime import timedelta

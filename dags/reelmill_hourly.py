@@ -1,6 +1,8 @@
 """Airflow DAG: every hour, what cannot wait for the night, after everything that has arrived by then.
 
 The same as `reelmill pipeline hourly`: the five-minute jobs first, so that the hour's jobs see the newest events.
+
+Belongs here: when the hourly pipeline runs. Its jobs: jobs/engine/cadence.py. How a pipeline becomes a DAG: wiring.py.
 """
 
 from datetime import timedelta

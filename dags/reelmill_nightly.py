@@ -7,6 +7,8 @@ that came late; and it makes this DAG complete by itself: trigger it on a fresh 
 
 **Red?** Until the last task is green the feeds of the night before stay in service. Repair, then clear the failed task:
 it and all that follow run again for the same day.
+
+Belongs here: when the nightly pipeline runs. Its jobs: jobs/engine/cadence.py. How a pipeline becomes a DAG: wiring.py.
 """
 
 from datetime import timedelta
