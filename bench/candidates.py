@@ -47,10 +47,10 @@ def now(world: World) -> int:
 def plain_cosine(snapshot: Snapshot) -> Propose:
     """Videos are alike when the same people watched both: |both| / sqrt(|one| * |other|)."""
     world = snapshot.world
-    user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))
-    shape = (len(world.users), len(world.videos))
-    watched = csr_matrix((np.ones(len(user)), (user, world.video)), shape=shape)
-    scale = diags(1 / np.sqrt(np.maximum(snapshot.viewers, 1)))
+    viewer = np.repeat(np.arange(len(world.viewers)), np.diff(world.starts))
+    shape = (len(world.viewers), len(world.videos))
+    watched = csr_matrix((np.ones(len(viewer)), (viewer, world.video)), shape=shape)
+    scale = diags(1 / np.sqrt(np.maximum(snapshot.audience, 1)))
     alike = (scale @ (watched.T @ watched) @ scale).tocsr()
     alike.setdiag(0)
     return partial(propose_similar, world.videos, alike)
@@ -59,12 +59,12 @@ def plain_cosine(snapshot: Snapshot) -> Propose:
 def measure(source: Source, world: World, held: dict[str, dict[str, float]]) -> tuple[NDArray[np.float64], float]:
     """nDCG@10 of each person, and the seconds of one processor for similarities and proposals."""
     started = time.process_time()
-    moments = [Moment(n, now(world)) for n, user in enumerate(world.users) if user in held]
+    moments = [Moment(n, now(world)) for n, viewer in enumerate(world.viewers) if viewer in held]
     proposed = list(proposals([source], take_snapshot(world, now(world)), moments))
     seconds = time.process_time() - started
     values = []
     for proposal in proposed:
-        ratings = dict(held[world.users[proposal.moment.user]])
+        ratings = dict(held[world.viewers[proposal.moment.viewer]])
         shown = [world.videos[v] for v in proposal.found.videos[:10]]
         gains = [ratings.pop(video, 0.0) / 5 for video in shown] + [rating / 5 for rating in ratings.values()]
         # What is not shown ranks below what is, but an nDCG over fewer than ten shown must not count it.

@@ -54,7 +54,7 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
     at, snapshot_at = F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot_at")
     rows = moments.select("user_id", at, snapshot_at).orderBy("user_id", "at").collect()
     world = pack(watched, videos, {row["user_id"] for row in rows}, refused)
-    number = {user: n for n, user in enumerate(world.users)}
+    number = {viewer: n for n, viewer in enumerate(world.viewers)}
     asked: dict[int, list[Moment]] = {}
     for row in rows:
         asked.setdefault(row["snapshot_at"], []).append(Moment(number[row["user_id"]], row["at"]))
@@ -117,7 +117,7 @@ def _frame(world: World, every: list[Proposal]) -> pd.DataFrame:
     sizes = [len(p.found.videos) for p in every]
     return pd.DataFrame(
         {
-            "user_id": np.repeat([world.users[p.moment.user] for p in every], sizes),
+            "user_id": np.repeat([world.viewers[p.moment.viewer] for p in every], sizes),
             "at_us": np.repeat([p.moment.at for p in every], sizes),
             "video_id": world.videos[np.concatenate([p.found.videos for p in every])],
             "source": np.repeat([p.source for p in every], sizes),

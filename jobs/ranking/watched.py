@@ -55,7 +55,7 @@ class World:
     `refused_at` at `refused_starts[u]:refused_starts[u + 1]`. `makes` is u's number among the creators, -1 for none.
     """
 
-    users: NDArray[np.object_]
+    viewers: NDArray[np.object_]
     videos: NDArray[np.object_]
     starts: NDArray[np.int64]
     video: NDArray[np.int64]
@@ -93,15 +93,15 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
     ids = catalogue["video_id"].to_numpy(dtype=object)
     rows: pd.DataFrame = watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), "share", "n").toPandas()
     rows = rows[rows["video_id"].isin(set(ids))].sort_values(["user_id", "n"], ignore_index=True)
-    users = np.array(sorted({*rows["user_id"], *viewers}), dtype=object)
-    user = np.searchsorted(users, rows["user_id"].to_numpy(dtype=object))
+    everybody = np.array(sorted({*rows["user_id"], *viewers}), dtype=object)
+    viewer = np.searchsorted(everybody, rows["user_id"].to_numpy(dtype=object))
     no = (
         rows.iloc[:0]
         if refused is None
         else refused.select("user_id", "video_id", F.unix_micros("at").alias("at")).toPandas()
     )
-    no = no[no["user_id"].isin(set(users)) & no["video_id"].isin(set(ids))].sort_values(["user_id", "video_id"])
-    refuser = np.searchsorted(users, no["user_id"].to_numpy(dtype=object))
+    no = no[no["user_id"].isin(set(everybody)) & no["video_id"].isin(set(ids))].sort_values(["user_id", "video_id"])
+    refuser = np.searchsorted(everybody, no["user_id"].to_numpy(dtype=object))
     creators, creator = np.unique(catalogue["user_id"].to_numpy(dtype=object), return_inverse=True)
     number = {name: n for n, name in enumerate(creators)}
     lists = catalogue["hashtags"]
@@ -111,18 +111,18 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
     hashtags, tag = np.unique(flat, return_inverse=True) if flat.size else (flat, np.zeros(0, np.int64))
     holders = np.repeat(np.arange(len(ids)), sizes)
     return World(
-        users=users,
+        viewers=everybody,
         videos=ids,
-        starts=np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64),
+        starts=np.searchsorted(viewer, np.arange(len(everybody) + 1)).astype(np.int64),
         video=np.searchsorted(ids, rows["video_id"].to_numpy(dtype=object)).astype(np.int64),
         at=rows["at"].to_numpy(dtype=np.int64),
         share=rows["share"].to_numpy(dtype=np.float64),
         published=catalogue["published"].to_numpy(dtype=np.int64),
         creator=creator.astype(np.int64),
         hashtags=hashtags,
-        refused_starts=np.searchsorted(refuser, np.arange(len(users) + 1)).astype(np.int64),
+        refused_starts=np.searchsorted(refuser, np.arange(len(everybody) + 1)).astype(np.int64),
         refused=np.searchsorted(ids, no["video_id"].to_numpy(dtype=object)).astype(np.int64),
         refused_at=no["at"].to_numpy(dtype=np.int64),
-        makes=np.array([number.get(name, -1) for name in users], dtype=np.int64),
+        makes=np.array([number.get(name, -1) for name in everybody], dtype=np.int64),
         tagged=csr_matrix((given, (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
     )

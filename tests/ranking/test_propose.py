@@ -81,7 +81,7 @@ def test_cutting_the_videos_into_blocks_changes_no_candidate(
 
 def test_a_task_hands_its_proposals_on_as_it_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(propose_module, "A_FRAME", 2)
-    ids: dict[str, Any] = {"users": np.array(["ann"], dtype=object), "videos": np.array(["a", "b"], dtype=object)}
+    ids: dict[str, Any] = {"viewers": np.array(["ann"], dtype=object), "videos": np.array(["a", "b"], dtype=object)}
     world = World(**{field.name: np.zeros(0) for field in fields(World)} | ids)
     made: list[int] = []
 

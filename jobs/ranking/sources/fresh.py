@@ -44,7 +44,7 @@ def _tagged(world: World, at: int) -> csr_matrix:
 def _pool(snapshot: Snapshot) -> NDArray[np.int64]:
     """The newest published videos that few have seen: each creator's newest, then each one's second newest, ..."""
     world = snapshot.world
-    places = np.flatnonzero((world.published <= snapshot.at) & (snapshot.viewers < FRESH_VIEWERS))
+    places = np.flatnonzero((world.published <= snapshot.at) & (snapshot.audience < FRESH_VIEWERS))
     places = places[np.lexsort((places, -world.published[places], world.creator[places]))]
     first_of_creator = np.searchsorted(world.creator[places], world.creator[places])
     turn = np.arange(len(places)) - first_of_creator

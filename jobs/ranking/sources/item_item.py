@@ -36,17 +36,17 @@ def similarity(snapshot: Snapshot) -> csr_matrix:
     """videos x videos: how much watching one (row) speaks for watching another next; next ones of the block only."""
     from scipy.sparse import csr_matrix
 
-    world, viewers = snapshot.world, snapshot.viewers
-    user = np.repeat(np.arange(len(world.users)), np.diff(world.starts))[snapshot.watches]
+    world, audience = snapshot.world, snapshot.audience
+    viewer = np.repeat(np.arange(len(world.viewers)), np.diff(world.starts))[snapshot.watches]
     video, share = world.video[snapshot.watches], world.share[snapshot.watches]
     size = len(world.videos)
     total = csr_matrix((size, size))
     for d in range(1, min(NEXT, len(video) - 1) + 1):
         # A viewer's watches are in order, so what follows d places later by the same viewer is a shift.
-        pair = (user[:-d] == user[d:]) & (video[d:] % snapshot.blocks == snapshot.block)
+        pair = (viewer[:-d] == viewer[d:]) & (video[d:] % snapshot.blocks == snapshot.block)
         first, then = video[:-d][pair], video[d:][pair]
         weight = share[d:][pair] / (1 + d / NEXT_DECAY)
-        weight /= viewers[first] * viewers[then] ** DAMPING + SHRINK
+        weight /= audience[first] * audience[then] ** DAMPING + SHRINK
         total = total + csr_matrix((weight, (first, then)), shape=(size, size))
     return total
 

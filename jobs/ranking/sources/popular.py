@@ -27,8 +27,8 @@ DAY = 86_400_000_000  # microseconds
 def learn(snapshot: Snapshot) -> Propose:
     """Every video that anybody watched, most viewers in the window first, then ever."""
     days, viewers = _busy_window(snapshot)
-    watched = np.flatnonzero(snapshot.viewers)
-    order = watched[np.lexsort((watched, -snapshot.viewers[watched], -viewers[watched]))]
+    watched = np.flatnonzero(snapshot.audience)
+    order = watched[np.lexsort((watched, -snapshot.audience[watched], -viewers[watched]))]
     return partial(propose_in_order, order, viewers.astype(np.float64), str(days))
 
 
@@ -36,7 +36,7 @@ def _busy_window(snapshot: Snapshot) -> tuple[int, NDArray[np.int64]]:
     """The days of the window that counts, and each video's viewers in it."""
     for days in WINDOWS:
         watches = snapshot.watches & (snapshot.world.at >= snapshot.at - days * DAY)
-        viewers = np.bincount(snapshot.world.video[watches], minlength=len(snapshot.viewers))
+        viewers = np.bincount(snapshot.world.video[watches], minlength=len(snapshot.audience))
         if np.count_nonzero(viewers >= BUSY_VIEWERS) >= BUSY_VIDEOS:
             break
     return days, viewers

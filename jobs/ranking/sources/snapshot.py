@@ -24,13 +24,13 @@ HISTORY, RECENT = 50, 5
 class Moment(NamedTuple):
     """One viewer (their number) at one instant, in microseconds."""
 
-    user: int
+    viewer: int
     at: int
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What all viewers did before an instant (`at`, in microseconds): which watches, and the viewers of each video.
+    """What all viewers did before an instant (`at`, in microseconds): which watches, and how many viewers a video had.
 
     Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`.
     """
@@ -38,7 +38,7 @@ class Snapshot:
     world: World
     at: int
     watches: NDArray[np.bool_]
-    viewers: NDArray[np.int64]
+    audience: NDArray[np.int64]
     block: int
     blocks: int
 
@@ -59,8 +59,8 @@ class Chunk:
 def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
     """The snapshot at an instant."""
     watches = world.at < at
-    viewers = np.bincount(world.video[watches], minlength=len(world.videos))
-    return Snapshot(world, at, watches, viewers, block, blocks)
+    audience = np.bincount(world.video[watches], minlength=len(world.videos))
+    return Snapshot(world, at, watches, audience, block, blocks)
 
 
 def gather(world: World, moments: list[Moment]) -> Chunk:
@@ -71,13 +71,13 @@ def gather(world: World, moments: list[Moment]) -> Chunk:
 
 def _seen(world: World, moment: Moment) -> slice:
     """The viewer's watches before the moment, oldest first."""
-    start, end = world.starts[moment.user], world.starts[moment.user + 1]
+    start, end = world.starts[moment.viewer], world.starts[moment.viewer + 1]
     return slice(start, start + np.searchsorted(world.at[start:end], moment.at))
 
 
 def _refused(world: World, moment: Moment) -> NDArray[np.int64]:
     """The videos that the viewer refused before the moment."""
-    start, end = world.refused_starts[moment.user], world.refused_starts[moment.user + 1]
+    start, end = world.refused_starts[moment.viewer], world.refused_starts[moment.viewer + 1]
     return world.refused[start:end][world.refused_at[start:end] < moment.at]
 
 
@@ -94,7 +94,7 @@ def _weights(world: World, moments: list[Moment], seen: list[slice]) -> csr_matr
 
 def _allowed(world: World, moments: list[Moment], seen: list[slice]) -> NDArray[np.bool_]:
     allowed: NDArray[np.bool_] = world.published <= np.array([moment.at for moment in moments])[:, None]
-    allowed &= world.creator != world.makes[[moment.user for moment in moments]][:, None]
+    allowed &= world.creator != world.makes[[moment.viewer for moment in moments]][:, None]
     for row, moment in enumerate(moments):
         allowed[row, world.video[seen[row]]] = False
         allowed[row, _refused(world, moment)] = False
