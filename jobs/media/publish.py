@@ -15,10 +15,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
-from data_contracts.contract import load
-from data_contracts.delta import ddl
+from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
@@ -170,13 +168,6 @@ def transcode_all(spark: SparkSession, uploads: Iterable[Row], landing: Path, me
     return tasks.map(partial(publish_clip, landing=landing, media=media)).collect()
 
 
-def rows_of(spark: SparkSession, schema: str, rows: Iterable[dict[str, Any]]) -> DataFrame:
-    """Rows as a DataFrame of that DDL schema; a column that a row does not name is NULL."""
-    fields = StructType.fromDDL(schema)
-    assert isinstance(fields, StructType)
-    return spark.createDataFrame([tuple(row.get(name) for name in fields.names) for row in rows], fields)
-
-
 def announce(lake: Lake, new: DataFrame) -> None:
     """Let the endpoint answer for what is published of these uploads at once; the night repeats it, with its counts."""
     published = cards(lake.read(VIDEOS).join(new.selectExpr("upload_id AS video_id"), on="video_id", how="left_semi"))
@@ -212,8 +203,8 @@ def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
         outcomes = transcode_all(lake.spark, batch, lake.settings.landing, lake.settings.media)
         renditions = [row for outcome in outcomes for row in outcome.renditions]
         if renditions:
-            lake.merge(RENDITIONS, rows_of(lake.spark, ddl(load(RENDITIONS)), renditions))
-        measured = rows_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
+            lake.merge(RENDITIONS, rows_of(lake.spark, RENDITIONS, renditions))
+        measured = frame_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
         lake.merge(VIDEOS, imports(new).unionByName(clips(new, measured)))
         announce(lake, new)
     finally:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame
-
+from jobs.engine.frames import rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
@@ -123,15 +121,6 @@ def _utc(moment: pd.Timestamp) -> datetime:
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-def models_rows(lake: Lake, judged: Iterable[Judged]) -> DataFrame:
-    """The rows of gold.models as a DataFrame of the contract's columns."""
-    import data_contracts
-
-    columns = data_contracts.load(model.MODELS).columns
-    schema = ", ".join(f"`{c.name}` {c.type}" for c in columns)
-    return lake.spark.createDataFrame([tuple(one.row[c.name] for c in columns) for one in judged], schema)
-
-
 @job(every="night", reads=[EXAMPLES, WATCHES, model.MODELS], writes=[model.MODELS])
 def run(lake: Lake, window: Window) -> None:
     """Without enough examples there is no model tonight, and the feeds keep the order they had: no failure."""
@@ -149,4 +138,4 @@ def run(lake: Lake, window: Window) -> None:
     # The files before the rows that name them, and all rows in one commit.
     for one in judged:
         model.save(lake.settings.models, one.row["path"], one.content)
-    lake.replace(model.MODELS, models_rows(lake, judged), window)
+    lake.replace(model.MODELS, rows_of(lake.spark, model.MODELS, [one.row for one in judged]), window)

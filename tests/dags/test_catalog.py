@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from dags import catalog, reports
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.query import newest_whole_day, query
 from jobs.engine.runner import run_job
@@ -174,7 +174,7 @@ def one_watch(spark: SparkSession, started_at: datetime) -> DataFrame:
     contract = data_contracts.load("silver.watches")
     some = {"string": "x", "boolean": False, "bigint": 1, "double": 0.5, "timestamp": started_at}
     row = {column.name: some[column.type] for column in contract.columns if column.required}
-    return spark.createDataFrame([row], ddl(contract))
+    return rows_of(spark, "silver.watches", [row])
 
 
 @contextmanager

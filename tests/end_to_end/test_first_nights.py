@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 import data_contracts
-from data_contracts.delta import ddl
 from jobs.command import console
 from jobs.command.endpoint import served
 from jobs.command.progress import run_pipeline
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
 from jobs.engine.window import Window
@@ -24,7 +24,7 @@ NOW = datetime.now(UTC)
 def _fill(lake: Lake, table: str, row: dict[str, Any]) -> None:
     contract = data_contracts.load(table)
     named = {c.name: row.get(c.name, False if c.type == "boolean" else None) for c in contract.columns}
-    lake.merge(table, lake.spark.createDataFrame([tuple(named.values())], ddl(contract)))
+    lake.merge(table, rows_of(lake.spark, table, [named]))
 
 
 def _video(lake: Lake, video_id: str) -> None:

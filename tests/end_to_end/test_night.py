@@ -10,7 +10,7 @@ import redis
 from pyspark.sql import SparkSession
 
 import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
@@ -29,9 +29,7 @@ VIEWERS, TITLES = 40, 60
 
 
 def _fill(lake: Lake, table: str, rows: list[dict[str, Any]]) -> None:
-    contract = data_contracts.load(table)
-    frame = lake.spark.createDataFrame([tuple(r.get(c.name) for c in contract.columns) for r in rows], ddl(contract))
-    lake.merge(table, frame)
+    lake.merge(table, rows_of(lake.spark, table, rows))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events import ingest, watches
@@ -38,9 +38,7 @@ def event(kind: str, at: timedelta | int, **said: Any) -> dict[str, Any]:
 
 
 def frame(spark: SparkSession, *events: dict[str, Any]) -> DataFrame:
-    contract = data_contracts.load("bronze.events")
-    rows = [tuple(said.get(c.name) for c in contract.columns) for said in events]
-    return spark.createDataFrame(rows, ddl(contract))
+    return rows_of(spark, "bronze.events", events)
 
 
 def videos(spark: SparkSession) -> DataFrame:

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.features import hashtags, users, videos
@@ -40,8 +40,8 @@ def watches_of(spark: SparkSession) -> MakeWatches:
             row["started_at"] = datetime(2024, 3, 1, 12, tzinfo=UTC) + timedelta(days=day, seconds=n)
             row["is_finished"] = row["share_watched"] >= 0.9
             row["is_skipped"] = row["share_watched"] < 0.2
-            rows.append(tuple(row.get(c.name) for c in columns))
-        return spark.createDataFrame(rows, ddl(data_contracts.load("silver.watches")))
+            rows.append(row)
+        return rows_of(spark, "silver.watches", rows)
 
     return make
 

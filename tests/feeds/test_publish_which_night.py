@@ -10,7 +10,7 @@ import pytest
 import redis
 
 import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.feeds import publish
@@ -20,9 +20,7 @@ OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
 
 
 def _fill(lake: Lake, table: str, *rows: dict[str, Any]) -> None:
-    contract = data_contracts.load(table)
-    frame = lake.spark.createDataFrame([tuple(r.get(c.name) for c in contract.columns) for r in rows], ddl(contract))
-    lake.merge(table, frame)
+    lake.merge(table, rows_of(lake.spark, table, rows))
 
 
 def _slot(day: date, viewer: str, position: int, video: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
 import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = date(2024, 3, 9)
@@ -33,11 +33,6 @@ def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
     return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
 
 
-def _make(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFrame:
-    contract = data_contracts.load(table)
-    return spark.createDataFrame([tuple(row.get(c.name) for c in contract.columns) for row in rows], ddl(contract))
-
-
 @pytest.fixture(scope="session")
 def watches_of(spark: SparkSession) -> Make:
     """silver.watches of (user_id, video_id, started_at, {column: value})."""
@@ -52,7 +47,7 @@ def watches_of(spark: SparkSession) -> Make:
             row |= more[0] if more else {}
             row["is_finished"], row["is_skipped"] = row["share_watched"] >= 0.9, row["share_watched"] < 0.2
             rows.append(row)
-        return _make(spark, "silver.watches", rows)
+        return rows_of(spark, "silver.watches", rows)
 
     return make
 
@@ -67,7 +62,7 @@ def videos_of(spark: SparkSession) -> Make:
             row = {"video_id": video, "user_id": f"maker of {video}", "title": f"The {video}", "hashtags": []}
             row |= {"status": "published", "published_at": at(-1000), "source": "api", **(more[0] if more else {})}
             rows.append(row)
-        return _make(spark, "silver.videos", rows)
+        return rows_of(spark, "silver.videos", rows)
 
     return make
 
@@ -82,7 +77,7 @@ def events_of(spark: SparkSession) -> Make:
             | {"position": position, "received_at": when, "feed_version": version[0] if version else None}
             for u, v, when, position, *version in said
         ]
-        return _make(spark, "bronze.events", rows)
+        return rows_of(spark, "bronze.events", rows)
 
     return make
 
@@ -93,7 +88,7 @@ def candidates_of(spark: SparkSession) -> Make:
 
     def make(*said: tuple[Any, ...]) -> DataFrame:
         columns = ("event_date", "user_id", "video_id", "source", "score", "rank")
-        return _make(spark, "gold.candidates", [dict(zip(columns, row, strict=True)) for row in said])
+        return rows_of(spark, "gold.candidates", [dict(zip(columns, row, strict=True)) for row in said])
 
     return make
 

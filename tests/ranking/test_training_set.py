@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-import data_contracts
-from data_contracts.delta import ddl
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.ranking.training_set import EXAMPLES, of_night
@@ -22,12 +21,10 @@ FEATURES = ("item_item_rank", "popular_score", "user__watches_7d")
 @pytest.fixture
 def two_nights(spark: SparkSession, settings: Settings) -> Lake:
     lake = Lake(spark, settings.model_copy(update={"checks": False}))
-    columns = data_contracts.load(EXAMPLES).columns
     for night, label in ((date(2024, 3, 4), 1), (date(2024, 3, 5), 4)):
         row: dict[str, Any] = {"event_date": night, "user_id": "ann", "video_id": "cats", "label": label}
         row |= {"shown_at": at(3, hour=9), "at": at(3), "position": 7, "item_item_rank": 3, "user__watches_7d": 16}
-        frame = spark.createDataFrame([tuple(row.get(c.name) for c in columns)], ddl(data_contracts.load(EXAMPLES)))
-        lake.replace(EXAMPLES, frame, Window.of_day(night))
+        lake.replace(EXAMPLES, rows_of(spark, EXAMPLES, [row]), Window.of_day(night))
     return lake
 
 
