@@ -66,9 +66,7 @@ class Debt:
 
 def debt(job: Job, lake: Lake) -> Debt:
     """What a daily job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
-    for table in job.reads:
-        lake.read(table)
-    reads = tuple(snapshot(lake, table, lake.read_versions[table]) for table in job.reads)
+    reads = tuple(snapshot(lake, table, lake.pin(table)) for table in job.reads)
     past = _recorded(lake, job)
     if past is not None:
         try:
@@ -103,7 +101,7 @@ def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
 
 def _recorded(lake: Lake, job: Job) -> Coverage | None:
     """None where there is no record, or one from when the job read other tables."""
-    if not lake.exists(COVERAGE):
+    if not lake.tables.is_there(COVERAGE):
         return None
     rows: list[dict[str, Any]] = (
         lake.tables.open(COVERAGE).to_pyarrow_table(filters=[("job", "=", job.name)]).to_pylist()

@@ -49,7 +49,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
     """
     _check(job, window)
     with alone(settings, job.name):
-        lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job.name)
+        lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job)
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
 

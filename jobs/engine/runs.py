@@ -12,7 +12,8 @@ from typing import Any
 import deltalake
 import pyarrow as pa
 
-from jobs.engine.lake import Commit, Lake
+from jobs.engine.commits import Commit
+from jobs.engine.lake import Lake
 from jobs.engine.query import exists, query
 from jobs.engine.window import Window
 from jobs.host.locks import alone

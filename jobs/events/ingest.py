@@ -125,7 +125,7 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
         parsed.unpersist()
 
 
-@job(every="5min", reads=[], writes=[TABLE])
+@job(every="5min", reads=[TABLE], writes=[TABLE])
 def run(lake: Lake, window: Window) -> None:
     folder = lake.settings.events
     if not folder.exists():

@@ -136,12 +136,11 @@ def take_up(lake: Lake) -> None:
     Reads what waits and the names of the videos, then the events of the pairs concerned: never all events, unless
     something has waited since the first. Killed in between, the next run does the same once more.
     """
-    if not lake.exists(f"quarantine.{WATCHES}"):
+    aside = lake.set_aside_of(WATCHES)
+    if aside is None:
         return
-    set_aside = lake.read(f"quarantine.{WATCHES}").where(F.array_contains("rules", WAITS))
-    waiting = set_aside.select("rejected_id", F.from_json("row", WAITING).alias("event")).select(
-        "rejected_id", "event.*"
-    )
+    waits = aside.where(F.array_contains("rules", WAITS))
+    waiting = waits.select("rejected_id", F.from_json("row", WAITING).alias("event")).select("rejected_id", "event.*")
     # Persisted, so that exactly those are let go whose watches were made.
     found = waiting.join(published(lake.read(VIDEOS)), on="video_id", how="left_semi").persist()
     try:
@@ -159,13 +158,7 @@ def run(lake: Lake, window: Window) -> None:
     # Before the first event there is nothing to read, and that is not an error.
     if not lake.exists(EVENTS):
         return
-    new = (
-        lake.spark.readStream.format("delta")
-        # Erasing a person rewrites files whose other rows were seen already.
-        .option("skipChangeCommits", "true")
-        .load(lake.tables.uri(EVENTS))
-    )
-    each_batch(lake, run.name, (EVENTS, WATCHES), new, partial(rebuild, lake))
+    each_batch(lake, run.name, (EVENTS, WATCHES), lake.stream(EVENTS), partial(rebuild, lake))
     take_up(lake)
 
 

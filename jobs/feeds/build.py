@@ -117,7 +117,7 @@ def _title() -> Column:
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:
-    candidates = lake.read("gold.candidates", since=window.end - timedelta(days=1), until=window.end)
+    candidates = lake.of("gold.candidates", window)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
     served = model.in_service(lake, window.day + timedelta(days=1), rankers.RANKERS[0])
     slots = spaced(scored(features(lake, candidates, window.end), served), videos)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
@@ -108,12 +108,6 @@ def fallback(videos: DataFrame, counts: DataFrame) -> DataFrame:
     )
 
 
-def newest_counts(video_daily: DataFrame) -> DataFrame:
-    """The newest row of gold.video_daily of each video. Its 28-day counts hold until the next row: see its contract."""
-    newest = Over.partitionBy("video_id").orderBy(F.col("event_date").desc())
-    return video_daily.withColumn("_newest", F.row_number().over(newest)).where("_newest = 1").drop("_newest")
-
-
 def nobodys(lake: Lake, window: Window) -> str:
     """The version of a night in which nobody has a feed of their own: nobody watched yet, or all watched everything.
 
@@ -136,10 +130,11 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
     """Publish the night's feeds; those of an earlier night than the current one only to go `back` to them."""
     from serving.feed_store.writer import FeedStore
 
-    feeds = lake.read("gold.feeds", since=window.end - timedelta(days=1), until=window.end)
+    feeds = lake.of("gold.feeds", window)
     found = feeds.agg(F.max("feed_version").alias("version")).first()
     version = (found and found["version"]) or nobodys(lake, window)
-    counts = newest_counts(lake.read("gold.video_daily", until=window.end))
+    # A video's counts hold until its next row.
+    counts = lake.newest("gold.video_daily", by=["video_id"], until=window.end)
     videos = cards(lake.read("silver.videos"), counts).persist()
     refused = refusals(lake.read("bronze.events"))
     own = slots(feeds, videos, refused).persist()

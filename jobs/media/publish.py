@@ -214,7 +214,7 @@ def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
     return len(found) > len(batch) and len(troubles) < len(batch)
 
 
-@job(every="5min", reads=[UPLOADS], writes=[RENDITIONS, VIDEOS])
+@job(every="5min", reads=[UPLOADS, VIDEOS], writes=[RENDITIONS, VIDEOS])
 def run(lake: Lake, window: Window) -> None:
     """Publish every upload that has no video yet, oldest first. Without a new upload there is nothing to do.
 

@@ -55,8 +55,7 @@ def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    lake.read(EXAMPLES)  # pins the version, or says which table is missing
-    pinned = lake.tables.open(EXAMPLES, lake.read_versions[EXAMPLES])
+    pinned = lake.tables.open(EXAMPLES, lake.pin(EXAMPLES))
     columns = [*KEY, "at", "position", "label", *features]
     rows = pinned.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
     for time in ("shown_at", "at"):

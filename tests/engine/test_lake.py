@@ -8,7 +8,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
-from jobs.engine.lake import Commit, EmptyOutput, Lake, TableMissing
+from jobs.engine.commits import Commit
+from jobs.engine.lake import EmptyOutput, Lake, TableMissing
 from jobs.engine.query import query, tables
 from jobs.engine.rules import BrokenBatch, SchemaMismatch
 from jobs.engine.window import Window
@@ -36,6 +37,14 @@ def test_replacing_a_window_leaves_the_other_days_alone(lake: Lake) -> None:
     )
     lake.replace("gold.plays", plays(lake.spark, ("bob", TUESDAY, 3)), Window.of_day(TUESDAY))
     assert contents(lake) == [("ann", MONDAY, 1), ("bob", TUESDAY, 3)]
+
+
+def test_a_lake_gives_the_rows_of_a_window_and_the_newest_of_each_key(lake: Lake) -> None:
+    rows = [("ann", MONDAY, 1), ("ann", TUESDAY, 2), ("bob", MONDAY, 3)]
+    lake.merge("gold.plays", plays(lake.spark, *rows))
+    assert sorted(row.watch_ms for row in lake.of("gold.plays", Window.of_day(MONDAY)).collect()) == [1, 3]
+    assert sorted(row.watch_ms for row in lake.newest("gold.plays", by=["user_id"]).collect()) == [2, 3]
+    assert sorted(r.watch_ms for r in lake.newest("gold.plays", by=["user_id"], until=TUESDAY).collect()) == [1, 3]
 
 
 def test_a_row_that_breaks_a_rule_goes_to_quarantine_whole_and_once(lake: Lake) -> None:
@@ -131,11 +140,6 @@ def test_the_delta_table_says_what_the_contract_says(lake: Lake) -> None:
     assert table.metadata().configuration["delta.constraints.not_negative"] == "coalesce(watch_ms >= 0, true)"
 
 
-def test_every_commit_carries_the_id_of_its_run(spark: SparkSession, lake: Lake) -> None:
-    Lake(spark, lake.settings, run_id="run-7").merge("gold.plays", plays(spark, ("ann", MONDAY, 1)))
-    assert lake.tables.open("gold.plays").history(1)[0]["userMetadata"] == "run-7"
-
-
 def test_checks_off_writes_the_same_rows(lake: Lake) -> None:
     off = Lake(lake.spark, lake.settings.model_copy(update={"checks": False}))
     off.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
@@ -154,7 +158,7 @@ def test_a_table_whose_creation_was_killed_is_none_yet_and_is_created_next_time(
 
 def test_a_write_that_changed_nothing_is_not_credited_with_the_commit_before_it(lake: Lake) -> None:
     first = lake.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, 2)))
-    later = Lake(lake.spark, lake.settings, run_id="later", job="later")
+    later = Lake(lake.spark, lake.settings, run_id="later")
     again = later.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
     assert first is not None and first.rows == 2
     assert again is not None and (again.rows, again.bytes) == (0, 0)

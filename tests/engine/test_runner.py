@@ -34,7 +34,8 @@ def test_a_failed_run_is_recorded_and_names_its_reason(spark: SparkSession, sett
         lake.read("silver.watches")
 
     with pytest.raises(JobFailed, match=r"sim\.noop failed for \[2026-01-05.*silver\.watches, which is not there"):
-        run_job(replace(noop, function=fails), Window.of_day(MONDAY), spark, settings)
+        declared = replace(noop, every="5min", reads=("silver.watches",), function=fails)
+        run_job(declared, Window.of_day(MONDAY), spark, settings)
     (row,) = Lake(spark, settings).read(JOB_RUNS).collect()
     assert row["status"] == "failed" and row["error"].startswith("TableMissing: ")
 

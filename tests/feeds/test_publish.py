@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.feeds.publish import fallback, newest_counts, slots
+from jobs.engine.frames import newest
+from jobs.feeds.publish import fallback, slots
 from jobs.media.cards import cards
 from serving.feed_store.shapes import Video
 
@@ -38,7 +39,7 @@ def refused(spark: SparkSession) -> DataFrame:
 @pytest.fixture(scope="module")
 def counts(spark: SparkSession) -> DataFrame:
     rows = [("clip", OLD, 5, 1, 4, 4), ("clip", NEW, 9, 2, 0, 5), ("bad", NEW, 99, 9, 9, 9)]
-    return newest_counts(spark.createDataFrame(rows, COUNTS))
+    return newest(spark.createDataFrame(rows, COUNTS), by=["video_id"], at="event_date")
 
 
 def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, counts: DataFrame) -> None:
