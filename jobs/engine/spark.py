@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from jobs.errors import ReelmillError
 from jobs.host import java, scratch
-from jobs.host.files import sync
+from jobs.host.files import give_name
 from jobs.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -148,11 +148,9 @@ def resolve_jars(settings: Settings) -> list[Path]:
         for jar in resolved:
             if _artifact(jar.name.split("_", 1)[1]) in own:
                 jar.unlink()
-        # Their names alone say later that all is there (jars_are_current).
-        for jar in Path(place, "jars").glob("*.jar"):
-            sync(jar)
         shutil.rmtree(settings.jars, ignore_errors=True)
-        Path(place, "jars").rename(settings.jars)
+        # The names of the jars alone say later that all is there (jars_are_current).
+        give_name(Path(place, "jars"), settings.jars)
     return jars(settings)
 
 

@@ -31,6 +31,15 @@ def appearing(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
+def give_name(folder: Path, path: Path) -> None:
+    """Give a finished folder, beside `path` or near it, its name; all that is in it is on the disk before."""
+    for inside in sorted(folder.rglob("*")):
+        sync(inside)
+    sync(folder)
+    folder.rename(path)
+    sync(path.parent)
+
+
 def sync(path: Path) -> None:
     """fsync a file or a folder."""
     descriptor = os.open(path, os.O_RDONLY)

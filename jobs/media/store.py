@@ -1,6 +1,6 @@
 """The media store: one folder per content hash, which appears whole or not at all.
 
-Belongs here: names and renames below settings.media. What goes into a folder: ladder.py. Who points to it:
+Belongs here: names below settings.media. What goes into a folder: ladder.py. Who points to it:
 publish.py.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.host.files import sync
+from jobs.host.files import give_name
 from jobs.host.locks import FileLock
 from jobs.media.ladder import SETTINGS
 
@@ -51,15 +51,6 @@ def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
         except BaseException:
             shutil.rmtree(attempt)
             raise
-        settle(attempt)
-        attempt.rename(final)
-        sync(media)
+        attempt.chmod(0o755)  # for the web server
+        give_name(attempt, final)
     return final
-
-
-def settle(folder: Path) -> None:
-    """Flush a finished folder to disk before its name says that it is whole, and let the web server read it."""
-    folder.chmod(0o755)
-    for path in sorted(folder.rglob("*")):
-        sync(path)
-    sync(folder)
