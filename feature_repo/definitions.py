@@ -39,10 +39,9 @@ def features(view: str) -> tuple[Column, ...]:
 
 
 def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[Any]:
-    """All Feast objects over the daily tables: entities, sources, views and services, ready to apply.
+    """The Feast objects over the tables in `versions`: entities, sources, views and services, ready to apply.
 
-    `uri` says where a table lies; `versions` has the version of each table that there is, without which Feast would
-    read the newest one each time.
+    `uri` says where a table lies, and `versions` what Feast reads of it. A service is there if all its views are.
     """
     from feast import Entity, FeatureService, FeatureView, Field, ValueType
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
@@ -53,6 +52,8 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
     entities: dict[str, Any] = {}
     views: dict[str, Any] = {}
     for name, table in VIEWS.items():
+        if table not in versions:
+            continue
         described = contract(name)
         key = described.column(entity_key(name))
         entities[name] = Entity(
@@ -61,7 +62,7 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
         source = SparkSource(
             name=table,
             path=uri(table),
-            table_format=DeltaFormat(properties={"versionAsOf": str(versions[table])} if table in versions else {}),
+            table_format=DeltaFormat(properties={"versionAsOf": str(versions[table])}),
             timestamp_field=TIMESTAMP,
             description=described.description,
         )
@@ -75,5 +76,6 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
             description=described.description,
             tags={"table": table, "contract": f"{table}@{described.version}"},
         )
-    services = [FeatureService(name=name, features=[views[v] for v in of]) for name, of in SERVICES.items()]
+    whole = {name: read for name, read in SERVICES.items() if views.keys() >= set(read)}
+    services = [FeatureService(name=name, features=[views[view] for view in read]) for name, read in whole.items()]
     return [*entities.values(), *views.values(), *services]

@@ -50,7 +50,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     states = {view: _state(lake, view) for view in views}
     entities = {view: count for view, (count, _) in states.items()}
     until = max(until, *(newest for _, newest in states.values()))
-    store = feature_store(lake, url)
+    store = feature_store(lake, VIEWS, url)
     with quiet():
         store.materialize(BEGINNING, until, feature_views=views)
     # In the URL: the database that it names would win over an argument.

@@ -11,7 +11,7 @@ derived here from the dates, for both ways alike.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
 from functools import cache
@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
-from feature_repo.definitions import SERVICES, TIMESTAMP, VIEWS, definitions, entity_key, features
+from feature_repo.definitions import SERVICES, VIEWS, definitions, entity_key, features
 from jobs.engine.lake import Lake
 
 if TYPE_CHECKING:
@@ -54,9 +53,7 @@ def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
 
     Goes through Feast's offline store. Raises TableMissing while a daily table has no data.
     """
-    for view in SERVICES[SERVICE]:
-        lake.read(VIEWS[view])  # said here, a missing table is one sentence; said by Feast, it is a page
-    store = feature_store(lake)
+    store = feature_store(lake, SERVICES[SERVICE])
     # A feature row becomes valid at a midnight, so the midnight before `at` sees the same rows; Feast joins once
     # per different entity and instant, and there are far fewer of those.
     timed = entities.withColumn(AT, F.date_trunc("day", "at"))
@@ -78,13 +75,15 @@ def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
     return joined.select(*pairs.columns, *_features(F.lit(at)))
 
 
-def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
-    """The Feast store over this lake, with its definitions applied to a registry of its own, in memory.
+def feature_store(lake: Lake, views: Iterable[str], redis_url: str | None = None) -> FeatureStore:
+    """The Feast store over these views of the lake, their definitions applied to a registry of its own, in memory.
 
     All that Feast reads is of one version for as long as the store lives: the one that this run pinned, or else the
     newest now. Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is
-    for training only: reading or writing online features fails.
+    for training only: reading or writing online features fails. Raises TableMissing.
     """
+    # Feast reads past the lake, and would say in a page that a table is missing.
+    versions = {VIEWS[view]: lake.pin(VIEWS[view]) for view in views}
     with quiet():
         from feast import FeatureStore, RepoConfig
         from sqlalchemy.pool import StaticPool
@@ -120,14 +119,8 @@ def feature_store(lake: Lake, redis_url: str | None = None) -> FeatureStore:
                 entity_key_serialization_version=3,
             )
         )
-        store.apply(definitions(lake.tables.uri, _versions(lake)))
+        store.apply(definitions(lake.tables.uri, versions))
     return store
-
-
-def _versions(lake: Lake) -> dict[str, int]:
-    """The version at which each table behind a view is read; a table without data has none."""
-    there = [table for table in VIEWS.values() if lake.exists(table)]
-    return {table: lake.read_versions.get(table, lake.version(table)) for table in there}
 
 
 def _latest(lake: Lake, view: str, at: datetime) -> DataFrame:
@@ -135,13 +128,8 @@ def _latest(lake: Lake, view: str, at: datetime) -> DataFrame:
     # valid_from <= at, said on the window column so that Delta skips the files of later days.
     until = datetime.combine(at.astimezone(UTC).date(), time(), UTC)
     key = entity_key(view)
-    newest = Over.partitionBy(key).orderBy(F.col(TIMESTAMP).desc())
-    return (
-        lake.read(VIEWS[view], until=until)
-        .withColumn("_newest", F.row_number().over(newest))
-        .where("_newest = 1")
-        .select(key, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(view)])
-    )
+    newest = lake.newest(VIEWS[view], by=[key], until=until)
+    return newest.select(key, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(view)])
 
 
 def _features(at: Column) -> list[Column]:

@@ -34,7 +34,7 @@ def online(lake: Lake, url: str, **entity: str) -> dict[str, Any]:
     ((key, value),) = entity.items()
     view = key.removesuffix("_id")
     names = [f"{view}:{c.name}" for c in definitions.features(view)]
-    store = feature_store(lake, url)
+    store = feature_store(lake, definitions.VIEWS, url)
     with quiet():
         answer = store.get_online_features(names, [{key: value}]).to_dict()
     return {name: values[0] for name, values in answer.items()}

@@ -99,7 +99,7 @@ def test_what_feast_reads_is_the_version_that_the_run_pinned(changing: Lake, wat
 
 def test_tasks_side_by_side_share_no_registry(watched: Lake) -> None:
     with ThreadPoolExecutor(4) as tasks:
-        stores = list(tasks.map(lambda _: feature_store(watched), range(4)))
+        stores = list(tasks.map(lambda _: feature_store(watched, definitions.VIEWS), range(4)))
     assert {tuple(sorted(view.name for view in store.list_feature_views())) for store in stores} == {
         ("hashtag", "user", "video")
     }
@@ -110,6 +110,6 @@ def test_our_join_refuses_what_it_would_get_wrong(watched: Lake) -> None:
     from jobs.features.offline_store import NotJoinable  # imports Feast
 
     timed = shown(watched, ("ann", "cats", at(3))).withColumnRenamed("at", "event_timestamp")
-    features = feature_store(watched)
+    features = feature_store(watched, definitions.VIEWS)
     with quiet(), pytest.raises(NotJoinable, match="full names"):
         features.get_historical_features(timed, ["user:watches_7d"])
