@@ -10,8 +10,8 @@ import pytest
 
 from jobs.pipeline import JOBS
 
-READS = {"exists", "read", "stream", "version"}
-WRITES = {"create", "insert_new", "merge", "quarantine", "release", "replace"}
+READS = {"exists", "newest", "of", "pin", "read", "stream", "version"}
+WRITES = {"create", "insert_new", "merge", "quarantine", "release", "replace", "set_aside_of"}
 
 
 def touched(module: ModuleType) -> Iterator[tuple[str, str]]:
