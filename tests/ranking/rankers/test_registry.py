@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.ranking import train
@@ -96,7 +97,7 @@ def served(lake: Lake, examples: pd.DataFrame) -> Judged:
     judged = train.train(LIGHTGBM, Night(DAY, ordered(examples), ("item_item_rank", "hint"), watches=9), served=None)
     assert judged is not None and judged.row["verdict"] == "promoted"
     save(lake.settings.models, judged.row["path"], judged.content)
-    lake.replace(MODELS, train.models_rows(lake, [judged]), Window.of_day(DAY))
+    lake.replace(MODELS, rows_of(lake.spark, MODELS, [judged.row]), Window.of_day(DAY))
     return judged
 
 
