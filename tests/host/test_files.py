@@ -43,8 +43,17 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 def test_the_content_is_on_the_disk_before_its_name(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     flush, rename = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append("fsync"), flush(descriptor))[1])
-    monkeypatch.setattr(Path, "replace", lambda path, to: (done.append("rename"), rename(path, to))[1])
+
+    def noted_flush(descriptor: int) -> None:
+        done.append("fsync")
+        flush(descriptor)
+
+    def noted_rename(path: Path, to: Path) -> Path:
+        done.append("rename")
+        return rename(path, to)
+
+    monkeypatch.setattr(os, "fsync", noted_flush)
+    monkeypatch.setattr(Path, "replace", noted_rename)
     WRITERS[what](tmp_path)
     assert done == ["fsync", "rename", "fsync"]
 
@@ -57,8 +66,13 @@ def test_a_folder_is_on_the_disk_with_all_in_it_before_its_name(
     (making / "480p" / "0.ts").write_text("picture")
     done: list[str] = []
     rename = Path.rename
+
+    def noted_rename(path: Path, to: Path) -> Path:
+        done.append("rename")
+        return rename(path, to)
+
     monkeypatch.setattr(files, "sync", lambda path: done.append(path.name))
-    monkeypatch.setattr(Path, "rename", lambda path, to: (done.append("rename"), rename(path, to))[1])
+    monkeypatch.setattr(Path, "rename", noted_rename)
     give_name(making, tmp_path / "clip")
     assert done == ["480p", "0.ts", "making", "rename", tmp_path.name]
     assert (tmp_path / "clip" / "480p" / "0.ts").read_text() == "picture"
