@@ -113,7 +113,9 @@ def load(table: str) -> Contract:
 def load_file(path: Path) -> Contract:
     """Parse one file. Raises ContractError naming the file and what it lacks."""
     try:
-        odcs = OpenDataContractStandard.model_validate(yaml.safe_load(path.read_text()))
+        # libyaml is ten times as fast, and every process reads most of the contracts.
+        written = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+        odcs = OpenDataContractStandard.model_validate(written)
         return _contract(odcs)
     except (ValidationError, yaml.YAMLError, ContractError) as error:
         raise ContractError(f"{path.name}: {error}") from error
