@@ -5,9 +5,9 @@ Belongs here: the measurement. It prints and asserts nothing: a ratio on a busy 
     python bench/features.py [--watches 100000] [--days 730] [--rounds 2]
 
 The plain ways are a dense grid (a row for every video and every day since its first view, then range windows; what
-most feature pipelines do) and a run per day (`video_daily` called for one day after the other, as without catch-up;
-measured over ten days and scaled to all). All three make the same state for any day; the dense grid and the one pass
-are compared row by row before anything is timed. The world is drawn by hashing, the same in every run: a few videos
+most feature pipelines do) and a run per day (one day after the other, as without catch-up; measured over ten days and
+scaled to all). All three make the same state for any day; the dense grid and the one pass are compared row by row
+before anything is timed. The world is drawn by hashing, the same in every run: a few videos
 have most of the views.
 """
 
@@ -29,7 +29,7 @@ from rich.table import Table
 
 from jobs.engine.spark import session
 from jobs.engine.window import Window
-from jobs.features.videos import video_daily
+from jobs.features.videos import VIDEO_DAILY
 from jobs.settings import Settings
 
 FIRST = date(2024, 1, 1)
@@ -101,7 +101,7 @@ def report(spark: SparkSession, count: int, days: int, rounds: int) -> None:
     window = Window.of_days(FIRST, last)
     sampled = [Window.of_day(last - timedelta(days=n)) for n in range(SAMPLED_DAYS)]
 
-    one_pass, grid = video_daily(watches, window), dense_grid(watches, window)
+    one_pass, grid = VIDEO_DAILY.changes(window, watches), dense_grid(watches, window)
     sums = ["video_id", "event_date", "views_7d", "views_28d", "views_total"]
     differing = one_pass.select(sums).exceptAll(grid.select(sums)).count()
     if differing:
@@ -109,9 +109,9 @@ def report(spark: SparkSession, count: int, days: int, rounds: int) -> None:
 
     took: dict[str, list[float]] = {"one pass over change days": [], "dense grid": [], "a run per day": []}
     for _ in range(rounds):
-        took["one pass over change days"].append(seconds(lambda: video_daily(watches, window)))
+        took["one pass over change days"].append(seconds(lambda: VIDEO_DAILY.changes(window, watches)))
         took["dense grid"].append(seconds(lambda: dense_grid(watches, window)))
-        by_day = sum(seconds(lambda day=day: video_daily(watches, day)) for day in sampled)  # type: ignore[misc]
+        by_day = sum(seconds(lambda day=day: VIDEO_DAILY.changes(day, watches)) for day in sampled)  # type: ignore[misc]
         took["a run per day"].append(by_day / SAMPLED_DAYS * days)
 
     table = Table(title=f"gold.video_daily: {count:,} watches over {days} days")

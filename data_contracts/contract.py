@@ -69,7 +69,10 @@ class TableRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced."""
+    """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced.
+
+    `feature_view` is the name under which the feature store serves the table, None where it holds no features.
+    """
 
     table: str
     version: str
@@ -79,6 +82,7 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     window_column: str | None
+    feature_view: str | None
     row_rules: tuple[RowRule, ...]
     job_rules: tuple[JobRule, ...]
     table_rules: tuple[TableRule, ...]
@@ -139,6 +143,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         columns=tuple(_column(p) for p in properties),
         key=tuple(_said(p.name, "name") for p in keys),
         window_column=_custom(schema).get("windowColumn"),
+        feature_view=_custom(schema).get("featureView"),
         row_rules=tuple(_row_rule(q) for q in quality if q.engine in ("rowRule", "idRule")),
         job_rules=tuple(_job_rule(q) for q in quality if q.engine == "jobRule"),
         table_rules=tuple(_table_rule(q) for q in quality if q.engine == "greatExpectations"),

@@ -1,8 +1,8 @@
-"""Feast's entities, sources, views and services over the daily Delta tables.
+"""Feast's entities, sources, views and services over the feature tables.
 
-Belongs here: which table feeds which view, and which views a ranker reads. Fields, types and descriptions are not
-declared here: they are read from the tables' contracts. Feast itself takes seconds to import, so it is imported only
-inside `definitions`.
+Belongs here: which views a ranker reads. All else is read from the contracts: a table whose contract names a
+`featureView` is one, keyed by the contract's key without the window's column, with the contract's fields, types and
+descriptions. Feast itself takes seconds to import, so it is imported only inside `definitions`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from data_contracts import Column, Contract, load
+from data_contracts import Column, Contract, ContractError, load, tables
 
-# A view is named for its entity, so that a feature reads user__watches_28d wherever it turns up.
-VIEWS = {"user": "gold.user_daily", "video": "gold.video_daily", "hashtag": "gold.hashtag_daily"}
+# The views that each ranker reads, and the order in which it sees their features, which its trees depend on.
 SERVICES = {"ranker_v1": ("user", "video")}
 # The first instant at which a row may be known; event_date would leak the rest of its day.
 TIMESTAMP = "valid_from"
@@ -22,20 +21,30 @@ TIMESTAMP = "valid_from"
 FOR_EVER = timedelta(0)
 
 
-def contract(view: str) -> Contract:
-    """The contract of the table behind a view."""
-    return load(VIEWS[view])
+def views() -> dict[str, Contract]:
+    """The contracts of the feature tables, by the name of their view, which prefixes every feature: user__watches_28d.
+
+    Raises ContractError where two tables name one view.
+    """
+    named: dict[str, Contract] = {}
+    for contract in map(load, tables()):
+        view = contract.feature_view
+        if view is None:
+            continue
+        if view in named:
+            raise ContractError(f"{named[view].table} and {contract.table} both name the feature view {view!r}.")
+        named[view] = contract
+    return named
 
 
-def entity_key(view: str) -> str:
-    """The one column, beside the window's, that identifies the view's entity."""
-    (key,) = (name for name in contract(view).key if name != contract(view).window_column)
-    return key
+def entity_keys(contract: Contract) -> tuple[str, ...]:
+    """The columns, beside the window's, that identify what the features of a table describe."""
+    return tuple(name for name in contract.key if name != contract.window_column)
 
 
-def features(view: str) -> tuple[Column, ...]:
-    """The columns of a view's table that describe its entity, in the contract's order."""
-    return tuple(c for c in contract(view).columns if c.name not in (*contract(view).key, TIMESTAMP))
+def features(contract: Contract) -> tuple[Column, ...]:
+    """The columns of a feature table that describe its entity, in the contract's order."""
+    return tuple(c for c in contract.columns if c.name not in (*contract.key, TIMESTAMP))
 
 
 def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[Any]:
@@ -43,39 +52,46 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
 
     `uri` says where a table lies, and `versions` what Feast reads of it. A service is there if all its views are.
     """
-    from feast import Entity, FeatureService, FeatureView, Field, ValueType
+    from feast import Entity, FeatureService, FeatureView, Field
     from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
     from feast.table_format import DeltaFormat
     from feast.types import Float64, Int32, Int64, String, UnixTimestamp
 
     types = {"bigint": Int64, "int": Int32, "double": Float64, "string": String, "date": UnixTimestamp}
+    # Views over one key share its entity, so one key has one entity however many tables it identifies.
     entities: dict[str, Any] = {}
-    views: dict[str, Any] = {}
-    for name, table in VIEWS.items():
+    made: dict[str, Any] = {}
+    for view, contract in views().items():
+        table = contract.table
         if table not in versions:
             continue
-        described = contract(name)
-        key = described.column(entity_key(name))
-        entities[name] = Entity(
-            name=name, join_keys=[key.name], value_type=ValueType.STRING, description=key.description
-        )
+        keys = [contract.column(name) for name in entity_keys(contract)]
+        for key in keys:
+            entity = Entity(
+                name=key.name.removesuffix("_id"),
+                join_keys=[key.name],
+                value_type=types[key.type].to_value_type(),
+                description=key.description,
+            )
+            entities.setdefault(key.name, entity)
         source = SparkSource(
             name=table,
             path=uri(table),
             table_format=DeltaFormat(properties={"versionAsOf": str(versions[table])}),
             timestamp_field=TIMESTAMP,
-            description=described.description,
+            description=contract.description,
         )
-        views[name] = FeatureView(
-            name=name,
-            entities=[entities[name]],
+        made[view] = FeatureView(
+            name=view,
+            entities=[entities[key.name] for key in keys],
             ttl=FOR_EVER,
-            schema=[Field(name=key.name, dtype=String, description=key.description)]
-            + [Field(name=c.name, dtype=types[c.type], description=c.description) for c in features(name)],
+            schema=[
+                Field(name=c.name, dtype=types[c.type], description=c.description) for c in (*keys, *features(contract))
+            ],
             source=source,
-            description=described.description,
-            tags={"table": table, "contract": f"{table}@{described.version}"},
+            description=contract.description,
+            tags={"table": table, "contract": f"{table}@{contract.version}"},
         )
-    whole = {name: read for name, read in SERVICES.items() if views.keys() >= set(read)}
-    services = [FeatureService(name=name, features=[views[view] for view in read]) for name, read in whole.items()]
-    return [*entities.values(), *views.values(), *services]
+    whole = {name: read for name, read in SERVICES.items() if made.keys() >= set(read)}
+    services = [FeatureService(name=name, features=[made[view] for view in read]) for name, read in whole.items()]
+    return [*entities.values(), *made.values(), *services]

@@ -1,7 +1,7 @@
 """Daily features of a hashtag: how the videos that carry it were watched, over 7 and 28 days and ever.
 
 Belongs here: anything keyed by hashtag. One viewer's taste for a hashtag is a table of its own, not a column here.
-The windowing: changes.py.
+What a declaration says: tables.py. The arithmetic of spans: changes.py.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.engine.job import job
-from jobs.engine.lake import Lake
-from jobs.engine.window import Window
-from jobs.features.changes import daily_state, replace_changes
 from jobs.features.outcomes import outcome_shares, outcomes
+from jobs.features.tables import FeatureTable
 
 
 def dated_hashtags() -> Column:
@@ -31,35 +28,18 @@ def dated_hashtags() -> Column:
     return F.transform(F.array_sort(F.array_distinct(known)), dated)
 
 
-def hashtag_daily(watches: DataFrame, videos: DataFrame, window: Window) -> DataFrame:
-    """silver.watches (all of the past) and silver.videos to the rows of gold.hashtag_daily for the days of `window`.
-
-    A watch counts once for each different hashtag that its video had by then.
-    """
-    tagged = videos.select("video_id", F.explode(dated_hashtags()).alias("tag")).select("video_id", "tag.*")
-    rows = watches.join(tagged, on="video_id", how="inner").where("given_at IS NULL OR given_at <= started_at")
-    return daily_state(rows, "hashtag", outcomes("views"), {"viewers": "user_id", "videos": "video_id"}, window).select(
-        "hashtag",
-        "event_date",
-        "valid_from",
-        "views_7d",
-        "views_28d",
-        "views_total",
-        "viewers_28d",
-        "videos_28d",
-        "videos_total",
-        "finishes_28d",
-        "skips_28d",
-        "likes_28d",
-        "shares_28d",
-        *outcome_shares("views"),
-        F.col("first_date").alias("first_view_date"),
-        F.col("last_date").alias("last_view_date"),
-    )
+def tagged(watches: DataFrame, videos: DataFrame) -> DataFrame:
+    """silver.watches and silver.videos to the watches with `hashtag`, one for each that the video had by then."""
+    tags = videos.select("video_id", F.explode(dated_hashtags()).alias("tag")).select("video_id", "tag.*")
+    return watches.join(tags, on="video_id", how="inner").where("given_at IS NULL OR given_at <= started_at")
 
 
-@job(every="day", reads=["silver.watches", "silver.videos"], writes=["gold.hashtag_daily"])
-def run(lake: Lake, window: Window) -> None:
-    watches = lake.read("silver.watches", until=window.end)
-    videos = lake.read("silver.videos")
-    replace_changes(lake, "gold.hashtag_daily", hashtag_daily(watches, videos, window), window)
+HASHTAG_DAILY = FeatureTable(
+    "gold.hashtag_daily",
+    rows=tagged,
+    beside=("silver.videos",),
+    sums=outcomes("views"),
+    distinct={"viewers": "user_id", "videos": "video_id"},
+    extra={**outcome_shares("views"), "first_view_date": "first_date", "last_view_date": "last_date"},
+)
+run = HASHTAG_DAILY.job(__name__)

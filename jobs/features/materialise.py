@@ -1,11 +1,12 @@
-"""Puts the newest features of every viewer, video and hashtag online, in Redis, where Feast serves them.
+"""Puts the newest features of every entity of every feature table online, in Redis, where Feast serves them.
 
 Belongs here: the nightly push and the proof that it arrived. Fetching features in a batch: store.py. Feeds in Redis:
 serving/feed_store/; they use another database.
 
 Every entity is written every night, not only those that changed: it corrects what late events changed, it fills a
 Redis that lost its data, and it lets a TTL drop whoever left the tables. Where the tables go further than this window,
-so does the push, since a re-run of an old night must not turn the features back.
+so does the push, since a re-run of an old night must not turn the features back. Feast keeps one hash per entity, with
+the features of every view over the same keys, so what is counted is entities and not rows of views.
 
 What was pushed is said by the registry, `registry.db` in settings.registry, for whoever reads features through Feast:
 the definitions, the version of each table, and until when.
@@ -14,12 +15,15 @@ the definitions, the version of each table, and until when.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import cast
 from urllib.parse import urlsplit
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from feature_repo.definitions import TIMESTAMP, VIEWS, entity_key
+from data_contracts import Contract
+from feature_repo.definitions import TIMESTAMP, entity_keys, views
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
@@ -38,21 +42,25 @@ class NotAllOnline(ReelmillError):
 def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     """Write the features of every entity, as known at `until` or later, to the Redis at `url`.
 
-    Returns how many entities each view has, without the views that have none at all. Raises TableMissing when a daily
-    table is not there, and NotAllOnline when Redis does not hold as many afterwards.
+    Returns how many entities there are of each kind, by the name of its key (`user_id`, or `hashtag, user_id`), without
+    the kinds that have none at all. Raises TableMissing when a feature table is not there, and NotAllOnline when Redis
+    does not hold as many afterwards.
     """
     import redis
 
     # A world without hashtags, or one in which nobody watched anything yet, has nothing of that kind to push.
-    views = [view for view, table in VIEWS.items() if not lake.read(table).isEmpty()]
-    if not views:
+    filled = {view: contract for view, contract in views().items() if not lake.read(contract.table).isEmpty()}
+    if not filled:
         return {}
-    states = {view: _state(lake, view) for view in views}
-    entities = {view: count for view, (count, _) in states.items()}
+    kinds: dict[tuple[str, ...], list[Contract]] = {}
+    for contract in filled.values():
+        kinds.setdefault(tuple(sorted(entity_keys(contract))), []).append(contract)
+    states = {", ".join(keys): _state(lake, keys, contracts) for keys, contracts in kinds.items()}
+    entities = {kind: count for kind, (count, _) in states.items()}
     until = max(until, *(newest for _, newest in states.values()))
-    store = feature_store(lake, VIEWS, url)
+    store = feature_store(lake, views().values(), url)
     with quiet():
-        store.materialize(BEGINNING, until, feature_views=views)
+        store.materialize(BEGINNING, until, feature_views=list(filled))
     # In the URL: the database that it names would win over an argument.
     client = redis.Redis.from_url(urlsplit(url)._replace(path=f"/{REDIS_DATABASE}").geturl())
     try:
@@ -69,16 +77,17 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     return entities
 
 
-@job(every="night", reads=list(VIEWS.values()), writes=[])
+@job(every="night", reads=[contract.table for contract in views().values()], writes=[])
 def run(lake: Lake, window: Window) -> None:
     with redis_url(lake.settings) as url:
         materialise(lake, url, window.end)
 
 
-def _state(lake: Lake, view: str) -> tuple[int, datetime]:
-    """How many entities the table behind a view has, and from when on its newest row is valid."""
+def _state(lake: Lake, keys: tuple[str, ...], contracts: list[Contract]) -> tuple[int, datetime]:
+    """How many entities the tables over these keys have together, and from when on their newest row is valid."""
+    rows = reduce(DataFrame.union, [lake.read(contract.table).select(*keys, TIMESTAMP) for contract in contracts])
     newest = F.unix_micros(F.max(TIMESTAMP))
-    row = lake.read(VIEWS[view]).agg(F.count_distinct(entity_key(view)).alias("n"), newest.alias("newest")).first()
+    row = rows.agg(F.count_distinct(*keys).alias("n"), newest.alias("newest")).first()
     assert row is not None
     # As an integer: Python would get the time in the machine's zone.
     return int(row["n"]), BEGINNING + timedelta(microseconds=row["newest"] or 0)

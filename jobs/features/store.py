@@ -1,7 +1,8 @@
 """Features as a ranker consumes them: by point in time for training, as of one instant for scoring.
 
 Belongs here: the Feast store over our tables (registry, offline and online), and the two ways to fetch the features
-of `ranker_v1`. What the features are: feature_repo/. How they are computed: users.py, videos.py, hashtags.py.
+of `ranker_v1`. Which those are: feature_repo/. How a feature is computed: the module that declares its table, such as
+users.py.
 
 Both ways return the same columns with the same values: `user__*` and `video__*`, NULL where the entity had no row
 yet. Days since a first or last activity grow without anything happening, so they are not in the tables; they are
@@ -14,7 +15,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
-from functools import cache
 from importlib import import_module
 from io import StringIO
 from typing import TYPE_CHECKING, cast
@@ -23,7 +23,8 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from feature_repo.definitions import SERVICES, VIEWS, definitions, entity_key, features
+from data_contracts import Contract
+from feature_repo.definitions import SERVICES, definitions, entity_keys, features, views
 from jobs.engine.lake import Lake
 
 if TYPE_CHECKING:
@@ -42,18 +43,19 @@ AT = "event_timestamp"
 ONLINE_TTL_S = 7 * 24 * 3600
 
 
-@cache
 def feature_names() -> tuple[str, ...]:
     """The feature columns that `point_in_time` and `as_of` add, in their order; all bigint or double."""
-    return tuple(_final(view, column.name, column.type) for view in SERVICES[SERVICE] for column in features(view))
+    return tuple(
+        _final(view, column.name, column.type) for view, contract in _read().items() for column in features(contract)
+    )
 
 
 def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
-    """`entities` (user_id, video_id, at and whatever else) with the features that were known at `at`.
+    """`entities` (the keys of the views, at and whatever else) with the features that were known at `at`.
 
     Goes through Feast's offline store. Raises TableMissing while a daily table has no data.
     """
-    store = feature_store(lake, SERVICES[SERVICE])
+    store = feature_store(lake, _read().values())
     # A feature row becomes valid at a midnight, so the midnight before `at` sees the same rows; Feast joins once
     # per different entity and instant, and there are far fewer of those.
     timed = entities.withColumn(AT, F.date_trunc("day", "at"))
@@ -65,25 +67,25 @@ def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
 
 
 def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
-    """`pairs` (user_id, video_id and whatever else) with the features that are known at one instant.
+    """`pairs` (the keys of the views and whatever else) with the features that are known at one instant.
 
     The same columns and values as `point_in_time` with every `at` the same, without a join over time.
     """
     joined = pairs
-    for view in SERVICES[SERVICE]:
-        joined = joined.join(_latest(lake, view, at), on=entity_key(view), how="left")
+    for view, contract in _read().items():
+        joined = joined.join(_latest(lake, view, contract, at), on=list(entity_keys(contract)), how="left")
     return joined.select(*pairs.columns, *_features(F.lit(at)))
 
 
-def feature_store(lake: Lake, views: Iterable[str], redis_url: str | None = None) -> FeatureStore:
-    """The Feast store over these views of the lake, their definitions applied to a registry of its own, in memory.
+def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | None = None) -> FeatureStore:
+    """The Feast store over these feature tables of the lake, their definitions applied to a registry of its own, in memory.
 
     All that Feast reads is of one version for as long as the store lives: the one that this run pinned, or else the
     newest now. Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is
     for training only: reading or writing online features fails. Raises TableMissing.
     """
     # Feast reads past the lake, and would say in a page that a table is missing.
-    versions = {VIEWS[view]: lake.pin(VIEWS[view]) for view in views}
+    versions = {contract.table: lake.pin(contract.table) for contract in contracts}
     with quiet():
         from feast import FeatureStore, RepoConfig
         from sqlalchemy.pool import StaticPool
@@ -123,20 +125,26 @@ def feature_store(lake: Lake, views: Iterable[str], redis_url: str | None = None
     return store
 
 
-def _latest(lake: Lake, view: str, at: datetime) -> DataFrame:
+def _read() -> dict[str, Contract]:
+    """The views that the ranker reads, in its order, and the contract of the table behind each."""
+    known = views()
+    return {view: known[view] for view in SERVICES[SERVICE]}
+
+
+def _latest(lake: Lake, view: str, contract: Contract, at: datetime) -> DataFrame:
     """The newest row of each entity that is valid at the instant, features named as by Feast."""
     # valid_from <= at, said on the window column so that Delta skips the files of later days.
     until = datetime.combine(at.astimezone(UTC).date(), time(), UTC)
-    key = entity_key(view)
-    newest = lake.newest(VIEWS[view], by=[key], until=until)
-    return newest.select(key, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(view)])
+    keys = entity_keys(contract)
+    newest = lake.newest(contract.table, by=keys, until=until)
+    return newest.select(*keys, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(contract)])
 
 
 def _features(at: Column) -> list[Column]:
     """The feature columns, dates turned into days before `at`."""
     columns = []
-    for view in SERVICES[SERVICE]:
-        for column in features(view):
+    for view, contract in _read().items():
+        for column in features(contract):
             value = F.col(f"{view}__{column.name}")
             if column.type == "date":
                 value = F.date_diff(at, value).cast("bigint")

@@ -13,9 +13,10 @@ from pyspark.sql import functions as F
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
 from jobs.features import users
-from jobs.features.hashtags import hashtag_daily
-from jobs.features.users import user_daily
-from jobs.features.videos import video_daily
+from jobs.features.hashtags import HASHTAG_DAILY
+from jobs.features.tables import replace_changes
+from jobs.features.users import USER_DAILY
+from jobs.features.videos import VIDEO_DAILY
 
 # PySpark leaves the socket of every collect() to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -34,7 +35,7 @@ def by_day(rows: list[Row]) -> dict[int, Row]:
 
 
 def test_a_row_is_written_when_something_happens_and_when_it_leaves_a_window(watches_of: Any) -> None:
-    rows = by_day(user_daily(watches_of(("ann", "cats", 0)), days(0, 60)).collect())
+    rows = by_day(USER_DAILY.changes(days(0, 60), watches_of(("ann", "cats", 0))).collect())
     assert {day: (r.watches_7d, r.watches_28d, r.watches_total) for day, r in rows.items()} == {
         0: (1, 1, 1),
         7: (0, 1, 1),
@@ -44,14 +45,14 @@ def test_a_row_is_written_when_something_happens_and_when_it_leaves_a_window(wat
 
 
 def test_a_row_becomes_valid_when_its_day_is_over(watches_of: Any) -> None:
-    (row,) = user_daily(watches_of(("ann", "cats", 0)), days(0, 0)).collect()
+    (row,) = USER_DAILY.changes(days(0, 0), watches_of(("ann", "cats", 0))).collect()
     assert row.valid_from.isoformat() == "2024-03-02T00:00:00"
 
 
 def test_the_features_of_a_viewer(watches_of: Any) -> None:
     liked = {"share_watched": 1.0, "is_liked": True, "watch_ms": None}
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0, liked), ("ann", "cats", 3, {"share_watched": 0.1}))
-    row = by_day(user_daily(watches, days(0, 5)).collect())[3]
+    row = by_day(USER_DAILY.changes(days(0, 5), watches).collect())[3]
     assert (row.watches_7d, row.active_days_28d, row.active_days_total) == (3, 2, 2)
     assert (row.finishes_28d, row.skips_28d, row.likes_28d, row.shares_28d) == (1, 1, 1, 0)
     assert (row.watch_ms_28d, row.share_watched_28d, row.liked_share_total) == (2000, 0.533333, 0.333333)
@@ -60,7 +61,7 @@ def test_the_features_of_a_viewer(watches_of: Any) -> None:
 
 def test_a_reaction_counts_from_its_own_day_and_leaves_with_its_watch(watches_of: Any) -> None:
     after_midnight = {"is_liked": True, "liked_at": datetime(2024, 3, 2, 0, 10, tzinfo=UTC)}
-    rows = by_day(video_daily(watches_of(("ann", "cats", 0, after_midnight)), days(0, 60)).collect())
+    rows = by_day(VIDEO_DAILY.changes(days(0, 60), watches_of(("ann", "cats", 0, after_midnight))).collect())
     assert {day: (r.views_total, r.viewers_total, r.likes_28d, r.likes_total) for day, r in rows.items()} == {
         0: (1, 1, 0, 0),
         1: (1, 1, 1, 1),
@@ -72,7 +73,7 @@ def test_a_reaction_counts_from_its_own_day_and_leaves_with_its_watch(watches_of
 
 def test_a_viewer_counts_once_in_a_window_however_often_they_watch(watches_of: Any) -> None:
     watches = watches_of(("ann", "cats", 0), ("ann", "cats", 0), ("ann", "cats", 20), ("ben", "cats", 20))
-    rows = by_day(video_daily(watches, days(0, 60)).collect())
+    rows = by_day(VIDEO_DAILY.changes(days(0, 60), watches).collect())
     assert {day: (r.viewers_28d, r.viewers_total) for day, r in rows.items()} == {
         0: (1, 1),
         7: (1, 1),
@@ -87,7 +88,7 @@ def test_a_watch_counts_for_each_hashtag_of_its_video_once(spark: SparkSession, 
     tagged = [("cats", ["pets", "cute", "pets"], None), ("dogs", ["pets"], None), ("rain", [], None)]
     videos = spark.createDataFrame(tagged, TAGGED)
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "rain", 0))
-    rows = {r.hashtag: r for r in hashtag_daily(watches, videos, days(0, 0)).collect()}
+    rows = {r.hashtag: r for r in HASHTAG_DAILY.changes(days(0, 0), watches, videos).collect()}
     assert {tag: (r.views_7d, r.viewers_28d, r.videos_28d) for tag, r in rows.items()} == {
         "pets": (2, 1, 2),
         "cute": (1, 1, 1),
@@ -97,7 +98,8 @@ def test_a_watch_counts_for_each_hashtag_of_its_video_once(spark: SparkSession, 
 def test_a_watch_does_not_count_for_a_hashtag_that_its_video_got_later(spark: SparkSession, watches_of: Any) -> None:
     times = [datetime(2024, 3, 2, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)]
     videos = spark.createDataFrame([("cats", ["cute", "pets"], times)], TAGGED)
-    rows = hashtag_daily(watches_of(("ann", "cats", 0), ("ann", "cats", 1)), videos, days(0, 1)).collect()
+    watches = watches_of(("ann", "cats", 0), ("ann", "cats", 1))
+    rows = HASHTAG_DAILY.changes(days(0, 1), watches, videos).collect()
     assert sorted((r.hashtag, r.event_date.day, r.views_total) for r in rows) == [
         ("cute", 2, 1), ("pets", 1, 1), ("pets", 2, 2)
     ]  # fmt: skip
@@ -105,8 +107,8 @@ def test_a_watch_does_not_count_for_a_hashtag_that_its_video_got_later(spark: Sp
 
 def test_days_one_by_one_give_the_rows_of_one_long_window(watches_of: Any) -> None:
     watches = watches_of(("ann", "cats", 0), ("ben", "cats", 2), ("ann", "cats", 8))
-    at_once = video_daily(watches, days(0, 9)).collect()
-    one_by_one = [row for day in range(10) for row in video_daily(watches, days(day, day)).collect()]
+    at_once = VIDEO_DAILY.changes(days(0, 9), watches).collect()
+    one_by_one = [row for day in range(10) for row in VIDEO_DAILY.changes(days(day, day), watches).collect()]
     assert sorted(one_by_one) == sorted(at_once)
 
 
@@ -116,11 +118,10 @@ def test_a_day_that_changes_nothing_writes_nothing_and_fails_nothing(watched: La
     assert watched.version("gold.user_daily") == before
 
 
-def test_rows_that_were_all_refused_are_an_error(changing: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_were_all_refused_are_an_error(changing: Lake) -> None:
     wrong = changing.read("gold.user_daily").withColumn("watches_7d", F.lit(-1).cast("bigint"))
-    monkeypatch.setattr(users, "user_daily", lambda *_: wrong)
     with pytest.raises(EmptyOutput):
-        users.run(changing, days(0, 3))
+        replace_changes(changing, "gold.user_daily", wrong, days(0, 3))
 
 
 drawn_watches = st.lists(
@@ -136,7 +137,7 @@ def test_the_newest_row_is_the_exact_state_of_any_day(
     watches_of: Any, drawn: list[tuple[str, str, int]], last: int
 ) -> None:
     """Against a count by hand of every day; and watches after the window, which are all there, change nothing."""
-    rows = video_daily(watches_of(*drawn), days(0, last)).collect()
+    rows = VIDEO_DAILY.changes(days(0, last), watches_of(*drawn)).collect()
     for video in ("cats", "dogs"):
         states = by_day([r for r in rows if r.video_id == video])
         for day in range(last + 1):

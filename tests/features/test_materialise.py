@@ -33,8 +33,8 @@ def online(lake: Lake, url: str, **entity: str) -> dict[str, Any]:
     """What Feast's online store answers for one entity."""
     ((key, value),) = entity.items()
     view = key.removesuffix("_id")
-    names = [f"{view}:{c.name}" for c in definitions.features(view)]
-    store = feature_store(lake, definitions.VIEWS, url)
+    names = [f"{view}:{c.name}" for c in definitions.features(definitions.views()[view])]
+    store = feature_store(lake, definitions.views().values(), url)
     with quiet():
         answer = store.get_online_features(names, [{key: value}]).to_dict()
     return {name: values[0] for name, values in answer.items()}
@@ -54,7 +54,7 @@ def registry(lake: Lake) -> Any:
 def test_features_are_online_after_the_night_and_corrections_replace_them(
     changing: Lake, redis: str, watches_of: Any
 ) -> None:
-    assert materialise.materialise(changing, redis, midnight(4)) == {"user": 2, "video": 2, "hashtag": 1}
+    assert materialise.materialise(changing, redis, midnight(4)) == {"user_id": 2, "video_id": 2, "hashtag": 1}
     ann = online(changing, redis, user_id="ann")
     (table,) = changing.read("gold.user_daily").where("user_id = 'ann' AND event_date = '2024-03-03'").collect()
     assert (ann["watches_total"], ann["share_watched_total"]) == (table.watches_total, table.share_watched_total)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, Row
 
-import data_contracts
 from feature_repo import definitions
 from jobs.engine.lake import Lake, TableMissing
 from jobs.engine.window import Window
@@ -34,10 +33,9 @@ def in_order(frame: DataFrame) -> list[Row]:
 
 
 def test_the_definitions_have_every_column_of_the_contracts_and_declare_none() -> None:
-    for view, table in definitions.VIEWS.items():
-        contract = data_contracts.load(table)
-        known = {definitions.entity_key(view), "event_date", definitions.TIMESTAMP}
-        assert {c.name for c in definitions.features(view)} == {c.name for c in contract.columns} - known
+    for contract in definitions.views().values():
+        known = {*definitions.entity_keys(contract), "event_date", definitions.TIMESTAMP}
+        assert {c.name for c in definitions.features(contract)} == {c.name for c in contract.columns} - known
     assert "user__days_since_last_watch" in feature_names()
     assert "video__views_7d" in feature_names()
 
@@ -99,7 +97,7 @@ def test_what_feast_reads_is_the_version_that_the_run_pinned(changing: Lake, wat
 
 def test_tasks_side_by_side_share_no_registry(watched: Lake) -> None:
     with ThreadPoolExecutor(4) as tasks:
-        stores = list(tasks.map(lambda _: feature_store(watched, definitions.VIEWS), range(4)))
+        stores = list(tasks.map(lambda _: feature_store(watched, definitions.views().values()), range(4)))
     assert {tuple(sorted(view.name for view in store.list_feature_views())) for store in stores} == {
         ("hashtag", "user", "video")
     }
@@ -110,6 +108,6 @@ def test_our_join_refuses_what_it_would_get_wrong(watched: Lake) -> None:
     from jobs.features.offline_store import NotJoinable  # imports Feast
 
     timed = shown(watched, ("ann", "cats", at(3))).withColumnRenamed("at", "event_timestamp")
-    features = feature_store(watched, definitions.VIEWS)
+    features = feature_store(watched, definitions.views().values())
     with quiet(), pytest.raises(NotJoinable, match="full names"):
         features.get_historical_features(timed, ["user:watches_7d"])

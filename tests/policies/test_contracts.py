@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from data_contracts import ContractError, contract, load, load_file, tables
+from feature_repo.definitions import views
 from jobs.engine.cadence import PIPELINES
+from jobs.features.store import feature_names
+from jobs.features.tables import FeatureTable
 from jobs.pipeline import JOBS, WRITERS, in_order, jobs_of
 
 # The runner writes the record of runs, the lake what it sets aside; neither is a job.
@@ -111,6 +114,20 @@ slaProperties:
     path.write_text(cut)
     with pytest.raises(ContractError, match=re.escape(complaint)):
         load_file(path)
+
+
+def test_every_feature_view_has_one_declaration_which_makes_all_columns_of_its_contract() -> None:
+    modules = [import_module(f"jobs.{name}") for name in JOBS]
+    declared = [value for module in modules for value in vars(module).values() if isinstance(value, FeatureTable)]
+    assert sorted(table.table for table in declared) == sorted(found.table for found in views().values())
+    for table in declared:
+        assert list(table.columns()) == [column.name for column in load(table.table).columns]
+
+
+def test_the_features_that_the_ranker_reads_are_columns_of_its_examples() -> None:
+    described = {column.name: column.type for column in load("gold.examples").columns}
+    assert {described.get(name) for name in feature_names()} == {"bigint", "double"}
+    assert [name for name in described if name in feature_names()] == list(feature_names())
 
 
 def test_an_unknown_table_is_an_error_that_lists_the_known_ones() -> None:
