@@ -78,7 +78,7 @@ def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
 
 
 def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | None = None) -> FeatureStore:
-    """The Feast store over these feature tables of the lake, their definitions applied to a registry of its own, in memory.
+    """The Feast store over these feature tables of the lake, their definitions in a registry of its own, in memory.
 
     All that Feast reads is of one version for as long as the store lives: the one that this run pinned, or else the
     newest now. Needs the running Spark session, which Feast's offline store picks up. Without `redis_url` the store is
