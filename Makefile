@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint airflow catalog bench clean
+.PHONY: help setup demo test check lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -35,6 +35,9 @@ test: NEEDS = --tests
 test: setup  ## run the tests
 	@$(PYTHON) -m jobs.host.needs $(NEEDS)
 	@.venv/bin/python -m pytest
+
+check: lint  ## lint, and the tests that need no Spark, no Airflow and no browser: for daily work
+	@.venv/bin/python -m pytest -q -m "not jvm and not browser"
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

@@ -39,9 +39,18 @@ FOR_SMALL_FRAMES = {
 }
 
 
+# Rooms whose files take minutes each: the last of them would leave the other worker idle.
+DEAREST = {"end_to_end", "faults"}
+# Whoever asks for one of these, be it through others, starts a JVM.
+STARTS_A_JVM = {"spark", "start"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The end-to-end tests first: they take minutes each, and the last of them would leave the other worker idle."""
-    items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+    """The dearest first; and what starts a JVM is not for `make check`."""
+    items.sort(key=lambda item: not DEAREST & set(item.path.parts))
+    for item in items:
+        if STARTS_A_JVM & set(getattr(item, "fixturenames", ())):
+            item.add_marker("jvm")
 
 
 @pytest.fixture(scope="session")

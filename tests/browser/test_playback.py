@@ -22,6 +22,8 @@ import pytest
 from jobs.media.ladder import transcode
 from jobs.media.probe import probe
 
+pytestmark = pytest.mark.browser
+
 Run = Callable[..., None]
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

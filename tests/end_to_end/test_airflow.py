@@ -26,7 +26,7 @@ PATIENCE_S = 780.0
 BAD = {"failed", "upstream_failed", "up_for_retry"}
 
 
-@pytest.mark.airflow
+@pytest.mark.jvm
 @pytest.mark.timeout(900)
 def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

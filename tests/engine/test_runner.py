@@ -127,6 +127,7 @@ run_job(replace(noop, function=exhaust), Window.of_day(date(2026, 1, 6)), spark,
 """
 
 
+@pytest.mark.jvm
 def test_an_exhausted_heap_ends_the_job_with_a_sentence_and_a_record(settings: Settings) -> None:
     command = [sys.executable, "-c", OUT_OF_MEMORY, str(settings.home)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)

@@ -86,6 +86,7 @@ run_job(job, Window.of_day(date(2026, 1, 5)), spark, settings)
 """
 
 
+@pytest.mark.jvm
 def test_a_job_that_cannot_be_woken_is_recorded_and_its_process_ends(settings: Settings) -> None:
     command = [sys.executable, "-c", CANNOT_BE_WOKEN, str(settings.home)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=REPOSITORY)
