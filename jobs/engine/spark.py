@@ -86,6 +86,9 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
+    # As it is: the builder would put back whatever its owner has configured otherwise since.
+    if running := SparkSession.getActiveSession():
+        return running
     if "JAVA_HOME" not in os.environ:
         found = java.find()
         if found is None:

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from jobs.command.endpoint import served
+from jobs.command.progress import run_pipeline
 from jobs.engine.query import query
 from jobs.settings import Settings
 
@@ -28,11 +30,11 @@ def first_pages(home: Path) -> dict[str, object]:
         return {person: httpx.get(f"{url}/v1/feed/{person}").raise_for_status().json()["items"] for person in people}
 
 
+@pytest.mark.usefixtures("spark")
 def test_a_pipeline_killed_at_random_ends_as_an_undisturbed_one(
     night: Path,
     fresh_world: Callable[[str], Path],
     start: Callable[..., "subprocess.Popen[str]"],
-    reelmill: Callable[..., str],
     content: Callable[[Path], dict[str, str]],
 ) -> None:
     home = fresh_world("killed")
@@ -57,6 +59,6 @@ def test_a_pipeline_killed_at_random_ends_as_an_undisturbed_one(
                 said, _ = pipeline.communicate()
         moments.append(moment)
         print(f"{kill.__name__} after {moment:.1f} s, when it had said: {said.strip().splitlines()[-1:]}")
-    reelmill(home, "pipeline", "nightly")
+    run_pipeline("nightly", None, Settings(home=home))
     assert content(home) == content(night), f"killed after {moments} s"
     assert first_pages(home) == first_pages(night)
