@@ -38,15 +38,16 @@ TIMEOUTS: dict[Cadence, timedelta] = {
     "night": timedelta(hours=3),
 }
 # The form that triggers a run always sends a day, and a logical date of this very moment beside it. A schedule and a
-# backfill say their day by the logical date alone; a backfill's form sends the day too, the same one for every run.
-DAY = (
+# backfill say what they are for by the logical date alone; a backfill's form sends the day too, the same one for every
+# run. It is an instant, from which a job takes its five minutes, its hour or its day (jobs/engine/window.py).
+RUN_IS_FOR = (
     "{% set asked = (dag_run.conf or {}).get('day') if dag_run.run_type == 'manual' else none %}"
-    "{{ asked or (logical_date | ds if logical_date is defined else params.get('day') or dag_run.run_after | ds) }}"
+    "{{ asked or (logical_date | ts if logical_date is defined else params.get('day') or dag_run.run_after | ts) }}"
 )
 
 
 def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
-    """The DAG `reelmill_<name>`: every job of that pipeline, each for the day of the run's logical date.
+    """The DAG `reelmill_<name>`: every job of that pipeline, each for the window of the run's logical date.
 
     `covers` is the span that one run looks back on: a run at 02:00 that covers a day has the day before as its logical
     date, whether scheduled or backfilled. Triggered by hand, a DAG that works by the day asks for the day.
@@ -64,7 +65,7 @@ def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
         params={"day": _day(Settings())} if asks else None,
         tags=["reelmill", *sorted({job.name.split(".")[0] for job in jobs})],
     )
-    tasks = {job.name: _task(job, DAY, dag) for job in jobs}
+    tasks = {job.name: _task(job, dag) for job in jobs}
     for job in jobs:
         for earlier in upstream(job, jobs):
             tasks[earlier.name] >> tasks[job.name]
@@ -87,7 +88,7 @@ def _day(settings: Settings) -> Param:
     )
 
 
-def _task(job: Job, day: str, dag: DAG) -> SparkSubmitOperator:
+def _task(job: Job, dag: DAG) -> SparkSubmitOperator:
     settings = Settings()
     # The master is the Airflow connection's to say, so that an operator can move the jobs to a cluster in the UI.
     conf = {key: value for key, value in configuration(settings).items() if key != "spark.master"}
@@ -96,7 +97,7 @@ def _task(job: Job, day: str, dag: DAG) -> SparkSubmitOperator:
         task_id=job.name,
         name=job.name,
         application=str(APPLICATION),
-        application_args=["--job", job.name, "--date", day],
+        application_args=["--job", job.name, "--date", RUN_IS_FOR],
         conf=conf,
         # Spark looks for `python3` on the PATH, which need not be the one that has our packages.
         env_vars={"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},

@@ -29,6 +29,20 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a day; write it as 2026-01-31", param, ctx)
 
 
+class DayOrInstant(click.ParamType[date | datetime]):
+    """A calendar day, or an instant with its zone."""
+
+    name = "DAY|INSTANT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date | datetime:
+        from jobs.engine.window import NotATime, day_or_instant
+
+        try:
+            return value if isinstance(value, date) else day_or_instant(value)
+        except NotATime as error:
+            self.fail(str(error), param, ctx)
+
+
 def examples(*lines: str) -> str:
     """The examples under a command's help, kept on lines of their own."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
@@ -36,7 +50,12 @@ def examples(*lines: str) -> str:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 as_of = click.option(
-    "--date", "day", type=Day(), help="As of the end of this day (UTC). Default: the newest day with watches."
+    "--date",
+    "on",
+    type=DayOrInstant(),
+    help="The day (UTC), as of whose end features, ranker and feeds are; or an instant such as 2026-01-18T09:00Z, for "
+    "the hour or the day that holds it. Default: the newest day with watches; for what is hourly, the newest hour with "
+    "watches that is over.",
 )
 
 
@@ -180,46 +199,61 @@ def movielens(folder: Path, hold_out: float) -> None:
 @cli.command(
     epilog=examples(
         "reelmill run features.users --date 2026-01-18",
-        "reelmill run features.videos --since 2026-01-05 --date 2026-01-18",
+        "reelmill run features.videos --start 2026-01-05 --end 2026-01-19    the two weeks from the 5th to the 18th",
+        "reelmill run events.ingest                                           what has arrived by now",
     )
 )
 @click.argument("job")
 @as_of
-@click.option("--since", type=Day(), help="First day of the window, to backfill several days in one run.")
-def run(job: str, day: date | None, since: date | None) -> None:
-    """Run one job for one window. Running it again for the same window gives the same table."""
+@click.option(
+    "--start",
+    type=DayOrInstant(),
+    help="Instead of --date: work on everything from this instant on, or from the midnight of this day, in one run.",
+)
+@click.option("--end", type=DayOrInstant(), help="With --start: until this instant or midnight, which is not included.")
+def run(job: str, on: date | None, start: date | None, end: date | None) -> None:
+    """Run one job for one window. Running it again for the same window gives the same table.
+
+    A job works on whole steps of its own: five minutes, hours, or days (UTC). `reelmill jobs` says which.
+    """
     from jobs.command import console
     from jobs.engine.lake import Lake
-    from jobs.engine.runner import newest_day, run_job
+    from jobs.engine.runner import newest, run_job
     from jobs.engine.spark import session
-    from jobs.engine.window import Window
+    from jobs.engine.window import check, requested, window_for
     from jobs.pipeline import find
     from jobs.settings import Settings
 
     declared, settings = find(job), Settings()
-    if day and since and since > day:
-        raise click.UsageError(f"--since {since} is after --date {day}")
+    window = requested(declared.every, on, start, end)
+    if window is not None:
+        # The runner says the same, some seconds later.
+        check(job, declared.every, window, datetime.now(UTC))
     with console.status(f"{job}: starting Spark"):
         spark = session(settings)
-    # Jobs that take in what has arrived do so whatever the window, so they need no newest day.
-    day = day or (
-        datetime.now(UTC).date() if declared.every == "5min" else newest_day("silver.watches", Lake(spark, settings))
-    )
-    window = Window.of_days(since or day, day)
+    if window is None:
+        window = window_for(declared.every, newest(declared.every, Lake(spark, settings)))
     with console.status(f"{job} {window}"):
         done = run_job(declared, window, spark, settings)
     console.run(done)
 
 
-@cli.command(epilog=examples("reelmill pipeline ingest", "reelmill pipeline nightly --date 2026-01-18"))
+@cli.command(
+    epilog=examples(
+        "reelmill pipeline ingest                                 what has arrived by now",
+        "reelmill pipeline hourly                                 the newest hour that is over and has watches",
+        "reelmill pipeline hourly --date 2026-01-18T09:00Z        the hour from nine to ten",
+        "reelmill pipeline nightly --date 2026-01-18",
+    )
+)
 @click.argument("name", type=click.Choice(list(PIPELINES)))
 @as_of
-def pipeline(name: str, day: date | None) -> None:
-    """Run a pipeline: take in what has arrived, then compute as of the end of a day, in one Spark session."""
+def pipeline(name: str, on: date | None) -> None:
+    """Run a pipeline: take in what has arrived, then compute for an hour or a day, in one Spark session."""
     from jobs.command import progress
     from jobs.settings import Settings
 
-    progress.run_pipeline(name, day, Settings())
+    progress.run_pipeline(name, on, Settings())
 
 
 night = click.option("--night", type=Day(), required=True, help="The day as of whose end the feeds are.")

@@ -26,9 +26,9 @@ from jobs.command.console import run as report_run
 from jobs.command.console import say, status, terminal
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
-from jobs.engine.runner import newest_day, run_job
+from jobs.engine.runner import newest, run_job
 from jobs.engine.runs import JobRun, last_seconds
-from jobs.engine.window import Window
+from jobs.engine.window import window_for
 from jobs.pipeline import jobs_of
 from jobs.settings import Settings
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 WORTH_SAYING_S = 2.0
 
 
-def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun]:
-    """Run the jobs of a pipeline as of the end of `day`, by default the newest day that has watches.
+def run_pipeline(name: str, on: date | datetime | None, settings: Settings) -> list[JobRun]:
+    """Run the jobs of a pipeline for a day, or for the hour or day that holds an instant (jobs/engine/window.py).
 
-    Jobs that take in what has arrived do so whatever the day; the others work on its window, daily ones catching up on
-    days they missed. Stops at the first failure with JobFailed: what was committed stays, and running the pipeline
-    again completes it.
+    By default for the newest day that has watches, hourly jobs for the newest hour that is over. Jobs that take in what
+    has arrived do so whatever the day; daily ones catch up on days they missed. Stops at the first failure with
+    JobFailed: what was committed stays, and running the pipeline again completes it.
     """
     from jobs.engine.spark import session
 
@@ -56,10 +56,12 @@ def run_pipeline(name: str, day: date | None, settings: Settings) -> list[JobRun
         task = bar.add_task(name, total=len(jobs), left="")
         for number, job in enumerate(jobs):
             bar.update(task, description=job.name, completed=number, left=_left(jobs[number:], expected))
-            if day is None and job.every != "5min":
-                day = newest_day("silver.watches", Lake(spark, settings))
-                say(f"as of the end of {day}, the newest day with watches")
-            window = Window.of_day(day or datetime.now(UTC).date())
+            if on is None and job.every != "5min":
+                # The jobs before this one took in the watches by which it is told.
+                on = newest(job.every, Lake(spark, settings))
+                step = "hour that is over" if job.every == "hour" else "day"
+                say(f"for {window_for(job.every, on)}, the newest {step} with watches")
+            window = window_for(job.every, on or datetime.now(UTC))
             runs.append(run_job(job, window, spark, settings, catch_up=True))
             report_run(runs[-1])
     return runs

@@ -1,7 +1,7 @@
 """Runs one job for one window, alone, and records what it did.
 
-Belongs here: the lock, the watchdog and the errors of a run. Its record: runs.py. What a job may write: lake.py. Which
-days a daily job owes: coverage.py. Which jobs there are and in what order: pipeline.py.
+Belongs here: the lock, the watchdog and the errors of a run. Its record: runs.py. Its window: window.py. What a job may
+write: lake.py. Which days a daily job owes: coverage.py. Which jobs there are and in what order: pipeline.py.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import subprocess
 import time
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JNetworkError
 from pyspark.sql import functions as F
 
-import data_contracts
 from jobs.engine import coverage, runs
+from jobs.engine.cadence import Cadence
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
-from jobs.engine.window import Window
+from jobs.engine.window import Window, check, window_for
 from jobs.errors import ReelmillError
 from jobs.host.locks import alone
 from jobs.settings import Settings
@@ -34,10 +34,6 @@ class JobFailed(ReelmillError):
     """A job raised; its run is recorded and nothing of what it did not commit is visible."""
 
 
-class WrongWindow(ReelmillError):
-    """The job cannot work on the window that was asked for."""
-
-
 def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *, catch_up: bool = False) -> JobRun:
     """Run one job for one window and record the run.
 
@@ -47,7 +43,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
     """
-    _check(job, window)
+    check(job.name, job.every, window, datetime.now(UTC))
     with alone(settings, job.name):
         lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job)
         started, clock = datetime.now(UTC), time.monotonic()
@@ -84,19 +80,6 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
     return run
 
 
-def _check(job: Job, window: Window) -> None:
-    today = datetime.now(UTC).date()
-    if window.day > today:
-        # Its success would say that the days until then are done.
-        raise WrongWindow(f"{job.name} cannot run for {window.day}: that day is not here yet. Today is {today} (UTC).")
-    if job.every == "night" and window != Window.of_day(window.day):
-        # Such a job writes the rows of its last day; replacing a longer window would delete the nights before it.
-        raise WrongWindow(
-            f"{job.name} works on one night and was asked for {window}. Run it for each day: "
-            f"reelmill run {job.name} --date {window.day}"
-        )
-
-
 def _has_ended(spark: SparkSession, error: Exception) -> bool:
     """Whether the JVM that this process started is gone; a heap that is exhausted ends it (jobs/engine/spark.py)."""
     process = getattr(spark.sparkContext._gateway, "proc", None)
@@ -110,10 +93,18 @@ def _has_ended(spark: SparkSession, error: Exception) -> bool:
     return True
 
 
-def newest_day(table: str, lake: Lake) -> date:
-    """The day of the newest row of a table that has a window column; today while it has none."""
-    column = data_contracts.load(table).window_column
-    newest = lake.read(table).agg(F.date_format(F.max(F.col(column or "")), "yyyy-MM-dd").alias("day")).first()
-    if newest is None or newest["day"] is None:
-        return datetime.now(UTC).date()
-    return date.fromisoformat(newest["day"])
+def newest(every: Cadence, lake: Lake) -> datetime:
+    """The instant that a run is for when nobody says which: that of the newest watch, so that old data is done too.
+
+    For an hourly run never one of an hour that goes on; what arrives every five minutes is taken in as of now. While
+    nobody has watched anything, the last hour that is over, or today.
+    """
+    now = datetime.now(UTC)
+    if every == "5min":
+        return now
+    latest = window_for("hour", now).start - timedelta(microseconds=1) if every == "hour" else None
+    watched_at = lake.read("silver.watches").agg(F.unix_micros(F.max("started_at")).alias("at")).first()
+    if watched_at is None or watched_at["at"] is None:
+        return latest or now
+    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=watched_at["at"])
+    return min(at, latest or at)

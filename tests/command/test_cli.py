@@ -5,14 +5,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
+from pyspark.sql import SparkSession
 
 from jobs.command.cli import cli
-from jobs.engine.runs import JobRun
+from jobs.engine.job import Job
+from jobs.engine.runs import JobRun, succeeded_between
+from jobs.engine.window import WrongWindow
+from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.world import video_id, viewer_id
 
@@ -71,6 +77,28 @@ def test_an_error_is_one_paragraph_and_a_traceback_only_on_request(tmp_path: Pat
 def test_a_date_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     result = invoke(tmp_path, "pipeline", "nightly", "--date", "yesterday")
     assert result.exit_code == 2 and "write it as 2026-01-31" in result.output
+
+
+def test_a_window_is_asked_for_in_one_way_with_a_zone(settings: Settings) -> None:
+    day = ["run", "features.users", "--start", "2026-01-05"]
+    naive = invoke(settings.home, *day, "--end", "2026-01-05T09:00")
+    assert naive.exit_code == 2 and "has no time zone; write it as 2026-01-05T09:00Z" in " ".join(naive.output.split())
+    with pytest.raises(WrongWindow, match="by both --start and --end"):
+        invoke(settings.home, *day)
+    with pytest.raises(WrongWindow, match="works on whole days"):
+        invoke(settings.home, *day, "--end", "2026-01-05T09:00Z")
+
+
+def test_an_hourly_job_is_run_for_the_hour_that_holds_an_instant_or_for_several(
+    spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(JOBS, "sim.noop", replace(noop, every="hour"))
+    at, hours = ["--date", "2026-01-05T09:30Z"], ["--start", "2026-01-05T09:00Z", "--end", "2026-01-05T12:00Z"]
+    for options in (at, hours):
+        assert invoke(settings.home, "run", "sim.noop", *options).exit_code == 0
+    runs = succeeded_between(datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC), settings)
+    windows = [str(run.window) for _, run in runs]
+    assert windows == ["[2026-01-05T09:00, 2026-01-05T10:00)", "[2026-01-05T09:00, 2026-01-05T12:00)"]
 
 
 def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:

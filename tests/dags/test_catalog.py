@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -12,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 import data_contracts
 from dags import catalog, reports
 from jobs.engine.frames import rows_of
+from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import newest_whole_day, query
 from jobs.engine.runner import run_job
@@ -98,6 +100,18 @@ def test_a_day_job_also_covers_the_days_before_the_asked_ones_that_it_owes(
     (made,) = done.get_asset_materialization_events()
     window = Window.of_days(date(2026, 1, 5), date(2026, 1, 9))
     assert made.materialization.metadata["window"].value == str(window)
+
+
+def test_an_hourly_job_works_on_the_newest_hour_that_is_over(
+    lake: Lake, spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hourly = replace(noop, every="hour")
+    monkeypatch.setitem(JOBS, hourly.name, hourly)
+    lake.insert_new("silver.watches", one_watch(spark, datetime(2026, 1, 5, 9, 30, tzinfo=UTC)))
+    with looking_at(settings, monkeypatch) as instance:
+        done = dg.materialize([catalog.asset_of(hourly)], instance=instance)
+    (made,) = done.get_asset_materialization_events()
+    assert made.materialization.metadata["window"].value == "[2026-01-05T09:00, 2026-01-05T10:00)"
 
 
 def test_a_run_of_airflow_or_the_cli_is_dated_when_it_ended_and_its_checks_are_evaluated(

@@ -8,16 +8,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
-from jobs.engine.runner import JobFailed, WrongWindow, run_job
+from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.runs import JOB_RUNS
-from jobs.engine.window import Window
+from jobs.engine.window import Window, WrongWindow
 from jobs.settings import REPOSITORY, Settings
 
 MONDAY = date(2026, 1, 5)
@@ -79,20 +77,6 @@ def test_a_job_that_found_nothing_leaves_an_empty_table(spark: SparkSession, set
     assert Lake(spark, settings).read("silver.watches").count() == 0
 
 
-@given(first=st.dates(date(1970, 1, 1), date(2200, 1, 1)), days=st.integers(0, 4000))
-def test_a_window_is_half_open_and_ends_with_its_day(first: date, days: int) -> None:
-    last = date.fromordinal(first.toordinal() + days)
-    window = Window.of_days(first, last)
-    assert window.day == last and window.start.date() == first
-    assert (window.end - window.start).days == days + 1
-    assert window.start.tzinfo is UTC
-
-
-def test_a_window_that_ends_before_it_starts_is_refused() -> None:
-    with pytest.raises(ValueError, match="in order"):
-        Window(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
-
-
 def test_a_night_job_refuses_more_than_its_night(spark: SparkSession, settings: Settings, noop: Job) -> None:
     nightly, days = replace(noop, every="night"), Window.of_days(MONDAY, date(2026, 1, 7))
     with pytest.raises(WrongWindow, match=r"sim\.noop works on one night .*--date 2026-01-07"):
@@ -103,7 +87,7 @@ def test_a_night_job_refuses_more_than_its_night(spark: SparkSession, settings: 
 
 def test_a_day_that_is_not_here_yet_is_refused(spark: SparkSession, settings: Settings, noop: Job) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-    with pytest.raises(WrongWindow, match=f"cannot run for {tomorrow}"):
+    with pytest.raises(WrongWindow, match=r"sim\.noop cannot run for .* not here yet"):
         run_job(noop, Window.of_day(tomorrow), spark, settings)
     run_job(noop, Window.of_day(datetime.now(UTC).date()), spark, settings)
 

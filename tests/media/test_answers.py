@@ -14,7 +14,7 @@ from jobs.arrivals.landing import Upload, land
 from jobs.command.cli import cli
 from jobs.command.endpoint import served
 from jobs.engine.lake import Lake
-from jobs.engine.window import Window
+from jobs.engine.window import window_for
 from jobs.host.address import playback_address
 from jobs.media import ingest
 from jobs.media.answers import answers
@@ -32,7 +32,7 @@ def clip(tmp_path: Path) -> Path:
 
 def handed_in(lake: Lake, clip: Path, user: str = "ann", title: str | None = None) -> Upload:
     (upload,) = land([clip], landing=lake.settings.landing, user_id=user, uploaded_at=NOON, title=title)
-    ingest.run(lake, Window.of_hour(NOON))
+    ingest.run(lake, window_for("5min", NOON))
     return upload
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.lake import Lake
-from jobs.engine.window import Window
+from jobs.engine.window import window_for
 from jobs.media import ingest
 
-WINDOW = Window.of_hour(datetime(2026, 1, 5, tzinfo=UTC))
+WINDOW = window_for("5min", datetime(2026, 1, 5, tzinfo=UTC))
 LINE = {"upload_id": "u1", "user_id": "ann", "source": "api", "uploaded_at": "2026-01-05T12:00:00Z"}
 
 

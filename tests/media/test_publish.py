@@ -16,12 +16,12 @@ from pyspark.sql import Row
 
 from jobs.arrivals.landing import land
 from jobs.engine.lake import Lake
-from jobs.engine.window import Window
+from jobs.engine.window import window_for
 from jobs.host.redis_server import redis_url
 from jobs.media import ingest, publish
 
 Draw = Callable[..., Path]
-WINDOW = Window.of_hour(datetime(2026, 1, 5, tzinfo=UTC))
+WINDOW = window_for("5min", datetime(2026, 1, 5, tzinfo=UTC))
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 

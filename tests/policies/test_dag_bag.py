@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 import jinja2
 import pytest
 
+from jobs import submit
 from jobs.engine.cadence import PIPELINES
+from jobs.engine.job import Job
+from jobs.engine.window import Window
 from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY
 
@@ -21,6 +25,8 @@ DAGS = REPOSITORY / "dags"
 # Each takes a second or more to import, and a DAG file is imported every few minutes and by every task.
 HEAVY = {"feast", "great_expectations", "lightgbm", "dagster", "pandas", "scipy", "av", "ffmpeg", "redis", "duckdb"}
 RUNS = {f"reelmill_{name}": cadences for name, cadences in PIPELINES.items()}
+
+MARCH_1 = Window.of_day(date(2026, 3, 1))
 
 Facts = dict[str, Any]
 
@@ -117,14 +123,31 @@ def test_the_master_is_left_to_the_connection(tasks: dict[str, Facts]) -> None:
 def test_a_scheduled_or_backfilled_run_works_on_the_day_of_its_logical_date(tasks: dict[str, Facts]) -> None:
     for kind in ("scheduled", "backfill"):
         # The form of a backfill sends one day for all its runs.
-        assert day_of(tasks, kind, {"day": "2020-01-01"}, datetime(2026, 3, 1, 2, tzinfo=UTC)) == "2026-03-01"
+        at = datetime(2026, 3, 1, 2, tzinfo=UTC)
+        assert window_of(tasks, "nightly:features.users", kind, {"day": "2020-01-01"}, at) == MARCH_1
+
+
+def test_an_hourly_job_of_the_hourly_dag_gets_the_hour_before(
+    tasks: dict[str, Facts], noop: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There is no hourly job yet; the tasks of a DAG get the same arguments but for their names.
+    monkeypatch.setitem(JOBS, "events.ingest", replace(noop, every="hour"))
+    due = datetime(2026, 3, 1, 10, 2, tzinfo=UTC)
+    window = window_of(tasks, "hourly:events.ingest", "scheduled", None, due - timedelta(hours=1))
+    assert str(window) == "[2026-03-01T09:00, 2026-03-01T10:00)"
+
+
+def test_a_five_minute_job_gets_the_five_minutes_of_the_logical_date(tasks: dict[str, Facts]) -> None:
+    window = window_of(tasks, "ingest:events.ingest", "scheduled", None, datetime(2026, 3, 1, 9, 55, tzinfo=UTC))
+    assert str(window) == "[2026-03-01T09:55, 2026-03-01T10:00)"
 
 
 def test_a_run_by_hand_works_on_the_day_that_was_asked_for_else_on_its_logical_date(tasks: dict[str, Facts]) -> None:
     now = datetime(2026, 3, 1, 2, tzinfo=UTC)
-    assert day_of(tasks, "manual", {"day": "2026-02-20"}, now) == "2026-02-20"
-    assert day_of(tasks, "manual", None, now) == "2026-03-01"
-    assert day_of(tasks, "manual", None, None, default="2026-02-27") == "2026-02-27"
+    users = "nightly:features.users"
+    assert window_of(tasks, users, "manual", {"day": "2026-02-20"}, now) == Window.of_day(date(2026, 2, 20))
+    assert window_of(tasks, users, "manual", None, now) == MARCH_1
+    assert window_of(tasks, users, "manual", None, None, "2026-02-27") == Window.of_day(date(2026, 2, 27))
 
 
 def test_a_dag_that_works_by_the_day_asks_for_the_day_and_proposes_one_that_is_over(facts: Facts) -> None:
@@ -134,19 +157,17 @@ def test_a_dag_that_works_by_the_day_asks_for_the_day_and_proposes_one_that_is_o
     assert proposed["reelmill_nightly"] in (f"{yesterday}", f"{yesterday - timedelta(days=1)}")
 
 
-def day_of(
-    tasks: dict[str, Facts], run_type: str, conf: dict[str, str] | None, at: datetime | None, default: str = ""
-) -> str:
-    """The day that the nightly job gets; Airflow leaves `logical_date` out when there is none."""
-    run = SimpleNamespace(run_type=run_type, conf=conf, run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))
-    context = {"dag_run": run, "params": {"day": default}, **({"logical_date": at} if at else {})}
-    _, _, option, day = rendered(tasks["reelmill_nightly:features.users"], context)
-    assert option == "--date"
-    return day
+def window_of(
+    tasks: dict[str, Facts], task: str, kind: str, conf: dict[str, str] | None, at: datetime | None, day: str = ""
+) -> Window:
+    """The window that the job of a task gets; Airflow leaves `logical_date` out when there is none."""
+    run = SimpleNamespace(run_type=kind, conf=conf, run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))
+    context = {"dag_run": run, "params": {"day": day}, **({"logical_date": at} if at else {})}
+    return submit.asked(rendered(tasks[f"reelmill_{task}"], context))[1]
 
 
 def rendered(task: Facts, context: Mapping[str, object]) -> list[str]:
     """The arguments as Airflow's templates would fill them in."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["ds"] = lambda moment: f"{moment:%Y-%m-%d}"
+    environment.filters["ts"] = datetime.isoformat  # as Airflow's own
     return [environment.from_string(argument).render(**context) for argument in task["arguments"]]
