@@ -21,13 +21,13 @@ from serving.feed_store.writer import FeedStore
 DAG = "reelmill_nightly"
 FIRST_DAY = date(2026, 1, 5)
 DAYS, VIEWERS, VIDEOS = 6, 16, 40
-PATIENCE_S = 780.0
+PATIENCE_S = 1080.0
 # What a task ends in; "up_for_retry" is an attempt that failed, and waiting a minute would show the same again.
 BAD = {"failed", "upstream_failed", "up_for_retry"}
 
 
 @pytest.mark.jvm
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
