@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 from pyspark.sql import SparkSession
 
@@ -85,6 +86,18 @@ def noop() -> Job:
 @pytest.fixture
 def recorded_run(noop: Job, spark: SparkSession, settings: Settings) -> JobRun:
     return run_job(noop, Window.of_day(date(2026, 1, 5)), spark, settings)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """ffmpeg(*arguments) runs it; its complaint is the test's."""
+
+    def run(*arguments: str | Path) -> None:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", "error", "-y"]
+        done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return run
 
 
 @pytest.fixture(scope="session")
