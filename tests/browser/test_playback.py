@@ -6,7 +6,6 @@ Chromium plays HLS by itself. It is driven by the WebDriver protocol (W3C), of w
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from jobs.host.ports import free_port
 from jobs.media.ladder import transcode
 from jobs.media.probe import probe
 
@@ -53,8 +53,7 @@ def browser(site: tuple[Path, str]) -> Iterator[Callable[[str, list[Any]], Any]]
     """browser(script, arguments): what an asynchronous script in one headless Chromium answers."""
     programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
     assert all(programs), "Chromium is missing: run `python3 -m jobs.host.needs --tests`"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     arguments += ["--autoplay-policy=no-user-gesture-required"]
     wanted = {"browserName": "chrome", "goog:chromeOptions": {"binary": programs[0], "args": arguments}}
