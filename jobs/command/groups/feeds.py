@@ -1,0 +1,51 @@
+"""Commands by which a person decides what is served: `reelmill feeds`.
+
+Belongs here: feeds of a night, published or brought back. The nightly publish: jobs/feeds/publish.py.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from jobs.command.options import Day, examples
+
+night = click.option("--night", type=Day(), required=True, help="The day as of whose end the feeds are.")
+
+
+@click.group()
+def feeds() -> None:
+    """Serve the feeds of another night than the newest, because somebody decided so."""
+
+
+@feeds.command("publish", epilog=examples("reelmill feeds publish --night 2026-01-17"))
+@night
+def feeds_publish(night: date) -> None:
+    """Publish a night's feeds from the tables, also when a newer night is current; the next night replaces them."""
+    from dataclasses import replace
+
+    from jobs.command import console
+    from jobs.engine.runner import run_job
+    from jobs.engine.spark import session
+    from jobs.engine.window import Window
+    from jobs.feeds.publish import publish_again
+    from jobs.pipeline import find
+    from jobs.settings import Settings
+
+    settings = Settings()
+    with console.status("starting Spark"):
+        spark = session(settings)
+    job = replace(find("feeds.publish"), function=publish_again)
+    console.run(run_job(job, Window.of_day(night), spark, settings))
+
+
+@feeds.command("rollback", epilog=examples("reelmill feeds rollback --night 2026-01-17"))
+@night
+def feeds_rollback(night: date) -> None:
+    """Serve at once the feeds of a night that were replaced less than two days ago, as they were."""
+    from jobs.command import console
+    from jobs.feeds.publish import rollback
+    from jobs.settings import Settings
+
+    console.say(f"served now: {rollback(Settings(), night)}")

@@ -1,0 +1,83 @@
+"""Commands that run jobs by hand, and that list them: run, pipeline, jobs.
+
+Belongs here: for which window. How a pipeline is shown while it runs: progress.py.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import click
+
+from jobs.command.options import DayOrInstant, as_json, as_of, examples
+from jobs.engine.cadence import PIPELINES
+
+
+@click.command(
+    epilog=examples(
+        "reelmill run features.users --date 2026-01-18",
+        "reelmill run features.videos --start 2026-01-05 --end 2026-01-19    the two weeks from the 5th to the 18th",
+        "reelmill run events.ingest                                           what has arrived by now",
+    )
+)
+@click.argument("job")
+@as_of
+@click.option(
+    "--start",
+    type=DayOrInstant(),
+    help="Instead of --date: work on everything from this instant on, or from the midnight of this day, in one run.",
+)
+@click.option("--end", type=DayOrInstant(), help="With --start: until this instant or midnight, which is not included.")
+def run(job: str, on: date | None, start: date | None, end: date | None) -> None:
+    """Run one job for one window. Running it again for the same window gives the same table.
+
+    A job works on whole steps of its own: five minutes, hours, or days (UTC). `reelmill jobs` says which.
+    """
+    from jobs.command import console
+    from jobs.engine.lake import Lake
+    from jobs.engine.runner import newest, run_job
+    from jobs.engine.spark import session
+    from jobs.engine.window import check, requested, window_for
+    from jobs.pipeline import find
+    from jobs.settings import Settings
+
+    declared, settings = find(job), Settings()
+    window = requested(declared.every, on, start, end)
+    if window is not None:
+        # The runner says the same, some seconds later.
+        check(job, declared.every, window, datetime.now(UTC))
+    with console.status(f"{job}: starting Spark"):
+        spark = session(settings)
+    if window is None:
+        window = window_for(declared.every, newest(declared.every, Lake(spark, settings)))
+    with console.status(f"{job} {window}"):
+        done = run_job(declared, window, spark, settings)
+    console.run(done)
+
+
+@click.command(
+    epilog=examples(
+        "reelmill pipeline ingest                                 what has arrived by now",
+        "reelmill pipeline hourly                                 the newest hour that is over and has watches",
+        "reelmill pipeline hourly --date 2026-01-18T09:00Z        the hour from nine to ten",
+        "reelmill pipeline nightly --date 2026-01-18",
+    )
+)
+@click.argument("name", type=click.Choice(list(PIPELINES)))
+@as_of
+def pipeline(name: str, on: date | None) -> None:
+    """Run a pipeline: take in what has arrived, then compute for an hour or a day, in one Spark session."""
+    from jobs.command import progress
+    from jobs.settings import Settings
+
+    progress.run_pipeline(name, on, Settings())
+
+
+@click.command(epilog=examples("reelmill jobs", "reelmill jobs --json"))
+@as_json
+def jobs(as_json: bool) -> None:
+    """List the jobs in order: how often they run, what they read and write, and when they last did."""
+    from jobs.command import console
+    from jobs.settings import Settings
+
+    console.jobs(Settings(), as_json)
