@@ -115,8 +115,10 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
 
     def run(home: Path, *words: str) -> "subprocess.Popen[str]":
         environment = {**os.environ, "REELMILL_HOME": str(home), "REELMILL_SPARK_MEMORY": "2g", "PYTHONUNBUFFERED": "1"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen([*REELMILL, *words], env=environment, text=True, start_new_session=True, **pipes)
+        return subprocess.Popen(
+            [*REELMILL, *words], env=environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
     return run
 

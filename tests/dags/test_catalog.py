@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from dags import catalog, reports
+from dags.reports import key
 from jobs.engine.frames import rows_of
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
@@ -66,8 +67,9 @@ def test_a_table_depends_on_what_its_job_reads_and_promises_freshness(
 def test_every_rule_of_a_contract_is_an_asset_check(table: str) -> None:
     contract = data_contracts.load(table)
     graph = catalog.defs.resolve_asset_graph()
-    found = {check.name for check in graph.get(catalog.key(table)).check_keys}
-    rules = {rule.name for rule in (*contract.row_rules, *contract.job_rules, *contract.table_rules)}
+    found = {check.name for check in graph.get(key(table)).check_keys}
+    rules = {rule.name for rule in contract.row_rules} | {rule.name for rule in contract.job_rules}
+    rules |= {rule.name for rule in contract.table_rules}
     fresh = {reports.DATA_IS_FRESH} if contract.window_column else set()
     assert found == {reports.KEY_IS_UNIQUE, reports.REQUIRED_COLUMNS} | rules | fresh
 
@@ -146,7 +148,7 @@ def test_every_day_of_a_catch_up_window_is_filled_once(monkeypatch: pytest.Monke
     window = Window.of_days(date(2026, 1, 5), date(2026, 1, 8))
     now = datetime.now(UTC)
     run = reports.Run("r", JOBS["features.users"], window, now, 1.0, {}, {}, 0)
-    users = catalog.key("gold.user_daily")
+    users = key("gold.user_daily")
     with looking_at(settings, monkeypatch) as instance:
         by_dagster = dg.AssetMaterialization(users, partition="2026-01-08", metadata={"run_id": "r"})
         reports.report(by_dagster, now, instance)
@@ -181,7 +183,7 @@ def test_the_days_begin_with_the_first_watch(lake: Lake, spark: SparkSession, se
     assert newest_whole_day(settings) == today - timedelta(days=1)
 
 
-EVENTS = catalog.key("bronze.events")
+EVENTS = key("bronze.events")
 
 
 def one_watch(spark: SparkSession, started_at: datetime) -> DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_table_that_lost_what_its_checkpoint_has_read_is_refused_until_both_fi
     backup = shutil.copytree(table, settings.home / "backup")
     assert _take_in(lake, "e2") == ["e1", "e2"]
 
-    lost = [
+    lost: list[Callable[[], object]] = [
         lambda: lake.spark.sql(f"RESTORE TABLE delta.`{table}` TO VERSION AS OF 1"),
         lambda: shutil.copytree(backup, table),
         lambda: lake.create(ingest.TABLE),

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -71,13 +71,13 @@ def client(platform: Lake) -> Iterator[redis.Redis]:
 
 
 def _anns(client: redis.Redis) -> list[tuple[int, str]]:
-    generation = client.get("feed:current").split()[0].decode()
-    slots = [orjson.loads(slot) for slot in client.lrange(f"feed:{generation}:u:ann", 0, -1)]
+    generation = cast(bytes, client.get("feed:current")).split()[0].decode()
+    slots = [orjson.loads(slot) for slot in cast("list[bytes]", client.lrange(f"feed:{generation}:u:ann", 0, -1))]
     return [(slot["position"], slot["video_id"]) for slot in slots]
 
 
 def _views(client: redis.Redis) -> int:
-    return int(orjson.loads(client.get("video:a"))["views"])
+    return int(orjson.loads(cast(bytes, client.get("video:a")))["views"])
 
 
 def test_newer_nights_go_live_by_themselves_older_ones_when_asked_for_and_nothing_that_was_withdrawn_or_refused(

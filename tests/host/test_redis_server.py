@@ -1,5 +1,6 @@
 """The embedded Redis of a home: shared while used, stopped by the last one out, its data kept."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -7,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
 
 from jobs.host import redis_process
+from jobs.host.ports import free_port
 from jobs.host.redis_process import RedisServerMissing
 from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
@@ -53,7 +56,7 @@ def set_and_get(url: str, key: str, value: str | None = None) -> bytes | None:
     with redis.Redis.from_url(url) as client:
         if value is not None:
             client.set(key, value)
-        return client.get(key)
+        return cast(bytes | None, client.get(key))
 
 
 def test_it_answers_inside_and_is_gone_outside(home: Settings) -> None:
@@ -204,7 +207,7 @@ def test_a_port_that_somebody_else_took_meanwhile_is_not_mistaken_for_ours(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_url(Settings(home=tmp_path / "other")) as taken:
-        ports = iter([int(taken.split(":")[2].split("/")[0]), redis_process.free_port()])
+        ports = iter([int(taken.split(":")[2].split("/")[0]), free_port()])
         monkeypatch.setattr(redis_process, "free_port", lambda: next(ports))
         with redis_url(home) as url:
             assert url != taken
@@ -221,6 +224,6 @@ def test_without_any_redis_server_the_error_says_how_to_get_one(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(redis_process.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RedisServerMissing, match="apt-get install redis-server"), redis_url(home):
         pass

@@ -15,7 +15,9 @@ from jobs.settings import Settings
 def test_the_jvm_spark_and_python_put_temporary_files_below_the_home(spark: SparkSession) -> None:
     jvm = spark.sparkContext._jvm
     assert jvm is not None
-    home = spark.conf.get("spark.sql.warehouse.dir", "").removeprefix("file:").removesuffix("/spark-warehouse")
+    warehouse = spark.conf.get("spark.sql.warehouse.dir")
+    assert warehouse is not None
+    home = warehouse.removeprefix("file:").removesuffix("/spark-warehouse")
     places = {jvm.java.lang.System.getProperty("java.io.tmpdir"), tempfile.gettempdir(), os.environ["TMPDIR"]}
     assert places == {f"{home}/tmp/{os.getpid()}"}
     assert spark.conf.get("spark.local.dir") in places

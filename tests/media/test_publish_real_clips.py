@@ -36,7 +36,8 @@ def small_grey(frame: av.VideoFrame) -> np.ndarray:
     grey = frame.reformat(SIZE, SIZE, format="gray").to_ndarray().astype(float)
     # The display matrix and numpy both turn counter-clockwise.
     turned = np.rot90(grey, frame.rotation // 90)
-    return (turned - turned.mean()) / turned.std()
+    normal: np.ndarray = (turned - turned.mean()) / turned.std()
+    return normal
 
 
 def first_picture(path: Path) -> np.ndarray:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts import ContractError, contract, load, load_file, tables
+from data_contracts import ContractError, RowRule, TableRule, contract, load, load_file, tables
+from data_contracts.contract import JobRule
 from feature_repo.definitions import views
 from jobs.engine.cadence import PIPELINES
 from jobs.features.store import feature_names
@@ -16,6 +17,11 @@ from jobs.pipeline import JOBS, WRITERS, in_order, jobs_of
 # The runner writes the record of runs, the lake what it sets aside; neither is a job.
 WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "quarantine.rows"}
 UNITS = {"ms", "s", "bytes", "kbps", "px", "count", "share", "score", "1", "d", "rank", "position", "grade", "version"}
+
+
+def rules(table: str) -> list[RowRule | JobRule | TableRule]:
+    found = load(table)
+    return [*found.row_rules, *found.job_rules, *found.table_rules]
 
 
 def test_every_table_that_a_job_reads_or_writes_has_a_contract() -> None:
@@ -52,8 +58,7 @@ def test_every_rule_under_which_a_job_sets_rows_aside_is_described_in_the_contra
         for table, rule in re.findall(r"lake\.quarantine\((\w+), .*, (\"?\w+\"?)\)", source):
             used.add((getattr(module, table), rule.strip('"') if rule.startswith('"') else getattr(module, rule)))
     assert used == {(table, rule.name) for table in tables() for rule in load(table).job_rules}
-    rules = [(t, r) for t in tables() for r in (*load(t).row_rules, *load(t).job_rules, *load(t).table_rules)]
-    assert [(table, rule.name) for table, rule in rules if len(rule.description) < 10] == []
+    assert [(table, rule.name) for table in tables() for rule in rules(table) if len(rule.description) < 10] == []
 
 
 @pytest.mark.parametrize("table", tables())

@@ -63,9 +63,10 @@ def test_viewers_without_impressions_are_labelled_by_what_they_watched_next(
 ) -> None:
     videos, others = [f"v{n:02}" for n in range(20)], [f"x{n:02}" for n in range(12)]
     # The others also watched what the late one will not: those are the negatives.
-    told = [(f"past{u}", v, hour(n)) for u in range(3) for n, v in enumerate([*videos, *others])]
-    told += [("late", v, hour(100 + n), {"share_watched": 0.7}) for n, v in enumerate(videos)]
-    rows = rows_of(examples(watches_of(*told), videos_of(*[(v,) for v in [*videos, *others]]), events_of(), None))
+    past = [(f"past{u}", v, hour(n)) for u in range(3) for n, v in enumerate([*videos, *others])]
+    since = [("late", v, hour(100 + n), {"share_watched": 0.7}) for n, v in enumerate(videos)]
+    catalogue = videos_of(*[(v,) for v in [*videos, *others]])
+    rows = rows_of(examples(watches_of(*past, *since), catalogue, events_of(), None))
     late = [r for r in rows if r.user_id == "late"]
     assert {r.shown_at for r in late} == {hour(100 + n).replace(tzinfo=None) for n in (8, 12, 16)}
     # The first candidate is what the others watched next, and it is what this one watched next.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol, cast
 
 import httpx
 import pytest
@@ -24,6 +25,19 @@ Serve = Callable[..., AbstractContextManager[httpx.Client]]
 Publish = Callable[[str, dict[str, list[str]]], None]
 
 
+class RawRedis(Protocol):
+    """What a plain client answers; redis-py types every answer as one that might be awaited."""
+
+    def delete(self, *names: bytes | str) -> int: ...
+    def get(self, name: str) -> bytes | None: ...
+    def info(self, section: str) -> dict[str, int]: ...
+    def keys(self, pattern: str) -> list[bytes]: ...
+    def llen(self, name: bytes) -> int: ...
+    def lrange(self, name: bytes, start: int, end: int) -> list[bytes]: ...
+    def set(self, name: str, value: bytes) -> bool: ...
+    def ttl(self, name: bytes | str) -> int: ...
+
+
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with redis_url(Settings(home=tmp_path_factory.mktemp("redis_home"))) as url:
@@ -31,15 +45,15 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def raw_redis(server_url: str) -> Iterator[redis.Redis]:
+def raw_redis(server_url: str) -> Iterator[RawRedis]:
     """The server, emptied, as a plain client that knows nothing of our layout."""
     with redis.Redis.from_url(server_url) as client:
         client.flushall()
-        yield client
+        yield cast(RawRedis, client)
 
 
 @pytest.fixture
-def store(server_url: str, raw_redis: redis.Redis) -> Iterator[FeedStore]:
+def store(server_url: str, raw_redis: RawRedis) -> Iterator[FeedStore]:
     with FeedStore(server_url) as opened:
         yield opened
 
@@ -89,7 +103,7 @@ def serve(tmp_path: Path) -> Serve:
 
 
 @pytest.fixture
-def api(server_url: str, raw_redis: redis.Redis, serve: Serve) -> Iterator[httpx.Client]:
+def api(server_url: str, raw_redis: RawRedis, serve: Serve) -> Iterator[httpx.Client]:
     """The service over a Redis that was emptied."""
     with serve(server_url) as client:
         yield client

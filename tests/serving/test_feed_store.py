@@ -1,11 +1,12 @@
 """Feeds in Redis: staged unseen, counted, made current at once, and never kept forever."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import redis
 
 from serving.feed_store.layout import (
     MAX_SLOTS,
@@ -20,16 +21,20 @@ from serving.feed_store.layout import (
 )
 from serving.feed_store.writer import FeedStore
 
+if TYPE_CHECKING:
+    from tests.serving.conftest import Publish, RawRedis
+
 NIGHT = date(2024, 3, 1)
-Publish = Callable[[str, dict[str, list[str]]], None]
 
 
 def slots(*video_ids: str) -> list[dict[str, object]]:
     return [{"video_id": video_id, "position": position} for position, video_id in enumerate(video_ids)]
 
 
-def feed_keys(raw_redis: redis.Redis, version: str) -> list[bytes]:
-    generation = raw_redis.get(f"feed:version:{version}").split()[0].decode()
+def feed_keys(raw_redis: RawRedis, version: str) -> list[bytes]:
+    described = raw_redis.get(f"feed:version:{version}")
+    assert described is not None
+    generation = described.split()[0].decode()
     return sorted(raw_redis.keys(f"feed:{generation}:*"))
 
 
@@ -48,7 +53,7 @@ def test_a_staged_version_is_not_current_until_it_is_committed(store: FeedStore)
 
 
 def test_a_publish_killed_halfway_never_becomes_visible_and_leaves_nothing_behind(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"]})
     store.begin("v2")
@@ -71,7 +76,7 @@ def test_a_commit_that_counts_another_number_of_feeds_leaves_the_pointer_where_i
     assert store.current_version() == "v1"
 
 
-def test_a_feed_lost_between_write_and_commit_is_noticed(store: FeedStore, raw_redis: redis.Redis) -> None:
+def test_a_feed_lost_between_write_and_commit_is_noticed(store: FeedStore, raw_redis: RawRedis) -> None:
     store.begin("v1")
     store.write_feeds("v1", [("ann", slots("a")), ("bob", slots("a"))])
     store.write_fallback("v1", slots("b"))
@@ -106,7 +111,7 @@ def test_writing_without_begin_is_an_error_that_says_so(store: FeedStore) -> Non
 
 
 def test_publishing_a_version_twice_changes_nothing_a_reader_sees(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a", "b"], "bob": ["c"]})
     before = [raw_redis.lrange(key, 0, -1) for key in feed_keys(raw_redis, "v1")]
@@ -115,16 +120,16 @@ def test_publishing_a_version_twice_changes_nothing_a_reader_sees(
     assert store.versions() == ["v1"]
 
 
-def for_ever(raw_redis: redis.Redis) -> set[str]:
+def for_ever(raw_redis: RawRedis) -> set[str]:
     return {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
 
 
-def what_is_current(raw_redis: redis.Redis, version: str) -> set[str]:
+def what_is_current(raw_redis: RawRedis, version: str) -> set[str]:
     return {"feed:current", f"feed:version:{version}", *(key.decode() for key in feed_keys(raw_redis, version))}
 
 
 def test_what_is_current_has_no_time_to_live_and_all_else_has(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"]})
     publish("v2", {"ann": ["b"]})
@@ -135,7 +140,7 @@ def test_what_is_current_has_no_time_to_live_and_all_else_has(
 
 
 def test_what_a_killed_commit_left_goes_with_the_next_one(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     store.begin("v1")
     store.write_feeds("v1", [("ann", slots("a"))])
@@ -145,7 +150,7 @@ def test_what_a_killed_commit_left_goes_with_the_next_one(
 
 
 def test_rolling_back_makes_the_version_before_current_and_lets_the_other_go(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"]})
     publish("v2", {"ann": ["b"]})
@@ -158,7 +163,7 @@ def test_rolling_back_makes_the_version_before_current_and_lets_the_other_go(
 
 
 def test_an_older_night_is_not_made_current_unless_somebody_asks_for_it(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("20240302.m", {"ann": ["new"]})
     assert store.is_older("20240301.z") and not store.is_older("20240302.a")
@@ -177,7 +182,7 @@ def test_an_older_night_is_not_made_current_unless_somebody_asks_for_it(
 
 @pytest.mark.parametrize("garbage", [b"", b"garbage", b"\xff\xfe v1", b"no-hex-here1 v1", b"0123456789ab a b"])
 def test_over_a_garbage_pointer_the_next_night_is_published(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish, garbage: bytes
+    store: FeedStore, raw_redis: RawRedis, publish: Publish, garbage: bytes
 ) -> None:
     publish("20240301.m", {"ann": ["a"]})
     raw_redis.set("feed:current", garbage)
@@ -195,7 +200,7 @@ def test_feeds_are_stale_when_a_newer_night_is_overdue() -> None:
 
 
 def test_an_older_night_does_not_rewrite_what_a_newer_one_says_of_a_video(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     old, new = date(2024, 3, 1), date(2024, 3, 2)
     assert store.write_videos([({"video_id": "a", "views": 9}, new)]) == 1
@@ -215,7 +220,7 @@ def test_rolling_back_to_a_version_that_is_gone_names_those_that_are_held(store:
 
 
 def test_rolling_back_to_a_version_that_has_partly_expired_is_refused(
-    store: FeedStore, raw_redis: redis.Redis, publish: Publish
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"], "bob": ["a"]})
     gone = next(key for key in feed_keys(raw_redis, "v1") if key.endswith(b"bob"))
@@ -226,7 +231,7 @@ def test_rolling_back_to_a_version_that_has_partly_expired_is_refused(
     assert store.current_version() == "v2"
 
 
-def test_a_feed_is_capped(store: FeedStore, raw_redis: redis.Redis, publish: Publish) -> None:
+def test_a_feed_is_capped(store: FeedStore, raw_redis: RawRedis, publish: Publish) -> None:
     publish("v1", {"ann": [str(n) for n in range(MAX_SLOTS + 1)]})
     assert {raw_redis.llen(key) for key in feed_keys(raw_redis, "v1") if key.endswith(b"ann")} == {MAX_SLOTS}
 
@@ -246,7 +251,7 @@ def test_two_stores_may_write_parts_of_one_version(server_url: str, store: FeedS
     assert store.current_version() == "v1"
 
 
-def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_redis: redis.Redis) -> None:
+def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_redis: RawRedis) -> None:
     published_at = datetime(2018, 9, 24, tzinfo=UTC)
     store.write_videos(
         [({"video_id": "a", "views": np.int64(3), "share": np.float32(0.5), "published_at": published_at}, NIGHT)]

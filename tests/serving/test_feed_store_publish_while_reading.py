@@ -1,18 +1,21 @@
 """Publishing while people read, and being killed while publishing: readers see whole versions only."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
-import redis
 
 from serving.feed_store.writer import FeedStore
 
-Publish = Callable[[str, dict[str, list[str]]], None]
+if TYPE_CHECKING:
+    from tests.serving.conftest import Publish, RawRedis
+
 
 PUBLISH_FOR_EVER = """
 import itertools, sys
@@ -63,7 +66,7 @@ def test_every_feed_read_during_a_series_of_publishes_is_of_one_version_and_whol
 
 
 def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_key_for_ever(
-    api: httpx.Client, store: FeedStore, publish: Publish, server_url: str, raw_redis: redis.Redis
+    api: httpx.Client, store: FeedStore, publish: Publish, server_url: str, raw_redis: RawRedis
 ) -> None:
     publish("v0", {f"user{u}": ["v0"] * 30 for u in range(300)})
     for attempt in range(5):
@@ -81,7 +84,9 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_
             assert version == store.current_version()
     publish("last", {"user0": ["last"]})
     assert whole_feed(api, "user0") == ("last", ["last"])
-    generation = raw_redis.get("feed:current").split()[0].decode()
+    current = raw_redis.get("feed:current")
+    assert current is not None
+    generation = current.split()[0].decode()
     for_ever = {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
     assert for_ever == {
         "feed:current", "feed:version:last", f"feed:{generation}:u:user0", f"feed:{generation}:fallback",

@@ -1,19 +1,22 @@
 """Feeds and videos over real HTTP from a real Redis."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
 import pytest
-import redis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from serving.feed_store.writer import FeedStore
 
-Publish = Callable[[str, dict[str, list[str]]], None]
+if TYPE_CHECKING:
+    from tests.serving.conftest import Publish, RawRedis
+
 
 FORTY = [f"video{n}" for n in range(40)]
 
@@ -113,7 +116,7 @@ def test_a_stranger_gets_the_new_fallback_after_a_publish(api: httpx.Client, pub
 
 @pytest.mark.parametrize("user_id", ["ann", "stranger"])
 def test_a_page_costs_one_round_trip_to_redis(
-    api: httpx.Client, publish: Publish, raw_redis: redis.Redis, user_id: str
+    api: httpx.Client, publish: Publish, raw_redis: RawRedis, user_id: str
 ) -> None:
     def round_trips() -> int:
         return int(raw_redis.info("stats")["total_reads_processed"])
@@ -148,7 +151,7 @@ def test_a_cursor_of_somebody_else_is_a_clear_problem(api: httpx.Client, publish
 
 
 def test_a_cursor_whose_version_has_expired_is_a_clear_problem(
-    api: httpx.Client, publish: Publish, raw_redis: redis.Redis
+    api: httpx.Client, publish: Publish, raw_redis: RawRedis
 ) -> None:
     publish("v1", {"ann": FORTY})
     cursor = api.get("/v1/feed/ann").json()["next_cursor"]
@@ -213,7 +216,7 @@ def test_without_a_published_version_a_feed_is_not_there_yet(api: httpx.Client) 
     "garbage", [b"", b"garbage", b"\xff\xfe v1", b"no-hex-here1 v1", b"0123456789ab 20240301.of-nothing"]
 )
 def test_a_garbage_pointer_is_no_feed_published(
-    api: httpx.Client, publish: Publish, raw_redis: redis.Redis, garbage: bytes
+    api: httpx.Client, publish: Publish, raw_redis: RawRedis, garbage: bytes
 ) -> None:
     publish("v1", {"ann": ["a"]})
     assert api.get("/v1/feed/ann").status_code == 200
