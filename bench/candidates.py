@@ -30,7 +30,8 @@ from jobs.engine.spark import session
 from jobs.evaluation.hold_out import FILE
 from jobs.ranking.metrics import ndcg
 from jobs.ranking.propose import proposals
-from jobs.ranking.sources.item_item import ITEM_ITEM, propose_similar
+from jobs.ranking.sources.item_item import ITEM_ITEM, recent
+from jobs.ranking.sources.similar import propose_similar
 from jobs.ranking.sources.snapshot import Moment, Snapshot, take_snapshot
 from jobs.ranking.sources.source import Propose, Source
 from jobs.ranking.watched import World, first_watches, pack
@@ -53,7 +54,7 @@ def plain_cosine(snapshot: Snapshot) -> Propose:
     scale = diags(1 / np.sqrt(np.maximum(snapshot.audience, 1)))
     alike = (scale @ (watched.T @ watched) @ scale).tocsr()
     alike.setdiag(0)
-    return partial(propose_similar, world.videos, alike)
+    return partial(propose_similar, world.videos, alike, recent, ITEM_ITEM.cap)
 
 
 def measure(source: Source, world: World, held: dict[str, dict[str, float]]) -> tuple[NDArray[np.float64], float]:

@@ -69,6 +69,7 @@ class World:
     refused_at: NDArray[np.int64]
     makes: NDArray[np.int64]
     tagged: csr_matrix  # videos x hashtags: when a video got the hashtag, in microseconds; ALWAYS if with the upload
+    content: NDArray[np.float32] | None = None  # videos x anything: what a video is like, rows of length 1 or 0
 
 
 def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refused: DataFrame | None = None) -> World:

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
 from jobs.ranking.model import InService
 from jobs.ranking.rankers.ranker import Model, Trained
+from jobs.ranking.sources.registry import SOURCES
 from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
 
@@ -89,10 +90,16 @@ def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession
     }
 
 
+def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
+    """A row for each video, with its rank in some of the sources."""
+    columns = [source.column("rank") for source in SOURCES]
+    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
+    return spark.createDataFrame(rows, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]))
+
+
 def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) -> None:
-    rows = [("me", "second", 2, None, None), ("me", "first", 1, None, None), ("me", "popular", None, 1, None)]
-    schema = "user_id string, video_id string, item_item_rank int, popular_rank int, fresh_rank int"
-    result = {r.video_id: r.score for r in scored(spark.createDataFrame(rows, schema), None).collect()}
+    rows = ranked(spark, second={"item_item": 2}, first={"item_item": 1}, popular={"popular": 1})
+    result = {r.video_id: r.score for r in scored(rows, None).collect()}
     assert result["first"] == 0.0 > result["second"] == -1.0 > result["popular"]
 
 
@@ -116,9 +123,7 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
             return scores
 
     served = InService(Freshest(), "20240309-abc", b"fresh_rank", datetime(2024, 3, 9, tzinfo=UTC))
-    rows = spark.createDataFrame(
-        [("me", "old", 1, 2), ("me", "new", 2, 1)], "user_id string, video_id string, popular_rank int, fresh_rank int"
-    )
+    rows = ranked(spark, old={"popular": 1, "fresh": 2}, new={"popular": 2, "fresh": 1})
     result = {r.video_id: r.score for r in scored(rows, served).collect()}
     assert result == {"old": -2.0, "new": -1.0}
 

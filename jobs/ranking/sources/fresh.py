@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
-from jobs.ranking.watched import World
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -28,17 +27,7 @@ NEW_HERE = "new here"
 
 
 def learn(snapshot: Snapshot) -> Propose:
-    return partial(propose_liked, snapshot.world.hashtags, _tagged(snapshot.world, snapshot.at), _pool(snapshot))
-
-
-def _tagged(world: World, at: int) -> csr_matrix:
-    """videos x hashtags: ones where a video had a hashtag at that instant."""
-    from scipy.sparse import csr_matrix
-
-    given = world.tagged.tocoo()
-    had = given.data < at
-    cells = (given.row[had], given.col[had])
-    return csr_matrix((np.ones(np.count_nonzero(had)), cells), shape=given.shape)
+    return partial(propose_liked, snapshot.world.hashtags, snapshot.tagged, _pool(snapshot))
 
 
 def _pool(snapshot: Snapshot) -> NDArray[np.int64]:

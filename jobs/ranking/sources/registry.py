@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from jobs.ranking.sources.fresh import FRESH
 from jobs.ranking.sources.item_item import ITEM_ITEM
+from jobs.ranking.sources.linear import LINEAR
 from jobs.ranking.sources.popular import POPULAR
 from jobs.ranking.sources.source import Source
 
 # The strongest first: of a video that several propose, the first one gives the reason, and its rank orders equal
 # scores. The ranker's columns stand in this order too, and its trees depend on it.
-SOURCES: tuple[Source, ...] = (ITEM_ITEM, POPULAR, FRESH)
+SOURCES: tuple[Source, ...] = (ITEM_ITEM, LINEAR, POPULAR, FRESH)

@@ -7,11 +7,13 @@ module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.events.watches import SKIPPED
 from jobs.ranking.watched import World
 
 if TYPE_CHECKING:
@@ -42,6 +44,46 @@ class Snapshot:
     block: int
     blocks: int
 
+    @cached_property
+    def positives(self) -> csr_matrix:
+        """What every viewer watched and did not skip: viewers x videos."""
+        viewer = np.repeat(np.arange(len(self.world.viewers)), np.diff(self.world.starts))
+        return _positives(self.world, viewer[self.watches], np.flatnonzero(self.watches), len(self.world.viewers))
+
+    @cached_property
+    def mean_length(self) -> float:
+        """How many positives those have who have any, in the mean; 1 where nobody has."""
+        viewers = np.count_nonzero(self.positives.getnnz(axis=1))
+        return float(self.positives.nnz / viewers) if viewers else 1.0
+
+    @cached_property
+    def tagged(self) -> csr_matrix:
+        """videos x hashtags: ones where a video had a hashtag at that instant."""
+        from scipy.sparse import csr_matrix
+
+        given = self.world.tagged.tocoo()
+        had = given.data < self.at
+        cells = (given.row[had], given.col[had])
+        return csr_matrix((np.ones(np.count_nonzero(had)), cells), shape=given.shape)
+
+    @cached_property
+    def is_out(self) -> NDArray[np.bool_]:
+        """Which videos were published by then. What comes later must change nothing."""
+        out: NDArray[np.bool_] = self.world.published <= self.at
+        return out
+
+    @cached_property
+    def tag_weights(self) -> csr_matrix:
+        """`tagged` with more for rare hashtags, rows of length 1 (tf-idf): how alike two videos are is a product."""
+        from scipy.sparse import diags
+
+        out = self.tagged[self.is_out]
+        rarity = np.log((1 + np.count_nonzero(out.getnnz(axis=1))) / (1 + out.getnnz(axis=0))).clip(min=0)
+        weighed = self.tagged @ diags(rarity)
+        length = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)).ravel())
+        scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
+        return (diags(scale) @ weighed).astype(np.float32).tocsr()
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -51,9 +93,19 @@ class Chunk:
     neither watched nor refused before the moment, nor made by the viewer.
     """
 
+    world: World
     moments: list[Moment]
+    # The viewer's watches before each moment.
+    seen: list[slice]
     weights: csr_matrix
     allowed: NDArray[np.bool_]
+
+    @cached_property
+    def positives(self) -> csr_matrix:
+        """What the viewers watched before the moment, however long ago, and did not skip: moments x videos."""
+        row = np.repeat(np.arange(len(self.moments)), [watches.stop - watches.start for watches in self.seen])
+        watch = np.concatenate([np.arange(watches.start, watches.stop) for watches in self.seen])
+        return _positives(self.world, row, watch, len(self.moments))
 
 
 def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
@@ -66,7 +118,19 @@ def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Sna
 def gather(world: World, moments: list[Moment]) -> Chunk:
     """The moments with what their viewers did before each of them."""
     seen = [_seen(world, moment) for moment in moments]
-    return Chunk(moments, _weights(world, moments, seen), _allowed(world, moments, seen))
+    return Chunk(world, moments, seen, _weights(world, moments, seen), _allowed(world, moments, seen))
+
+
+def _positives(world: World, row: NDArray[np.int64], watch: NDArray[np.int64], rows: int) -> csr_matrix:
+    """What speaks for a video once for all sources that learn who likes what: a watch that was no skip, by its share.
+
+    A skip says no, and these sources know only yes and nothing.
+    """
+    from scipy.sparse import csr_matrix
+
+    liked = world.share[watch] >= SKIPPED
+    values = world.share[watch][liked].astype(np.float32)
+    return csr_matrix((values, (row[liked], world.video[watch][liked])), shape=(rows, len(world.videos)))
 
 
 def _seen(world: World, moment: Moment) -> slice:

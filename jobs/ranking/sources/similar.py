@@ -1,0 +1,119 @@
+"""Lists of similar videos: cut to the best, summed up over what a viewer watched, and which watched video says most.
+
+Belongs here: what sources share that keep, for each video, the videos that are close to it. How close two videos are is
+each source's own: item_item.py, linear.py, walk.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from jobs.ranking.sources.snapshot import Chunk
+from jobs.ranking.sources.source import Found
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# How much each watched video speaks for a viewer: moments x videos.
+Taste = Callable[[Chunk], "csr_matrix"]
+NOTHING = Found(np.zeros(0, dtype=np.int64), np.zeros(0), [])
+
+
+def shortened(blocks: Iterable[NDArray[np.float32]], size: int, longest: int) -> csr_matrix:
+    """size x size: of each row, given in dense blocks from the first on, the `longest` largest values other than 0.
+
+    A block is an array of the caller that is written to: a row's own place counts as 0.
+    """
+    from scipy.sparse import csr_matrix
+
+    indptr, indices, data = [np.zeros(1, dtype=np.int64)], [], []
+    first = 0
+    for block in blocks:
+        rows = np.arange(len(block))
+        block[rows, first + rows] = 0
+        if size > longest:
+            least = np.partition(block, size - longest, axis=1)[:, size - longest]
+            kept = (block >= least[:, None]) & (block != 0)
+        else:
+            kept = block != 0
+        row, column = np.nonzero(kept)
+        indptr.append(indptr[-1][-1] + np.cumsum(np.bincount(row, minlength=len(block))))
+        indices.append(column.astype(np.int32))
+        data.append(block[row, column].astype(np.float32))
+        first += len(block)
+    parts = (np.concatenate(data), np.concatenate(indices), np.concatenate(indptr))
+    return csr_matrix(parts, shape=(size, size))
+
+
+def propose_similar(
+    videos: NDArray[np.object_],
+    similar: csr_matrix,
+    taste: Taste,
+    cap: int,
+    chunk: Chunk,
+    everybody: NDArray[np.float32] | None = None,
+) -> Iterator[Found]:
+    """The videos (numbers into the ids of `videos`) that are most similar to what each viewer watched.
+
+    `everybody` is added to the scores of whoever watched anything: what speaks for a video whoever asks. A watched
+    video is the reason only if it speaks for the proposal at all.
+    """
+    tastes = taste(chunk)
+    every = (tastes @ similar).toarray()
+    for row in range(len(chunk.moments)):
+        watched = tastes[row]
+        if not watched.nnz:
+            yield NOTHING
+            continue
+        scores = every[row] if everybody is None else every[row] + everybody
+        scores = np.round(np.where(chunk.allowed[row], scores, 0).astype(float), 9)
+        top = best(scores, cap)
+        says_most = _says_most(watched, similar, top)
+        yield Found(top, scores[top], [None if video < 0 else str(videos[video]) for video in says_most])
+
+
+def history(chunk: Chunk) -> csr_matrix:
+    """All that a viewer watched and did not skip, each by its share."""
+    return chunk.positives
+
+
+def nothing(chunk: Chunk) -> Iterator[Found]:
+    """What a source finds that has nothing to learn from."""
+    return (NOTHING for _ in chunk.moments)
+
+
+def best(scores: NDArray[np.float64], cap: int) -> NDArray[np.int64]:
+    """The places of the `cap` best positive scores, best first, ties by place."""
+    places = np.flatnonzero(scores > 0)
+    if len(places) > cap:
+        # All that tie with the last one stay, for the sort below to choose among by id.
+        places = places[scores[places] >= np.partition(scores[places], -cap)[-cap]]
+    return places[np.lexsort((places, -scores[places]))][:cap]
+
+
+def because_watched(watched: Column, title: Column) -> Column:
+    """The words where the reason is a video that the viewer watched, and for a proposal without one."""
+    words = F.concat(F.lit("because you watched "), F.coalesce(title, watched))
+    return F.when(watched.isNotNull(), words).otherwise("many who watch what you do watch it")
+
+
+def _says_most(watched: csr_matrix, similar: csr_matrix, top: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The watched video with the largest term in the score of each of `top`; -1 where none has a term above 0."""
+    if not len(top):
+        return top
+    place = np.full(similar.shape[1], -1)
+    place[top] = np.arange(len(top))
+    lists = similar[watched.indices]
+    column = place[lists.indices]
+    row = np.repeat(np.arange(len(watched.indices)), np.diff(lists.indptr))
+    asked = column >= 0
+    terms = np.zeros((len(watched.indices), len(top)))
+    terms[row[asked], column[asked]] = np.round(lists.data[asked] * watched.data[row[asked]], 12)
+    most = np.argmax(terms, axis=0)
+    return np.where(terms[most, np.arange(len(top))] > 0, watched.indices[most], -1)
