@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
 from jobs.ranking.model import InService
@@ -18,7 +19,6 @@ from jobs.ranking.sources.registry import SOURCES
 from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
 
-SCORES = "user_id string, video_id string, popular_rank int, fresh_rank int, score double"
 CANDIDATES = "user_id string, video_id string, source string, because string"
 
 
@@ -38,9 +38,18 @@ def order(slots: DataFrame) -> list[str]:
     return [r.video_id for r in rows]
 
 
+def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
+    """A row for each video, with its rank in some of the sources."""
+    columns = [source.column("rank") for source in SOURCES]
+    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
+    return spark.createDataFrame(rows, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]))
+
+
 def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
     """One viewer's videos, best first."""
-    return spark.createDataFrame([("me", v, None, None, -float(n)) for n, v in enumerate(videos)], SCORES)
+    places = list(videos)
+    score = F.create_map(*[F.lit(part) for n, video in enumerate(places) for part in (video, -float(n))])
+    return ranked(spark, **{video: {} for video in places}).withColumn("score", score[F.col("video_id")])
 
 
 def test_further_videos_of_one_creator_let_others_in_between(spark: SparkSession, videos: DataFrame) -> None:
@@ -54,13 +63,8 @@ def test_where_all_are_of_one_creator_the_order_is_the_rankers(spark: SparkSessi
 
 
 def test_equal_scores_are_ordered_by_popularity_then_freshness_then_id(spark: SparkSession, videos: DataFrame) -> None:
-    rows = [
-        ("me", "busy0", None, None, 0.0),
-        ("me", "a", None, 2, 0.0),
-        ("me", "b", None, 1, 0.0),
-        ("me", "c", 7, None, 0.0),
-    ]
-    assert order(spaced(spark.createDataFrame(rows, SCORES), videos)) == ["c", "b", "a", "busy0"]
+    alike = ranked(spark, busy0={}, a={"fresh": 2}, b={"fresh": 1}, c={"popular": 7}).withColumn("score", F.lit(0.0))
+    assert order(spaced(alike, videos)) == ["c", "b", "a", "busy0"]
 
 
 def test_a_feed_has_no_more_than_its_slots(spark: SparkSession) -> None:
@@ -88,13 +92,6 @@ def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession
         "5": "new in #cats",
         "6": "new here",
     }
-
-
-def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
-    """A row for each video, with its rank in some of the sources."""
-    columns = [source.column("rank") for source in SOURCES]
-    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
-    return spark.createDataFrame(rows, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]))
 
 
 def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) -> None:

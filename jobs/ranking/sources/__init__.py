@@ -1,8 +1,8 @@
-"""The candidate sources, one module each: item_item, popular and fresh.
+"""The candidate sources, one module each, of which registry.py has the list.
 
-Belongs here: what a source is (source.py), what it is given (snapshot.py), and which there are (registry.py). Running
-them as Spark tasks: jobs/ranking/propose.py. Who asks for which moments: candidates.py (tonight) and moments.py (the
-past); a score means the same in both.
+Belongs here: what a source is (source.py), what it is given (snapshot.py), and what those share that keep lists of
+similar videos (similar.py). Running them as Spark tasks: jobs/ranking/propose.py. Who asks for which moments:
+candidates.py (tonight) and moments.py (the past); a score means the same in both.
 
 A new source is a module here and its line in registry.SOURCES, and then what contracts cannot derive:
 tests/policies/test_sources.py names it.

@@ -60,9 +60,8 @@ def learn(snapshot: Snapshot) -> Propose:
     spread = csr_matrix((np.ones(len(kept), np.float32), (np.arange(len(kept)), kept)), shape=(len(kept), size))
     every = np.zeros(size, dtype=np.float32)
     every[kept] = everybody
-    return partial(
-        propose_similar, world.videos, (spread.T @ similar @ spread).tocsr(), history, LINEAR.cap, everybody=every
-    )
+    lists = (spread.T @ similar @ spread).tocsr()
+    return partial(propose_similar, world.videos, lists, history, LINEAR.cap, everybody=every, decimals=6)
 
 
 def weights(watched: csr_matrix, content: Matrix, penalty: float) -> tuple[csr_matrix, Matrix]:

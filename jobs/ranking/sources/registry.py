@@ -7,12 +7,16 @@ scores (jobs/ranking/features.py), how much is proposed (propose.py, examples.py
 
 from __future__ import annotations
 
+from jobs.ranking.sources.content import CONTENT
+from jobs.ranking.sources.factors import FACTORS
 from jobs.ranking.sources.fresh import FRESH
 from jobs.ranking.sources.item_item import ITEM_ITEM
 from jobs.ranking.sources.linear import LINEAR
+from jobs.ranking.sources.neighbours import NEIGHBOURS
 from jobs.ranking.sources.popular import POPULAR
 from jobs.ranking.sources.source import Source
+from jobs.ranking.sources.walk import WALK
 
 # The strongest first: of a video that several propose, the first one gives the reason, and its rank orders equal
 # scores. The ranker's columns stand in this order too, and its trees depend on it.
-SOURCES: tuple[Source, ...] = (ITEM_ITEM, LINEAR, POPULAR, FRESH)
+SOURCES: tuple[Source, ...] = (ITEM_ITEM, LINEAR, FACTORS, NEIGHBOURS, WALK, CONTENT, POPULAR, FRESH)

@@ -58,11 +58,13 @@ def propose_similar(
     cap: int,
     chunk: Chunk,
     everybody: NDArray[np.float32] | None = None,
+    decimals: int = 9,
 ) -> Iterator[Found]:
     """The videos (numbers into the ids of `videos`) that are most similar to what each viewer watched.
 
     `everybody` is added to the scores of whoever watched anything: what speaks for a video whoever asks. A watched
-    video is the reason only if it speaks for the proposal at all.
+    video is the reason only if it speaks for the proposal at all. So many `decimals` of a score count: BLAS differs in
+    the last ones from one machine to the next.
     """
     tastes = taste(chunk)
     every = (tastes @ similar).toarray()
@@ -72,7 +74,7 @@ def propose_similar(
             yield NOTHING
             continue
         scores = every[row] if everybody is None else every[row] + everybody
-        scores = np.round(np.where(chunk.allowed[row], scores, 0).astype(float), 9)
+        scores = np.round(np.where(chunk.allowed[row], scores, 0).astype(float), decimals)
         top = best(scores, cap)
         says_most = _says_most(watched, similar, top)
         yield Found(top, scores[top], [None if video < 0 else str(videos[video]) for video in says_most])

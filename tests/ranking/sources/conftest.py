@@ -55,9 +55,9 @@ def world_of(
     )
 
 
-def found(source: Source, world: World, viewer: str) -> dict[str, Proposed]:
-    """What a source proposes to a viewer after the newest watch, best first."""
-    at = len(world.at)
+def found(source: Source, world: World, viewer: str, at: int | None = None) -> dict[str, Proposed]:
+    """What a source proposes to a viewer at an instant, by default after the newest watch, best first."""
+    at = len(world.at) if at is None else at
     chunk = gather(world, [Moment(int(np.searchsorted(world.viewers, viewer)), at)])
     (one,) = source.learn(take_snapshot(world, at))(chunk)
     rows = zip(one.videos, one.scores, one.because, strict=True)

@@ -1,0 +1,104 @@
+"""neighbours: what the viewers watched whose histories are most like this one's.
+
+Belongs here: how alike two viewers are, and what the nearest propose.
+
+The cosine of two histories, whose videos weigh less the more viewers they have, and which is shrunk where it rests on
+little. Besides, all viewers are a little alike, by EVERYBODY over the squared mean length of a history: without that,
+short histories are ranked worse than by popularity.
+
+A viewer is compared with all those who watched one of the same videos, ROOM pairs of viewers at a time: 10^6 watches of
+10^4 viewers and 10^4 videos take 10^4 multiplications for each of a viewer's 100 videos, a millisecond, and 100 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from jobs.ranking.sources.similar import NOTHING, best, nothing
+from jobs.ranking.sources.snapshot import Chunk, Snapshot
+from jobs.ranking.sources.source import Found, Propose, Source
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# These were chosen on validation pairs: docs/decisions/0014.
+NEAREST, SHRINK, DAMPING, LENGTH, EVERYBODY = 100, 5.0, 0.2, 0.5, 2.0
+# Pairs of viewers that are compared at once, 4 bytes each.
+ROOM = 25_000_000
+
+
+@dataclass(frozen=True)
+class Viewers:
+    """Everybody's histories, one row per viewer of the World: as they are compared, and as they are proposed from.
+
+    `damped`: by the power of the audience that a video weighs. `norms`: the lengths of `compared` rows. `everybody`:
+    what all viewers together add.
+    """
+
+    damped: NDArray[np.float32]
+    compared: csr_matrix
+    norms: NDArray[np.float32]
+    proposed: csr_matrix
+    everybody: NDArray[np.float32]
+
+    def propose(self, chunk: Chunk) -> Iterator[Found]:
+        rows = max(1, ROOM // max(len(self.norms), 1))
+        for first in range(0, len(chunk.moments), rows):
+            yield from self._propose(chunk, slice(first, min(first + rows, len(chunk.moments))))
+
+    def _propose(self, chunk: Chunk, rows: slice) -> Iterator[Found]:
+        from scipy.sparse import diags
+
+        viewers = np.array([moment.viewer for moment in chunk.moments[rows]])
+        asked = (chunk.positives[rows] @ diags(self.damped)).tocsr()
+        near = self._nearest(asked, viewers)
+        every = (near @ self.proposed).toarray()
+        for row, allowed in enumerate(chunk.allowed[rows]):
+            if not asked[row].nnz:
+                yield NOTHING
+                continue
+            scores = np.round(np.where(allowed, every[row] + self.everybody, 0).astype(float), 6)
+            top = best(scores, NEIGHBOURS.cap)
+            yield Found(top, scores[top], [None] * len(top))
+
+    def _nearest(self, asked: csr_matrix, viewers: NDArray[np.int64]) -> csr_matrix:
+        """asked x viewers: how alike those are who are most alike, other than each asked viewer themselves."""
+        from scipy.sparse import csr_matrix
+
+        alike = (asked @ self.compared.T).toarray()
+        norms = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1)).ravel())
+        alike /= norms[:, None] * self.norms + np.float32(SHRINK)
+        alike[np.arange(len(viewers)), viewers] = 0
+        if alike.shape[1] > NEAREST:
+            alike[alike < -np.partition(-alike, NEAREST - 1, axis=1)[:, NEAREST - 1 : NEAREST]] = 0
+        return csr_matrix(alike)
+
+
+def learn(snapshot: Snapshot) -> Propose:
+    from scipy.sparse import diags
+
+    positives = snapshot.positives
+    if not positives.nnz:
+        return nothing
+    damped = (np.maximum(positives.getnnz(axis=0), 1) ** -DAMPING).astype(np.float32)
+    compared = (positives @ diags(damped)).tocsr()
+    norms = np.sqrt(np.asarray(compared.multiply(compared).sum(axis=1)).ravel())
+    lengths = positives.getnnz(axis=1)
+    proposed = (diags((np.maximum(lengths, 1) ** -LENGTH).astype(np.float32)) @ positives).tocsr()
+    everybody = np.asarray(proposed.sum(axis=0), dtype=np.float32).ravel() * (EVERYBODY / snapshot.mean_length**2)
+    return Viewers(damped, compared, norms, proposed, everybody).propose
+
+
+def reason(because: Column, title: Column) -> Column:
+    return F.lit("people who watch what you do watched it")
+
+
+# The more others are like a viewer, the higher are the scores, so the ranker is given shares too.
+NEIGHBOURS = Source("neighbours", cap=150, learn=learn, reason=reason, has_share=True)

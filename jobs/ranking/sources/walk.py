@@ -1,0 +1,67 @@
+"""walk: where a walk of three steps ends, from a watched video to one of its viewers and on to what they watched.
+
+Belongs here: the chances of the walk. What is proposed from them: similar.py.
+
+RP3beta (Paudel, Christoffel, Newell and Bernstein, "Updatable, accurate, diverse, and scalable recommendations for
+interactive applications", TiiS 2017): a chance is divided by a power of the video's audience, or every walk would end
+at what all have watched. A score is the sum of the chances from all watched videos, and ANYWHERE over the squared mean
+length of a history times the chance to end at a video if one starts anywhere, without which short histories are ranked
+worse than by popularity.
+
+The product of two sparse matrices in blocks of BLOCK videos: 10^6 watches of 10^4 videos by viewers with up to 100 take
+10^8 multiplications, some seconds of one core, 80 MB while it learns, and 24 MB after it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
+from jobs.ranking.sources.snapshot import Snapshot
+from jobs.ranking.sources.source import Propose, Source
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# These were chosen on validation pairs: docs/decisions/0014.
+BETA, ANYWHERE = 0.1, 10_000.0
+LONGEST, BLOCK = 300, 512
+
+
+def learn(snapshot: Snapshot) -> Propose:
+    positives = snapshot.positives
+    if not positives.nnz:
+        return nothing
+    audience = np.asarray(positives.sum(axis=0)).ravel()
+    damped = np.maximum(audience, 1) ** -BETA
+    weight = ANYWHERE / snapshot.mean_length**2
+    anywhere = (weight * audience * damped / audience.sum()).astype(np.float32)
+    similar = chances(positives, damped)
+    return partial(propose_similar, snapshot.world.videos, similar, history, WALK.cap, everybody=anywhere)
+
+
+def chances(positives: csr_matrix, damped: NDArray[np.float64]) -> csr_matrix:
+    """videos x videos: from each one, the chance to end at another by way of a viewer, times what it is `damped` by."""
+    from scipy.sparse import diags
+
+    to_viewer = by_rows(positives.T.tocsr())
+    to_video = (by_rows(positives) @ diags(damped)).tocsr().astype(np.float32)
+    size = positives.shape[1]
+    blocks = ((to_viewer[first : first + BLOCK] @ to_video).toarray() for first in range(0, size, BLOCK))
+    return shortened(blocks, size, LONGEST)
+
+
+def by_rows(matrix: csr_matrix) -> csr_matrix:
+    """The rows over their sums."""
+    from scipy.sparse import diags
+
+    sums = np.asarray(matrix.sum(axis=1)).ravel()
+    return (diags(np.divide(1, sums, out=np.zeros_like(sums), where=sums > 0)) @ matrix).astype(np.float32).tocsr()
+
+
+# Long histories give higher scores than short ones, so the ranker is given shares too.
+WALK = Source("walk", cap=150, learn=learn, reason=because_watched, has_share=True)
