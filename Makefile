@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -35,6 +35,13 @@ test: NEEDS = --tests
 test: setup  ## run the tests
 	@$(PYTHON) -m jobs.host.needs $(NEEDS)
 	@.venv/bin/python -m pytest
+
+coverage: NEEDS = --tests
+coverage: setup  ## run the tests, and print which lines of each module they did not run
+	@$(PYTHON) -m jobs.host.needs $(NEEDS)
+	@mkdir -p .cache/coverage
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest -m "not timed"; passed=$$?; .venv/bin/coverage combine -q; .venv/bin/coverage report; exit $$passed
 
 check: lint  ## lint, and the tests that need no Spark, no Airflow and no browser: for daily work
 	@.venv/bin/python -m pytest -q -m "not jvm and not browser"

@@ -55,6 +55,7 @@ def test_examples_name_what_the_demo_has() -> None:
     assert named == {viewer_id(0), video_id(0)}
 
 
+@pytest.mark.timed
 def test_help_answers_in_under_half_a_second() -> None:
     # In seconds of processor time: those of the clock would say how busy the other test worker is.
     before = os.times()

@@ -63,6 +63,7 @@ def test_airflow_finds_no_dag_anywhere_else_in_the_folder(facts: Facts) -> None:
     assert {name: dag["file"] for name, dag in facts["dags"].items()} == {dag: f"{dag}.py" for dag in RUNS}
 
 
+@pytest.mark.timed
 def test_a_dag_file_parses_in_well_under_two_seconds(facts: Facts) -> None:
     assert {file: found["cpu_seconds"] for file, found in facts["files"].items() if found["cpu_seconds"] > 1.5} == {}
 
