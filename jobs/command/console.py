@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jobs.command.doctor import Finding
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
+    from jobs.evaluation.protocol import Evaluation
     from jobs.media.answers import Answer
     from jobs.settings import Settings
 
@@ -178,6 +179,31 @@ def rankers(settings: Settings) -> None:
         viewers, since = model["evaluated_viewers"], model["evaluated_from"]
         terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
         terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
+
+
+def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
+    """Every system's main figures, what each fit chose, and by how much the others were beaten."""
+    judged = found.judged
+    shown = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]
+    rows = []
+    for system in found.systems:
+        metrics = judged.verdicts[system.key].metrics
+        cells = [f"{m.value:.4f} [{m.low:.4f}, {m.high:.4f}]" for m in (metrics[name] for name in shown)]
+        rows.append((system.name, system.fit, *cells, f"{system.spent.seconds:.1f}", f"{system.spent.peak_mb:,.0f}"))
+    _table(("system", "fit", *shown, "seconds", "MB"), rows, right=range(2, 4 + len(shown)))
+    for fit in found.fits:
+        figures = sorted(fit.measured.items(), key=lambda item: -item[1])
+        beside = ", ".join(f"{name} {figure:.4f}" for name, figure in figures)
+        say(f"fit {fit.name}: {fit.chosen} serves, by nDCG@20 on the labels that choose ({beside})")
+    for (one, other, metric), difference in judged.differences.items():
+        if metric == shown[0]:
+            value, low, high = difference
+            say(f"{one} less {other}: {metric} {value:+.4f} [{low:+.4f}, {high:+.4f}]")
+    say(
+        f"{judged.pairs:,} test pairs of {judged.viewers:,} viewers, {judged.strangers:,} of them without a training "
+        f"pair; {judged.unreachable:,} pairs no list can hold (training pairs, or videos that only the test file names)"
+    )
+    say(f"{found.spent.seconds:.1f} s and at most {found.spent.peak_mb:,.0f} MB before the test file was opened")
 
 
 def feed(items: Sequence[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Judging what the platform recommends by what people did afterwards.
 
-Belongs here: what is kept back to judge by, and later metrics and protocols. The gate that decides whether a ranker
-serves: jobs/ranking/gate.py.
+Belongs here: what is kept back to judge by (hold_out.py), and `reelmill evaluate` on plain files: its steps are in
+protocol.py, and docs/evaluation.md is for those who use it. The gate that decides whether a ranker serves:
+jobs/ranking/gate.py.
 """

@@ -6,9 +6,9 @@ judges it: jobs/ranking/training_set.py and train.py. Where its file lies: jobs/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobs.ranking.features import prior
 from jobs.ranking.rankers.ranker import Trained
@@ -78,31 +78,59 @@ class Trees:
         return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
 
 
-def _learned(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
+class Grouped(NamedTuple):
+    """Rows to learn from or to stop by: the groups of moments lie one after the other, `sizes` rows each.
+
+    `start` is the score that the trees correct; None starts from nothing.
+    """
+
+    matrix: NDArray[np.float32]
+    labels: NDArray[Any]
+    sizes: NDArray[np.int64]
+    start: NDArray[np.float64] | None
+
+
+def grow(
+    training: Grouped,
+    stopping: Grouped,
+    features: Sequence[str],
+    parameters: Mapping[str, Any] = PARAMETERS,
+    positions: NDArray[np.int64] | None = None,
+) -> lgb.Booster:
+    """Trees that learn from `training` until `stopping` gets no better; `positions` are the slots of shown rows."""
     import lightgbm as lgb
 
-    training = _dataset(parts.training, features)
-    if parts.training["position"].notna().any():
+    learned = _dataset(training, features)
+    if positions is not None:
         # What was shown on top was watched because it was on top; the bias of each slot is learned and taken out.
-        training.set_position(parts.training["position"].fillna(-1).astype(int).to_numpy())
-    stopping = _dataset(parts.stopping, features, reference=training)
+        learned.set_position(positions)
     return lgb.train(
-        PARAMETERS,
-        training,
+        dict(parameters),
+        learned,
         num_boost_round=ROUNDS,
-        valid_sets=[stopping],
+        valid_sets=[_dataset(stopping, features, reference=learned)],
         callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
     )
 
 
-def _dataset(rows: pd.DataFrame, features: tuple[str, ...], reference: lgb.Dataset | None = None) -> lgb.Dataset:
+def _learned(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
+    slots = parts.training["position"]
+    positions = slots.fillna(-1).astype(int).to_numpy() if slots.notna().any() else None
+    return grow(_grouped(parts.training, features), _grouped(parts.stopping, features), features, positions=positions)
+
+
+def _grouped(rows: pd.DataFrame, features: tuple[str, ...]) -> Grouped:
+    return Grouped(_matrix(rows, features), rows["label"].to_numpy(), group_sizes(rows), prior(rows))
+
+
+def _dataset(rows: Grouped, features: Sequence[str], reference: lgb.Dataset | None = None) -> lgb.Dataset:
     import lightgbm as lgb
 
     return lgb.Dataset(
-        _matrix(rows, features),
-        label=rows["label"].to_numpy(),
-        group=group_sizes(rows),
-        init_score=prior(rows),
+        rows.matrix,
+        label=rows.labels,
+        group=rows.sizes,
+        init_score=rows.start,
         feature_name=list(features),
         reference=reference,
     )

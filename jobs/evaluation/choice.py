@@ -1,0 +1,101 @@
+"""Which order serves: a source alone, a blend of sources, or the ranker; chosen by labels that none of them saw.
+
+Belongs here: blends, and the choice by nDCG@20 on the validation labels. What is chosen among: stack.py
+and the sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.evaluation import metrics
+from jobs.evaluation.data import Watches
+from jobs.evaluation.sources import Asked, Labelled
+from jobs.ranking.lists import NOTHING, RRF, Union
+from jobs.ranking.sources.source import Source
+
+# What the choice is made by.
+K = 20
+# Sources are added one at a time, each as often as it helps, up to STEPS times in all. (Caruana et al., "Ensemble
+# selection from libraries of models", ICML 2004.)
+STEPS = 20
+# Viewers by whom weights are sought: enough to tell orders apart, and fewer than a minute takes.
+ENOUGH = 3000
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A weighted sum of what sources say of a candidate, in the order of `signals`."""
+
+    sources: tuple[Source, ...]
+    weights: tuple[float, ...]
+
+    def score(self, candidates: Union) -> NDArray[np.float64]:
+        """viewers x places, -inf where a list has ended."""
+        scores = np.round(signals(self.sources, candidates) @ np.asarray(self.weights), 9)
+        return np.where(candidates.videos == NOTHING, -np.inf, scores)
+
+
+def signals(sources: Sequence[Source], candidates: Union) -> NDArray[np.float64]:
+    """viewers x places x signals: each source's reciprocal rank, then each one's share of its best; 0 if silent."""
+    ranks = candidates.values[:, :, [candidates.columns.index(s.column("rank")) for s in sources]]
+    shares = candidates.values[:, :, [candidates.columns.index(s.column("share")) for s in sources if s.has_share]]
+    return np.nan_to_num(np.concatenate([(RRF + 1) / (RRF + ranks), shares], axis=2).astype(np.float64))
+
+
+def names_of(sources: Sequence[Source]) -> list[str]:
+    """What each signal is called."""
+    return [f"{s.name} rank" for s in sources] + [f"{s.name} share" for s in sources if s.has_share]
+
+
+def fusion(sources: tuple[Source, ...]) -> Blend:
+    """Every source's reciprocal rank alike."""
+    return Blend(sources, (1.0,) * len(sources) + (0.0,) * sum(s.has_share for s in sources))
+
+
+def fitted(labelled: Labelled) -> Blend:
+    """The weights that do best on these labels."""
+    sources = labelled.sources
+    if not len(labelled.viewers):
+        return fusion(sources)
+    step = max(1, len(labelled.viewers) // ENOUGH)
+    candidates, positive, positives = labelled.candidates, labelled.positive[::step], labelled.positives[::step]
+    some = Union(candidates.videos[::step], candidates.columns, candidates.values[::step])
+    every, ended = signals(sources, some), some.videos == NOTHING
+    weights, total, best = np.zeros(every.shape[2]), np.where(ended, -np.inf, 0.0), 0.0
+    for _ in range(STEPS):
+        tried = [ndcg(total + every[:, :, n], positive, positives).mean() for n in range(len(weights))]
+        if max(tried) <= best:
+            break
+        best, winner = max(tried), int(np.argmax(tried))
+        weights[winner] += 1
+        total = total + every[:, :, winner]
+    return Blend(sources, tuple((weights / max(weights.sum(), 1)).tolist()))
+
+
+def measure(labelled: Labelled, scores: NDArray[np.float64]) -> float:
+    """The mean nDCG@20 over all who have labels."""
+    return float(ndcg(scores, labelled.positive, labelled.positives).sum() / labelled.judged)
+
+
+def ndcg(scores: NDArray[np.float64], positive: NDArray[np.bool_], positives: NDArray[np.int64]) -> NDArray[np.float64]:
+    """nDCG@20 of each viewer, whose candidates are a row; equal scores keep their places."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :K]
+    return metrics.ndcg(np.take_along_axis(positive, order, axis=1), positives, K)
+
+
+def measure_lists(asked: Asked, lists: NDArray[np.int32], pairs: Watches) -> float:
+    """The mean nDCG@20 of whole lists, one for each viewer asked, over all whose pairs these are."""
+    who, positives = np.unique(pairs.viewer, return_counts=True)
+    top = lists[np.searchsorted(asked.viewers, who), :K]
+    hits = np.isin(who[:, None] * asked.videos + top, pairs.viewer * asked.videos + pairs.video) & (top != NOTHING)
+    return float(metrics.ndcg(hits, positives, K).mean())
+
+
+def best_of(measured: Mapping[str, float]) -> str:
+    """The name of the best; of equal ones, the first."""
+    return max(measured, key=lambda name: measured[name])

@@ -1,0 +1,218 @@
+"""Plain files as the World that the sources learn from, and what is kept back of it to learn from and to judge by.
+
+Belongs here: numbers for ids, the catalogue, what a rating weighs, and which pairs of a viewer are labels. Reading the
+files: files.py. The World itself: jobs/ranking/watched.py. The test file is no part of this: judge.py.
+
+The catalogue is what the training file, the feature rows or ids, and --candidates name. A video that only the
+validation file or the test file names has taught nobody anything, and stands below all others in every ranking: that
+takes no look at either file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.evaluation.files import BadFile, Pairs, read_features, read_ids, read_pairs
+from jobs.ranking.watched import ALWAYS, NEVER, World
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The viewer of whom nothing is known: no id of a file is empty.
+STRANGER = ""
+# Of a viewer's pairs, one in LABELS is a label of the ranker, and one of those who have two to four.
+LABELS = 5
+# A pair without a rating, and the best rating there is, weigh 1; the worst one weighs LEAST.
+LEAST = 0.2
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of an evaluation but for the test file."""
+
+    train: Path
+    valid: Path | None = None
+    item_features: tuple[Path, ...] = ()
+    item_ids: Path | None = None
+    candidates: Path | None = None
+
+
+@dataclass(frozen=True)
+class Watches:
+    """Pairs by number, each once, by viewer and time; of one time, in the order of a hash."""
+
+    viewer: NDArray[np.int64]
+    video: NDArray[np.int64]
+    at: NDArray[np.int64]
+    share: NDArray[np.float64]
+
+    def where(self, mask: NDArray[np.bool_]) -> Watches:
+        return Watches(self.viewer[mask], self.video[mask], self.at[mask], self.share[mask])
+
+    def __len__(self) -> int:
+        return len(self.viewer)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is known before the test file is: ids in their order, pairs by number, and what may be ranked.
+
+    The viewers are those of both files and STRANGER, the first. `content` has one row per video, zeros where there is
+    none.
+    """
+
+    viewers: NDArray[np.object_]
+    videos: NDArray[np.object_]
+    train: Watches
+    valid: Watches | None
+    rankable: NDArray[np.bool_]
+    content: NDArray[np.float32] | None
+    has_times: bool
+
+    @property
+    def now(self) -> int:
+        """The instant after the training file."""
+        return int(self.train.at.max()) + 1
+
+
+def load(files: Files) -> Data:
+    """Read the files and number what they name."""
+    train = read_pairs(files.train)
+    valid = read_pairs(files.valid) if files.valid else None
+    rows = read_features(list(files.item_features)) if files.item_features else None
+    row_ids = _row_ids(files, None if rows is None else len(rows))
+    asked = read_ids(files.candidates) if files.candidates else None
+
+    viewers = _sorted_ids([train.users] + ([valid.users] if valid else []), extra=STRANGER)
+    known = _sorted_ids([ids for ids in (train.videos, row_ids, asked) if ids is not None])
+    videos = _sorted_ids([train.videos, *(ids for ids in (row_ids, asked, valid and valid.videos) if ids is not None)])
+    rankable = np.isin(videos, asked.to_numpy(zero_copy_only=False) if asked is not None else known)
+    content = None
+    if rows is not None and row_ids is not None:
+        content = np.zeros((len(videos), rows.shape[1]), dtype=np.float32)
+        content[numbers(row_ids, videos)] = rows
+    return Data(
+        viewers=viewers,
+        videos=videos,
+        train=_watches(train, viewers, videos),
+        valid=_watches(valid, viewers, videos) if valid else None,
+        rankable=rankable,
+        content=content,
+        has_times=train.at is not None,
+    )
+
+
+def world_of(data: Data, watches: Watches) -> World:
+    """The World in which these watches happened and nothing else.
+
+    A video is published when it is first seen, or always if nobody says when; never, if it is not to be ranked.
+    """
+    from scipy.sparse import csr_matrix
+
+    viewers, videos = len(data.viewers), len(data.videos)
+    published = np.full(videos, ALWAYS, dtype=np.int64)
+    if data.has_times:
+        first = np.full(videos, NEVER, dtype=np.int64)
+        np.minimum.at(first, watches.video, watches.at)
+        published = np.where(first == NEVER, published, first)
+    published[~data.rankable] = NEVER
+    nothing = np.zeros(0, dtype=np.int64)
+    return World(
+        viewers=data.viewers,
+        videos=data.videos,
+        starts=np.searchsorted(watches.viewer, np.arange(viewers + 1)).astype(np.int64),
+        video=watches.video,
+        at=watches.at,
+        share=watches.share,
+        published=published,
+        creator=np.arange(videos, dtype=np.int64),
+        hashtags=np.zeros(0, dtype=object),
+        refused_starts=np.zeros(viewers + 1, dtype=np.int64),
+        refused=nothing,
+        refused_at=nothing,
+        makes=np.full(viewers, -1, dtype=np.int64),
+        tagged=csr_matrix((videos, 1), dtype=np.int64),
+    )
+
+
+def labels_of(watches: Watches) -> NDArray[np.bool_]:
+    """True for the pairs that are labels: each viewer's newest, or without times a draw; who has one has no label."""
+    _, first, count = np.unique(watches.viewer, return_index=True, return_counts=True)
+    held = np.where(count > 1, np.maximum(count // LABELS, 1), 0)
+    place = np.arange(len(watches)) - np.repeat(first, count)
+    mask: NDArray[np.bool_] = place >= np.repeat(count - held, count)
+    return mask
+
+
+def numbers(ids: pa.Array, among: NDArray[np.object_]) -> NDArray[np.int64]:
+    """The place of each id among sorted ones; -1 for one that is not there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index_in(ids, value_set=pa.array(among, type=pa.string())).fill_null(-1)
+    places: NDArray[np.int64] = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
+
+
+def draw(viewers: NDArray[np.object_], videos: NDArray[np.object_], pairs: Watches) -> NDArray[np.uint64]:
+    """A number for each pair that hangs on its two ids alone."""
+    return mixed(hashed(viewers)[pairs.viewer], hashed(videos)[pairs.video])
+
+
+def hashed(ids: NDArray[np.object_]) -> NDArray[np.uint64]:
+    import pandas as pd
+
+    values: NDArray[np.uint64] = pd.util.hash_array(ids, categorize=False)
+    return values
+
+
+def mixed(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One hash of two: the finaliser of splitmix64 over their sum with a stride."""
+    value = first + second * np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    last: NDArray[np.uint64] = value ^ (value >> np.uint64(31))
+    return last
+
+
+def _row_ids(files: Files, rows: int | None) -> pa.Array | None:
+    import pyarrow as pa
+
+    if rows is None:
+        if files.item_ids:
+            raise BadFile(f"{files.item_ids} names the rows of --item-features, which is not given.")
+        return None
+    if files.item_ids is None:
+        return pa.array([str(row) for row in range(rows)])
+    ids = read_ids(files.item_ids)
+    if len(ids) != rows:
+        raise BadFile(f"{files.item_ids} has {len(ids)} ids for the {rows} rows of {files.item_features[0]}.")
+    return ids
+
+
+def _sorted_ids(columns: list[pa.Array], extra: str | None = None) -> NDArray[np.object_]:
+    import pyarrow as pa
+
+    ids = set(pa.chunked_array(columns).unique().to_pylist())
+    return np.array(sorted(ids if extra is None else {*ids, extra}), dtype=object)
+
+
+def _watches(pairs: Pairs, viewers: NDArray[np.object_], videos: NDArray[np.object_]) -> Watches:
+    """Each pair once, as when it was first there."""
+    viewer, video = numbers(pairs.users, viewers), numbers(pairs.videos, videos)
+    at = pairs.at if pairs.at is not None else np.zeros(len(pairs), dtype=np.int64)
+    share = np.ones(len(pairs))
+    if pairs.rating is not None and pairs.rating.max() > 0:
+        share = np.maximum(pairs.rating / pairs.rating.max(), LEAST)
+    order = np.lexsort((-share, at, video, viewer))
+    viewer, video = viewer[order], video[order]
+    again = np.zeros(len(order), dtype=np.bool_)
+    again[1:] = (viewer[1:] == viewer[:-1]) & (video[1:] == video[:-1])
+    first = Watches(viewer, video, at[order], share[order]).where(~again)
+    order = np.lexsort((draw(viewers, videos, first), first.at, first.viewer))
+    return Watches(first.viewer[order], first.video[order], first.at[order], first.share[order])

@@ -1,0 +1,216 @@
+"""The protocol of an evaluation on plain files: what learns from what, what chooses, and what is judged.
+
+Belongs here: the order of the steps. Each step: data.py, sources.py, stack.py, choice.py, rankings.py and judge.py.
+
+Two fits are told apart, and both are judged:
+- `train`: the sources and the ranker learn from the training file. The ranker's labels are a part of each viewer's
+  training pairs; its features come from sources that learned from the rest, and serve from sources that learned from
+  all. The validation file only chooses.
+- `train+valid`: the pairs of the validation file are the ranker's labels, the sources those of the training file.
+
+The test file is opened by the last line of `evaluate`, when every list is an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.evaluation import stack
+from jobs.evaluation.choice import Blend, K, best_of, fitted, fusion, measure, measure_lists, names_of
+from jobs.evaluation.data import Data, Files, Watches, hashed, labels_of, load
+from jobs.evaluation.files import BadFile
+from jobs.evaluation.judge import Finished, Judged, judge
+from jobs.evaluation.meter import Spent, measured
+from jobs.evaluation.overlap import Overlap, overlap_of
+from jobs.evaluation.rankings import LENGTH, Order, alone, rank_all
+from jobs.evaluation.sources import Asked, Labelled, Tell, ask, labelled
+from jobs.ranking.gate import ENOUGH_VIEWERS
+
+TRAIN, TRAIN_VALID = "train", "train+valid"
+REELMILL = "reelmill"
+POPULARITY, FUSION, BLEND, RANKER = "popularity", "fusion", "blend", "ranker"
+# Viewers whose labels teach or choose, at most: by the hash of the id.
+TAUGHT = 10_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one fit chose, by which nDCG@20 on the labels that chose, and why its ranker orders as it does."""
+
+    name: str
+    measured: dict[str, float]
+    chosen: str
+    importance: dict[str, float]
+    folds: stack.Folds | None
+
+
+@dataclass(frozen=True)
+class System:
+    """One system under judgement: lists, what they were fitted on, and what they cost."""
+
+    name: str
+    fit: str
+    lists: NDArray[np.int32]
+    spent: Spent
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return f"{self.name} ({self.fit})"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned from the training and the validation file, and what it took."""
+
+    asked: Asked
+    blend: Blend
+    fits: list[Fit]
+    blend_spent: Spent
+    fit_spent: dict[str, Spent]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that an evaluation found."""
+
+    systems: list[System]
+    judged: Judged
+    fits: list[Fit]
+    weights: dict[str, float]  # of the blend
+    overlap: Overlap
+    data: dict[str, Any]
+    spent: Spent  # before the test file was opened
+
+
+def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tell) -> Evaluation:
+    """Fit, choose, rank everybody, and only then open the test file."""
+    if not test.is_file():
+        # Said at once and not in minutes; it is not opened for that.
+        raise BadFile(f"{test} is no file.")
+    with measured() as spent:
+        data = load(files)
+        learned = learn(data, tell)
+        systems = rank(learned, max(LENGTH, *ks))
+    ours = {system.key: system.lists for system in systems if system.name == REELMILL}
+    weights = dict(zip(names_of(learned.asked.sources), learned.blend.weights, strict=True))
+    overlap = overlap_of(learned.asked, ours)
+    finished = _finished(data, learned.asked, systems)
+    judged = judge(finished, test, ks, seed, tuple(ours))
+    return Evaluation(systems, judged, learned.fits, weights, overlap, _described(data), spent)
+
+
+def learn(data: Data, tell: Tell) -> Learned:
+    """Let the sources and the rankers learn, and choose among them."""
+    is_label = labels_of(data.train)
+    pairs = _some(data, data.train.where(is_label))
+    if data.valid is None and not len(pairs):
+        raise BadFile("no viewer of the training file has two pairs, so nothing can choose: name a file by --valid.")
+    with measured() as part_spent:
+        part = ask(data, data.train.where(~is_label), np.unique(pairs.viewer), _named(tell, "part"))
+    asked = ask(data, data.train, np.arange(len(data.viewers)), _named(tell, "all"))
+    # Without a validation file the labels choose too, by trees that did not see them.
+    chooses, of = (_some(data, data.valid), asked) if data.valid else (pairs, part)
+    with measured() as blend_spent:
+        judging = labelled(of, chooses)
+        blend = fitted(judging)
+        plain = _plain(of, chooses, judging, blend)
+    with measured() as train_spent:
+        taught = labelled(part, pairs) if data.valid else judging
+        fits = [_fit(TRAIN, data, taught, judging, plain, tell)]
+        del taught  # some hundred bytes a candidate
+    spent = {TRAIN: part_spent.then(train_spent)}
+    if data.valid:
+        with measured() as spent[TRAIN_VALID]:
+            fits.append(_fit(TRAIN_VALID, data, judging, judging, plain, tell))
+    return Learned(asked, blend, fits, blend_spent, spent)
+
+
+def rank(learned: Learned, length: int) -> list[System]:
+    """Every system's list for everybody: reelmill as each fit has it, then what it chose among."""
+    asked, sources = learned.asked, learned.asked.sources
+    orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
+    with measured() as ranking_spent:
+        ranked = rank_all(asked, orders | {fit.name: fit.folds.score for fit in learned.fits if fit.folds}, length)
+    named = zip([*(source.name for source in sources), POPULARITY], [*asked.lists, asked.popularity], strict=True)
+    plain = [System(name, TRAIN, alone(lists, asked.popularity, length), asked.spent[name]) for name, lists in named]
+    asking = Spent.all_of(asked.spent[source.name] for source in sources).then(ranking_spent)
+    plain.append(System(FUSION, TRAIN, ranked[FUSION], asking))
+    plain.append(System(BLEND, TRAIN, ranked[BLEND], asking.then(learned.blend_spent)))
+    ours, rankers = [], []
+    for fit in learned.fits:
+        cost = asking.then(learned.blend_spent).then(learned.fit_spent[fit.name])
+        choice = {system.name: system.lists for system in plain}
+        if fit.name in ranked:
+            choice[RANKER] = ranked[fit.name]
+            rankers.append(System(RANKER, fit.name, ranked[fit.name], cost))
+        ours.append(System(REELMILL, fit.name, choice[fit.chosen], cost))
+    return [*ours, *rankers, *plain]
+
+
+def _fit(name: str, data: Data, taught: Labelled, judging: Labelled, plain: dict[str, float], tell: Tell) -> Fit:
+    """Grow the ranker of a fit, and choose between it and what is plain. Too few viewers grow none."""
+    if len(taught.viewers) < ENOUGH_VIEWERS:
+        return Fit(name, plain, best_of(plain), {}, None)
+    folds = stack.learn(taught, data.viewers, fitted(taught).score, partial(tell, f"ranker ({name})"))
+    compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates))}
+    return Fit(name, compared, best_of(compared), folds.importance(), folds)
+
+
+def _plain(of: Asked, chooses: Watches, judging: Labelled, blend: Blend) -> dict[str, float]:
+    """nDCG@20 of every source alone, of popularity, and of the blends, on the labels that choose."""
+    named = zip([*(source.name for source in of.sources), POPULARITY], [*of.lists, of.popularity], strict=True)
+    figures = {name: measure_lists(of, alone(lists, of.popularity, K), chooses) for name, lists in named}
+    for name, one in ((FUSION, fusion(of.sources)), (BLEND, blend)):
+        figures[name] = measure(judging, one.score(judging.candidates))
+    return figures
+
+
+def _by(blend: Blend) -> Order:
+    return lambda viewers, candidates: blend.score(candidates)
+
+
+def _some(data: Data, pairs: Watches) -> Watches:
+    """The pairs of at most TAUGHT viewers."""
+    who = np.unique(pairs.viewer)
+    drawn = who[np.argsort(hashed(data.viewers)[who], kind="stable")[:TAUGHT]]
+    return pairs.where(np.isin(pairs.viewer, drawn))
+
+
+def _named(tell: Tell, which: str) -> Tell:
+    return lambda what, done, total: tell(f"{what} ({which})", done, total)
+
+
+def _finished(data: Data, asked: Asked, systems: Sequence[System]) -> Finished:
+    """The lists and what the training file says, as arrays that know no more of where they come from."""
+    train = data.train
+    age = asked.facts.age_d
+    return Finished(
+        viewers=data.viewers,
+        videos=data.videos,
+        history=np.bincount(train.viewer, minlength=len(data.viewers)),
+        audience=np.bincount(train.video, minlength=len(data.videos)),
+        age_d=None if age is None else age.astype(np.float64),
+        train_keys=np.sort(train.viewer * len(data.videos) + train.video),
+        lists={system.key: system.lists for system in systems},
+    )
+
+
+def _described(data: Data) -> dict[str, Any]:
+    """What was read, in figures."""
+    return {
+        "training_pairs": len(data.train),
+        "validation_pairs": len(data.valid) if data.valid else 0,
+        "training_viewers": len(np.unique(data.train.viewer)),
+        "catalogue": len(data.videos),
+        "ranked_videos": int(data.rankable.sum()),
+        "has_times": data.has_times,
+        "content_columns": 0 if data.content is None else data.content.shape[1],
+    }

@@ -1,0 +1,82 @@
+"""An evaluation as JSON.
+
+Belongs here: the shape of the file that `reelmill evaluate --json` writes. The same as pictures: page.py.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.evaluation.intervals import Interval
+from jobs.evaluation.judge import Part
+from jobs.evaluation.protocol import Evaluation
+from jobs.host.files import appearing
+
+
+def as_dict(found: Evaluation) -> dict[str, Any]:
+    """`systems` first, reelmill's fits before all others; then how each fit chose, and on what all of it rests."""
+    judged = found.judged
+    return {
+        "systems": [
+            {
+                "name": system.name,
+                "fit": system.fit,
+                "metrics": _intervals(judged.verdicts[system.key].metrics),
+                "seconds": round(system.spent.seconds, 2),
+                "peak_mb": round(system.spent.peak_mb, 1),
+                "by_history": _parts(judged.verdicts[system.key].by_history),
+                "by_audience": _parts(judged.verdicts[system.key].by_audience),
+                "by_age_days": _parts(judged.verdicts[system.key].by_age),
+                "curves": {
+                    name: [{"k": k, "value": value} for k, value in points]
+                    for name, points in judged.verdicts[system.key].curves.items()
+                },
+            }
+            for system in found.systems
+        ],
+        "differences": [
+            {"system": one, "other": other, "metric": metric, **interval._asdict()}
+            for (one, other, metric), interval in judged.differences.items()
+        ],
+        "fits": [
+            {"fit": fit.name, "chosen": fit.chosen, "chosen_by_ndcg@20": fit.measured, "importance": fit.importance}
+            for fit in found.fits
+        ],
+        "blend_weights": found.weights,
+        "overlap": {"shared": found.overlap.shared, "brought": found.overlap.brought},
+        "data": found.data,
+        "judged": {
+            "viewers": judged.viewers,
+            "without_history": judged.strangers,
+            "pairs": judged.pairs,
+            "unreachable_pairs": judged.unreachable,
+        },
+        "seconds": round(found.spent.seconds, 2),
+        "peak_mb": round(found.spent.peak_mb, 1),
+    }
+
+
+def write(found: Evaluation, path: Path) -> None:
+    """The file, whole or not at all. What is no number, such as the figure of an empty part, is null."""
+    with appearing(path) as unfinished:
+        unfinished.write_text(json.dumps(_finite(as_dict(found)), indent=1, ensure_ascii=False))
+
+
+def _intervals(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:
+    return {name: interval._asdict() for name, interval in metrics.items()}
+
+
+def _parts(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    return [{"label": p.label, "count": p.count, "metrics": _intervals(p.metrics)} for p in parts]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

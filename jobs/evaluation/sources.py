@@ -1,0 +1,129 @@
+"""The night's sources, asked on plain files: their lists for every viewer, and candidates with labels.
+
+Belongs here: asking, and finding the labels among what was proposed. The sources: jobs/ranking/sources/. The lists:
+jobs/ranking/lists.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.evaluation.columns import Facts, facts_of, with_facts
+from jobs.evaluation.data import Data, Watches, world_of
+from jobs.evaluation.meter import Spent, measured
+from jobs.ranking.lists import NOTHING, Lists, Union, lists_of, union
+from jobs.ranking.sources import registry
+from jobs.ranking.sources.popular import POPULAR
+from jobs.ranking.sources.snapshot import Chunk, Moment, Snapshot, take_snapshot
+from jobs.ranking.sources.source import Found, Propose, Source
+
+# The best candidates that the ranker sees of a viewer.
+DEPTH = 200
+# The longest list that can be asked for.
+LONGEST = 200
+# Viewers whose candidates lie side by side at once.
+AT_ONCE = 1024
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What each source proposes to some viewers, who are in order, and the facts of the same snapshot."""
+
+    videos: int
+    sources: tuple[Source, ...]
+    viewers: NDArray[np.int64]
+    lists: tuple[Lists, ...]
+    popularity: Lists
+    facts: Facts
+    spent: dict[str, Spent]
+
+    def candidates(self, rows: NDArray[np.int64]) -> Union:
+        """The candidates of the viewers in these rows, with all columns."""
+        together = union(self.sources, self.lists, rows, self.videos, DEPTH)
+        return with_facts(together, self.viewers[rows], self.facts)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Candidates that the sources proposed to viewers (by number) with a label among them, and which ones are labels.
+
+    `positives` is how many labels each viewer has, proposed or not; `judged` how many viewers have any.
+    """
+
+    sources: tuple[Source, ...]
+    viewers: NDArray[np.int64]
+    candidates: Union
+    positive: NDArray[np.bool_]
+    positives: NDArray[np.int64]
+    judged: int
+
+
+def ask(data: Data, watches: Watches, viewers: NDArray[np.int64], tell: Tell) -> Asked:
+    """Let every source learn these watches and nothing else, one after the other, and propose to the viewers."""
+    snapshot = take_snapshot(world_of(data, watches), data.now)
+    moments = [Moment(int(viewer), data.now) for viewer in viewers]
+    sources = registry.SOURCES
+    lists, spent = [], {}
+    for source in (*sources, POPULARITY):
+        tell(source.name, 0, len(moments))
+        with measured() as spent[source.name]:
+            lists.append(lists_of(source, snapshot, moments, partial(_tell, tell, source.name, len(moments))))
+    facts = facts_of(snapshot, data.content)
+    return Asked(len(data.videos), sources, viewers, tuple(lists[:-1]), lists[-1], facts, spent)
+
+
+def labelled(asked: Asked, pairs: Watches) -> Labelled:
+    """The candidates of those whose pairs these are, and which of them are the pairs."""
+    who, count = np.unique(pairs.viewer, return_counts=True)
+    rows = np.searchsorted(asked.viewers, who)
+    keys = np.sort(pairs.viewer * asked.videos + pairs.video)
+    parts = []
+    for begin in range(0, max(len(rows), 1), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
+        candidates = asked.candidates(rows[some])
+        found = np.isin(who[some, None] * asked.videos + candidates.videos, keys) & (candidates.videos != NOTHING)
+        # Nothing is learned or chosen by those whose labels nobody proposed; they count in the mean.
+        kept = found.any(axis=1)
+        chosen = Union(candidates.videos[kept], candidates.columns, candidates.values[kept])
+        parts.append((who[some][kept], chosen, found[kept], count[some][kept]))
+    viewers, unions, positive, positives = zip(*parts, strict=True)
+    return Labelled(
+        sources=asked.sources,
+        viewers=np.concatenate(viewers),
+        candidates=Union(
+            np.concatenate([one.videos for one in unions]),
+            unions[0].columns,
+            np.concatenate([one.values for one in unions]),
+        ),
+        positive=np.concatenate(positive),
+        positives=np.concatenate(positives),
+        judged=len(who),
+    )
+
+
+def _learn_ever(snapshot: Snapshot) -> Propose:
+    watched = np.flatnonzero(snapshot.audience)
+    order = watched[np.lexsort((watched, -snapshot.audience[watched]))]
+    return partial(_propose_ever, order, snapshot.audience.astype(np.float64))
+
+
+def _propose_ever(order: NDArray[np.int64], scores: NDArray[np.float64], chunk: Chunk) -> Iterator[Found]:
+    for allowed in chunk.allowed:
+        top = order[allowed[order]][: POPULARITY.cap]
+        yield Found(top, scores[top], [None] * len(top))
+
+
+# Most viewers ever: the plainest baseline, and what fills a list that is too short. No source of the night, whose
+# `popular` takes the shortest window in which enough is going on.
+POPULARITY = replace(POPULAR, name="popularity", cap=LONGEST, learn=_learn_ever)
+
+
+def _tell(tell: Tell, name: str, many: int, done: int) -> None:
+    tell(name, done, many)

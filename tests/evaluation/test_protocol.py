@@ -1,0 +1,111 @@
+"""The whole protocol on a small set: who teaches, who chooses, and that the test file comes last."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jobs.evaluation.data import Files, labels_of, load
+from jobs.evaluation.files import BadFile
+from jobs.evaluation.protocol import Learned, evaluate, learn, rank
+from tests.evaluation.conftest import Rows, write
+
+MakeFiles = Callable[..., Files]
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    assert 0 <= done <= total, what
+
+
+def learned(files: Files) -> tuple[Learned, dict[str, NDArray[np.int32]]]:
+    found = learn(load(files), quiet)
+    return found, {system.key: system.lists for system in rank(found, 20)}
+
+
+def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(files: MakeFiles, tmp_path: Path) -> None:
+    found = evaluate(files(), tmp_path / "test.csv", (5, 10), 1, quiet)
+    assert [(s.name, s.fit) for s in found.systems[:2]] == [("reelmill", "train"), ("reelmill", "train+valid")]
+    for fit in found.fits:
+        assert fit.measured[fit.chosen] == max(fit.measured.values())
+        assert "ranker" in fit.measured
+    figures = {key: verdict.metrics["ndcg@10"] for key, verdict in found.judged.verdicts.items()}
+    assert figures["reelmill (train+valid)"].value > figures["popularity (train)"].value
+    assert all(low <= value <= high for value, low, high in figures.values())
+    assert (found.judged.viewers, found.judged.strangers, found.judged.pairs) == (200, 0, 400)
+
+
+def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, tmp_path: Path) -> None:
+    made, told = files(), []
+    (tmp_path / "test.csv").write_text("no such columns\n1\n")
+    with pytest.raises(BadFile, match="no column user_id"):
+        evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
+    assert told[-1] == ("ranker (train+valid)", 3, 3)
+
+
+def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
+    files: MakeFiles, tmp_path: Path, tastes: tuple[Rows, Rows, Rows]
+) -> None:
+    made = files()
+    few = tastes[2][:4]
+    once = evaluate(made, write(tmp_path / "few.csv", few), (10,), 1, quiet)
+    more = [*few, ("stranger", "v0"), ("u0", "nobody knows this"), tastes[0][0]]
+    again = evaluate(made, write(tmp_path / "more.csv", more), (10,), 1, quiet)
+    for mine, other in zip(once.systems, again.systems, strict=True):
+        assert np.array_equal(mine.lists, other.lists)
+    assert (again.judged.viewers, again.judged.strangers, again.judged.unreachable) == (3, 1, 2)
+
+
+def test_the_order_of_the_rows_changes_nothing(files: MakeFiles) -> None:
+    first, lists = learned(files())
+    again, shuffled = learned(files(lambda rows: [rows[n] for n in np.random.default_rng(1).permutation(len(rows))]))
+    assert [fit.measured for fit in first.fits] == [fit.measured for fit in again.fits]
+    for key, one in lists.items():
+        assert np.array_equal(one, shuffled[key]), key
+
+
+def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: MakeFiles, tmp_path: Path) -> None:
+    made = files()
+    (tmp_path / "candidates.csv").write_text("video_id\n" + "".join(f"v{n}\n" for n in range(30)))
+    data = load(Files(made.train, made.valid, candidates=tmp_path / "candidates.csv"))
+    shown = {f"v{n}" for n in range(30)}
+    for system in rank(learn(data, quiet), 20):
+        for viewer, row in enumerate(system.lists):
+            videos = row[row >= 0]
+            assert set(data.videos[videos]) <= shown
+            assert len(set(videos)) == len(videos)
+            assert not set(videos) & set(data.train.video[data.train.viewer == viewer])
+
+
+def test_labels_that_are_shuffled_among_viewers_give_no_more_than_popularity(
+    files: MakeFiles, tmp_path: Path, tastes: tuple[Rows, Rows, Rows]
+) -> None:
+    def shuffled(rows: Rows) -> Rows:
+        videos = np.random.default_rng(5).permutation([video for _, video in rows])
+        return [(user, str(video)) for (user, _), video in zip(rows, videos, strict=True)]
+
+    found = evaluate(files(shuffled), tmp_path / "test.csv", (10,), 1, quiet)
+    metrics = {key: verdict.metrics["ndcg@10"] for key, verdict in found.judged.verdicts.items()}
+    for fit in ("train", "train+valid"):
+        assert metrics[f"reelmill ({fit})"].value <= metrics["popularity (train)"].high
+
+
+def test_without_a_validation_file_a_part_of_the_training_pairs_chooses(files: MakeFiles, tmp_path: Path) -> None:
+    found = evaluate(Files(files().train), tmp_path / "test.csv", (10,), 1, quiet)
+    assert [fit.name for fit in found.fits] == ["train"]
+    assert "ranker" in found.fits[0].measured
+
+
+def test_a_viewer_gives_a_fifth_as_labels_and_at_least_one_of_two(tmp_path: Path) -> None:
+    rows = [("one", "a")] + [("two", v) for v in "ab"] + [("ten", v) for v in "abcdefghij"]
+    data = load(Files(write(tmp_path / "train.csv", rows)))
+    labels = data.train.where(labels_of(data.train))
+    assert sorted(data.viewers[labels.viewer]) == ["ten", "ten", "two"]
+
+
+def test_with_times_the_newest_pairs_are_the_labels(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("user_id,video_id,timestamp\nann,new,30\nann,old,10\nann,older,5\n")
+    data = load(Files(path))
+    assert data.videos[data.train.where(labels_of(data.train)).video].tolist() == ["new"]
