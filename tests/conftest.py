@@ -16,6 +16,7 @@ import imageio_ffmpeg
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.command.progress import run_pipeline
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query, tables
@@ -29,14 +30,19 @@ from jobs.sim.simulate import simulate
 
 REELMILL = [sys.executable, "-m", "jobs.command.cli", "--debug"]
 
-# No JVM of a test lives long enough to win back what its optimising compiler costs.
-os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+# No JVM of a test lives long enough to win back what its optimising compiler costs, or has a heap for two collectors'
+# threads; and the classes of released jars need no verifying again at each start (together a fifth of a start).
+os.environ["JDK_JAVA_OPTIONS"] = (
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
 
-# For frames of three rows, compiling a query and splitting it into stages takes longer than running it.
+# For frames of three rows, compiling a query and splitting it into stages takes longer than running it: a quarter of
+# what the tests of the lake cost was Java code, generated and compiled for each expression. Killed pipelines do it yet.
 FOR_SMALL_FRAMES = {
     "spark.sql.shuffle.partitions": "1",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 
@@ -151,18 +157,22 @@ def fresh_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture(scope="session")
 def night(
+    spark: SparkSession,
     fresh_world: Callable[[str], Path],
-    reelmill: Callable[..., str],
     tmp_path_factory: pytest.TempPathFactory,
     testrun_uid: str,
 ) -> Path:
-    """The home after one undisturbed nightly pipeline, made once for all workers: no test may change what it says."""
+    """The home after one undisturbed nightly pipeline, made once for all workers: no test may change what it says.
+
+    It runs in `spark`. The command, in a process of its own, is what the kills strike (tests/faults),
+    and its tables have to be equal to these.
+    """
     common = tmp_path_factory.getbasetemp().parent / testrun_uid
     made = common / "night"
     with alone(Settings(home=common), "night"):
         if not made.exists():
             home = fresh_world("night")
-            reelmill(home, "pipeline", "nightly")
+            run_pipeline("nightly", None, Settings(home=home))
             made.write_text(str(home))
     return Path(made.read_text())
 

@@ -26,19 +26,22 @@ def rows_of(spark: SparkSession, table: str, rows: Iterable[Mapping[str, Any]]) 
     return frame_of(spark, ddl(contract_of(table)), rows)
 
 
-def frame_of(spark: SparkSession, schema: str, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
-    """Rows by column name as a frame of that DDL schema. A column that a row leaves out is NULL.
+def frame_of(spark: SparkSession, schema: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> DataFrame:
+    """Rows as a frame of that DDL schema: by column name, where what a row leaves out is NULL, or in its order.
 
     Raises SchemaMismatch for a column that the schema has not.
     """
+    import pyarrow as pa
+    from pyspark.sql.pandas.types import to_arrow_schema
+
     fields = StructType.fromDDL(schema)
     assert isinstance(fields, StructType)
-    values = []
-    for row in rows:
+    named = [row if isinstance(row, Mapping) else dict(zip(fields.names, row, strict=True)) for row in rows]
+    for row in named:
         if unknown := row.keys() - set(fields.names):
             raise SchemaMismatch(f"A row names {', '.join(sorted(unknown))}, and there is no such column in {schema}.")
-        values.append(tuple(row.get(name) for name in fields.names))
-    return spark.createDataFrame(values, fields)
+    # From Arrow the rows stand in the plan itself; tuples would be read by a Python process started for it.
+    return spark.createDataFrame(pa.Table.from_pylist(named, schema=to_arrow_schema(fields)), fields)
 
 
 def newest(rows: DataFrame, *, by: Sequence[str], at: str, ties: Sequence[str] = ()) -> DataFrame:

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from jobs.engine.evolution import ContractChanged
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 
 DAY = date(2026, 1, 5)
@@ -19,7 +20,7 @@ SECOND = ("version: 1.0.0", "version: 1.1.0")
 
 def _play(lake: Lake, watch_ms: int, **more: object) -> None:
     columns = "user_id string, event_date date, watch_ms bigint" + "".join(f", {name} timestamp" for name in more)
-    frame = lake.spark.createDataFrame([(f"user{watch_ms}", DAY, watch_ms, *more.values())], columns)
+    frame = frame_of(lake.spark, columns, [(f"user{watch_ms}", DAY, watch_ms, *more.values())])
     Lake(lake.spark, lake.settings).merge("gold.plays", frame)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.engine.frames import newest, rows_of
+from jobs.engine.frames import frame_of, newest, rows_of
 from jobs.engine.rules import SchemaMismatch
 
 
@@ -28,7 +28,7 @@ def test_a_column_that_the_contract_has_not_is_an_error(spark: SparkSession) -> 
 def test_the_newest_row_of_each_key_is_kept_and_of_equals_the_first(spark: SparkSession) -> None:
     old, new = date(2026, 1, 5), date(2026, 1, 6)
     rows = [("cats", "ann", new, 2), ("cats", "ann", old, 1), ("cats", "ben", new, 4), ("dogs", "ann", new, 3)]
-    frame = spark.createDataFrame(rows, "hashtag string, user_id string, event_date date, n int")
+    frame = frame_of(spark, "hashtag string, user_id string, event_date date, n int", rows)
 
     def kept(by: list[str], ties: list[str]) -> list[int]:
         return sorted(row.n for row in newest(frame, by=by, at="event_date", ties=ties).collect())

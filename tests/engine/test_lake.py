@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
 from jobs.engine.commits import Commit
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import EmptyOutput, Lake, TableMissing
 from jobs.engine.query import query, tables
 from jobs.engine.rules import BrokenBatch, SchemaMismatch
@@ -23,7 +24,7 @@ def plays_contract(says: Callable[..., None]) -> None:
 
 
 def plays(spark: SparkSession, *rows: tuple[str | None, date, int | None]) -> DataFrame:
-    return spark.createDataFrame(list(rows), "user_id string, event_date date, watch_ms bigint")
+    return frame_of(spark, "user_id string, event_date date, watch_ms bigint", rows)
 
 
 def contents(lake: Lake) -> list[tuple[object, ...]]:
@@ -122,7 +123,7 @@ def test_a_table_that_nothing_wrote_is_named_with_what_to_do(lake: Lake) -> None
 
 
 def test_a_wrong_schema_is_listed_column_by_column(lake: Lake) -> None:
-    wrong = lake.spark.createDataFrame([("ann", "x", 1)], "user_id string, watch_ms string, extra int")
+    wrong = frame_of(lake.spark, "user_id string, watch_ms string, extra int", [("ann", "x", 1)])
     with pytest.raises(
         SchemaMismatch, match="event_date is missing; extra is not in the contract; watch_ms is string, not bigint"
     ):

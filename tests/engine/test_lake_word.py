@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.commits import USER_METADATA
+from jobs.engine.frames import frame_of
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
@@ -38,7 +39,7 @@ def writer(spark: SparkSession, settings: Settings, noop: Job) -> Lake:
 
 
 def plays(spark: SparkSession, *rows: tuple[str, date, int]) -> DataFrame:
-    return spark.createDataFrame(list(rows), "user_id string, event_date date, watch_ms bigint")
+    return frame_of(spark, "user_id string, event_date date, watch_ms bigint", rows)
 
 
 @pytest.mark.parametrize(

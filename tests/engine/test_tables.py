@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.tables import Tables
 from jobs.settings import Settings
@@ -25,9 +26,10 @@ def test_a_home_may_have_a_space_and_an_accent_in_its_name(
     says()
     settings = Settings(home=tmp_path / "chez Zoé")
     tables = Tables.of(settings)
-    frame = spark.createDataFrame(
-        [("ann", date(2026, 1, 5), 1), ("bob", date(2026, 1, 5), -1)],
+    frame = frame_of(
+        spark,
         "user_id string, event_date date, watch_ms bigint",
+        [("ann", date(2026, 1, 5), 1), ("bob", date(2026, 1, 5), -1)],
     )
     Lake(spark, settings).merge("gold.plays", frame)
     assert list(tables.names()) == ["gold.plays", "quarantine.gold.plays"]
@@ -47,9 +49,7 @@ def test_a_file_that_the_log_names_and_nobody_finds_is_gone(
     lake: Lake, says: Callable[..., None], missing: bool
 ) -> None:
     says()
-    frame = lake.spark.createDataFrame(
-        [("ann", date(2026, 1, 5), 1)], "user_id string, event_date date, watch_ms bigint"
-    )
+    frame = frame_of(lake.spark, "user_id string, event_date date, watch_ms bigint", [("ann", date(2026, 1, 5), 1)])
     lake.merge("gold.plays", frame)
     files = pa.table(lake.tables.open("gold.plays").get_add_actions())["path"].to_pylist()
     if missing:

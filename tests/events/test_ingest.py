@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from data_contracts.contract import ID_RULE
 from jobs.arrivals.lines import MAX_KEPT
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events import ingest
@@ -70,7 +71,7 @@ def refused(lake: Lake) -> dict[str, str]:
 
 def parsed(spark: SparkSession, *lines: str | dict[str, Any], check: Column | None = None) -> list[Any]:
     rows = [(line if isinstance(line, str) else json.dumps(line), "f.jsonl") for line in lines]
-    frame = spark.createDataFrame(rows, "line string, file string")
+    frame = frame_of(spark, "line string, file string", rows)
     read = ingest.parse(frame.selectExpr("*", "TIMESTAMP '2024-03-02 00:00:00' AS modified_at"))
     return (read if check is None else read.withColumn("check", check)).collect()
 
@@ -289,7 +290,7 @@ def test_a_contract_and_the_endpoint_have_one_rule_for_ids(spark: SparkSession) 
         "\N{GRINNING FACE}" * (MAX_ID + 1),
     ]
     texts += ["".join(chance.choices(alphabet, k=chance.randrange(5))) for _ in range(500)]
-    frame = spark.createDataFrame([(text,) for text in texts], "id string")
+    frame = frame_of(spark, "id string", [(text,) for text in texts])
     ruled = frame.select("id", F.expr(ID_RULE.format("id")).alias("is_id")).collect()
     assert {row["id"]: row["is_id"] for row in ruled} == {text: is_id(text) for text in texts}
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine.frames import rows_of
+from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events import ingest, watches
@@ -44,7 +44,7 @@ def frame(spark: SparkSession, *events: dict[str, Any]) -> DataFrame:
 def videos(spark: SparkSession) -> DataFrame:
     rows = [("cats", "published", 10_000), ("dogs", "published", 10_000), ("film", "published", None)]
     rows += [("long", "rejected", 400_000)]
-    return spark.createDataFrame(rows, "video_id string, status string, duration_ms bigint")
+    return frame_of(spark, "video_id string, status string, duration_ms bigint", rows)
 
 
 def made(spark: SparkSession, *events: dict[str, Any]) -> list[Row]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
 from jobs.features import users
@@ -86,7 +87,7 @@ def test_a_viewer_counts_once_in_a_window_however_often_they_watch(watches_of: A
 
 def test_a_watch_counts_for_each_hashtag_of_its_video_once(spark: SparkSession, watches_of: Any) -> None:
     tagged = [("cats", ["pets", "cute", "pets"], None), ("dogs", ["pets"], None), ("rain", [], None)]
-    videos = spark.createDataFrame(tagged, TAGGED)
+    videos = frame_of(spark, TAGGED, tagged)
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "rain", 0))
     rows = {r.hashtag: r for r in HASHTAG_DAILY.changes(days(0, 0), watches, videos).collect()}
     assert {tag: (r.views_7d, r.viewers_28d, r.videos_28d) for tag, r in rows.items()} == {
@@ -97,7 +98,7 @@ def test_a_watch_counts_for_each_hashtag_of_its_video_once(spark: SparkSession, 
 
 def test_a_watch_does_not_count_for_a_hashtag_that_its_video_got_later(spark: SparkSession, watches_of: Any) -> None:
     times = [datetime(2024, 3, 2, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)]
-    videos = spark.createDataFrame([("cats", ["cute", "pets"], times)], TAGGED)
+    videos = frame_of(spark, TAGGED, [("cats", ["cute", "pets"], times)])
     watches = watches_of(("ann", "cats", 0), ("ann", "cats", 1))
     rows = HASHTAG_DAILY.changes(days(0, 1), watches, videos).collect()
     assert sorted((r.hashtag, r.event_date.day, r.views_total) for r in rows) == [

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, Row
 
 from feature_repo import definitions
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake, TableMissing
 from jobs.engine.window import Window
 from jobs.features import store, users
@@ -25,7 +26,7 @@ def at(day: int, hour: int = 0) -> datetime:
 
 
 def shown(lake: Lake, *rows: tuple[str, str, datetime]) -> DataFrame:
-    return lake.spark.createDataFrame(rows, "user_id string, video_id string, at timestamp")
+    return frame_of(lake.spark, "user_id string, video_id string, at timestamp", rows)
 
 
 def in_order(frame: DataFrame) -> list[Row]:

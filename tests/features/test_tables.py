@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Row
 from data_contracts import ContractError
 from data_contracts import contract as loader
 from feature_repo import definitions
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.features import store
@@ -131,7 +132,7 @@ def at(day: int) -> datetime:
 def asked(lake: Lake, *rows: tuple[str, str, datetime]) -> DataFrame:
     """Each (user_id, hashtag, at) and the video cats."""
     schema = "user_id string, video_id string, hashtag string, at timestamp"
-    return lake.spark.createDataFrame([(user, "cats", tag, moment) for user, tag, moment in rows], schema)
+    return frame_of(lake.spark, schema, [(user, "cats", tag, moment) for user, tag, moment in rows])
 
 
 def in_order(frame: DataFrame) -> list[Row]:

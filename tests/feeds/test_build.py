@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.engine.frames import frame_of
 from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
 from jobs.ranking.model import InService
 from jobs.ranking.rankers.ranker import Model, Trained
@@ -29,7 +30,7 @@ def videos(spark: SparkSession) -> DataFrame:
         ("b", "ben", " "),
         ("c", "cid", None),
     ]
-    return spark.createDataFrame(rows, "video_id string, user_id string, title string")
+    return frame_of(spark, "video_id string, user_id string, title string", rows)
 
 
 def order(slots: DataFrame) -> list[str]:
@@ -42,7 +43,7 @@ def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
     """A row for each video, with its rank in some of the sources."""
     columns = [source.column("rank") for source in SOURCES]
     rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
-    return spark.createDataFrame(rows, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]))
+    return frame_of(spark, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]), rows)
 
 
 def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
@@ -69,7 +70,7 @@ def test_equal_scores_are_ordered_by_popularity_then_freshness_then_id(spark: Sp
 
 def test_a_feed_has_no_more_than_its_slots(spark: SparkSession) -> None:
     many = [f"v{n:03}" for n in range(SLOTS + 9)]
-    videos = spark.createDataFrame([(v, f"maker of {v}") for v in many], "video_id string, user_id string")
+    videos = frame_of(spark, "video_id string, user_id string", [(v, f"maker of {v}") for v in many])
     assert order(spaced(by_score(spark, many), videos)) == many[:SLOTS]
 
 
@@ -83,7 +84,7 @@ def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession
         ("me", "5", "fresh", "cats"),
         ("me", "6", "fresh", None),
     ]
-    said = {r.video_id: r.reason for r in reasons(spark.createDataFrame(rows, CANDIDATES), videos).collect()}
+    said = {r.video_id: r.reason for r in reasons(frame_of(spark, CANDIDATES, rows), videos).collect()}
     assert said == {
         "1": "because you watched Toy",
         "2": "because you watched b",
@@ -126,7 +127,7 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
 
 
 def test_the_same_night_and_ranker_have_the_same_version(spark: SparkSession, videos: DataFrame) -> None:
-    why = spark.createDataFrame([("me", "a", "because")], "user_id string, video_id string, reason string")
+    why = frame_of(spark, "user_id string, video_id string, reason string", [("me", "a", "because")])
     (row,) = feeds(spaced(by_score(spark, ["a"]), videos), why, date(2024, 3, 9), "20240309-abc").collect()
     assert row.feed_version == version_of(date(2024, 3, 9), "20240309-abc") == "20240309.20240309-abc"
     assert (row.user_id, row.position, row.video_id, row.reason) == ("me", 0, "a", "because")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.frames import newest
+from jobs.engine.frames import frame_of, newest
 from jobs.feeds.publish import fallback, slots
 from jobs.media.cards import cards
 from serving.feed_store.shapes import Video
@@ -28,18 +28,18 @@ def videos(spark: SparkSession) -> DataFrame:
         ("film", "ben", None, None, None, "published", LONG_AGO, None, None),
         ("bad", "cid", "Bad", [], None, "rejected", LONG_AGO, None, None),
     ]
-    return spark.createDataFrame(rows, VIDEOS)
+    return frame_of(spark, VIDEOS, rows)
 
 
 @pytest.fixture(scope="module")
 def refused(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([("you", "film")], "user_id string, video_id string")
+    return frame_of(spark, "user_id string, video_id string", [("you", "film")])
 
 
 @pytest.fixture(scope="module")
 def counts(spark: SparkSession) -> DataFrame:
     rows = [("clip", OLD, 5, 1, 4, 4), ("clip", NEW, 9, 2, 0, 5), ("bad", NEW, 99, 9, 9, 9)]
-    return newest(spark.createDataFrame(rows, COUNTS), by=["video_id"], at="event_date")
+    return newest(frame_of(spark, COUNTS, rows), by=["video_id"], at="event_date")
 
 
 def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, counts: DataFrame) -> None:
@@ -72,7 +72,7 @@ def test_a_feed_is_one_row_of_slots_in_order(
     spark: SparkSession, videos: DataFrame, counts: DataFrame, refused: DataFrame
 ) -> None:
     rows = [("me", 1, "clip", 0.5, "popular this week"), ("me", 0, "film", 0.9, "because you watched A clip")]
-    feeds = spark.createDataFrame(rows, "user_id string, position int, video_id string, score double, reason string")
+    feeds = frame_of(spark, "user_id string, position int, video_id string, score double, reason string", rows)
     (feed,) = slots(feeds, cards(videos, counts), refused).collect()
     assert feed.viewer == "me"
     assert [(s.position, s.video_id, s.user_id, s.reason) for s in feed.slots] == [
@@ -89,7 +89,7 @@ def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out_and_the_ot
         for viewer in ("ann", "you", "nobody")
         for place, video in enumerate(("bad",) if viewer == "nobody" else ("bad", "film", "clip"))
     ]
-    feeds = spark.createDataFrame(rows, "user_id string, position int, video_id string, score double, reason string")
+    feeds = frame_of(spark, "user_id string, position int, video_id string, score double, reason string", rows)
     served = {
         r.viewer: [(s.position, s.video_id) for s in r.slots] for r in slots(feeds, cards(videos), refused).collect()
     }
@@ -103,7 +103,7 @@ def test_every_fifth_slot_of_strangers_has_a_new_video_of_another_creator(spark:
     watched = [video(f"seen{n:02}", f"maker{n}", 99) for n in range(60)]
     new = [video("flood1", "flood", 1), video("flood2", "flood", 2), video("late", "cid", 3)]
     counts = [(f"seen{n:02}", NEW, 9, 9, 900 - n, 900) for n in range(60)]
-    feed = fallback(cards(spark.createDataFrame([*watched, *new], VIDEOS)), spark.createDataFrame(counts, COUNTS))
+    feed = fallback(cards(frame_of(spark, VIDEOS, [*watched, *new])), frame_of(spark, COUNTS, counts))
     rows = {r.position: (r.video_id, r.reason) for r in feed.collect()}
     assert len(rows) == 50
     assert [rows[n] for n in (4, 9, 14)] == [("flood1", "new here"), ("late", "new here"), ("flood2", "new here")]

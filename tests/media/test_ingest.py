@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import window_for
 from jobs.media import ingest
@@ -28,7 +29,7 @@ def quarantined(lake: Lake) -> list[tuple[str, str]]:
 
 
 def parsed(spark: SparkSession, *lines: str) -> DataFrame:
-    return ingest.parsed(spark.createDataFrame([(line, "a.jsonl") for line in lines], "line string, file string"))
+    return ingest.parsed(frame_of(spark, "line string, file string", [(line, "a.jsonl") for line in lines]))
 
 
 def test_each_line_counts_once_however_often_it_arrives(lake: Lake) -> None:
