@@ -43,8 +43,8 @@ coverage: setup  ## run the tests, and print which lines of each module they did
 	@.venv/bin/coverage erase
 	@.venv/bin/coverage run -m pytest -m "not timed"; passed=$$?; .venv/bin/coverage combine -q; .venv/bin/coverage report; exit $$passed
 
-check: lint  ## lint, and the tests that need no Spark, no Airflow and no browser: for daily work
-	@.venv/bin/python -m pytest -q -m "not jvm and not browser"
+check: lint  ## lint, and the tests that need no Spark, no Airflow, no clips and no browser: for daily work
+	@.venv/bin/python -m pytest -q -m "not jvm and not clips and not browser"
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

@@ -48,16 +48,17 @@ FOR_SMALL_FRAMES = {
 
 # Rooms whose files take minutes each: the last of them would leave the other worker idle.
 DEAREST = {"end_to_end", "faults"}
-# Whoever asks for one of these, be it through others, starts a JVM.
-STARTS_A_JVM = {"spark", "start"}
+# Whoever asks for one of these fixtures, be it through others, starts a JVM, or makes clips.
+MARKED = {"jvm": {"spark", "start"}, "clips": {"ffmpeg"}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The dearest first; and what starts a JVM is not for `make check`."""
+    """The dearest first; and what is dear by its fixtures is not for `make check`."""
     items.sort(key=lambda item: not DEAREST & set(item.path.parts))
     for item in items:
-        if STARTS_A_JVM & set(getattr(item, "fixturenames", ())):
-            item.add_marker("jvm")
+        for marker, fixtures in MARKED.items():
+            if fixtures & set(getattr(item, "fixturenames", ())):
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")

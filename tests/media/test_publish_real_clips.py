@@ -29,6 +29,7 @@ CLIPS = (
     "sign-want.mkv",
 )
 SIZE = 48
+pytestmark = pytest.mark.clips
 
 
 def small_grey(frame: av.VideoFrame) -> np.ndarray:
