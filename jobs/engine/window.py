@@ -9,22 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from jobs.engine.cadence import Cadence
 from jobs.errors import ReelmillError
 
-# The windows of a cadence are laid end to end from midnight UTC; each is as long as this.
-STEPS: dict[Cadence, timedelta] = {
-    "5min": timedelta(minutes=5),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "night": timedelta(days=1),
-}
-NAMES: dict[Cadence, str] = {
-    "5min": "steps of five minutes",
-    "hour": "whole hours",
-    "day": "whole days",
-    "night": "whole days",
+
+class Step(NamedTuple):
+    """The windows of a cadence are laid end to end from midnight UTC: how long each is, and what several are called."""
+
+    length: timedelta
+    several: str
+
+
+_DAY = Step(timedelta(days=1), "whole days")
+STEPS: dict[Cadence, Step] = {
+    "5min": Step(timedelta(minutes=5), "steps of five minutes"),
+    "hour": Step(timedelta(hours=1), "whole hours"),
+    "day": _DAY,
+    "night": _DAY,
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,8 +87,9 @@ def window_for(every: Cadence, at: date | datetime, until: date | datetime | Non
         return Window(start, end)
     if not isinstance(at, datetime):
         return Window.of_day(at)
-    start = _begin(instant(at), STEPS[every])
-    return Window(start, start + STEPS[every])
+    step = STEPS[every].length
+    start = _begin(instant(at), step)
+    return Window(start, start + step)
 
 
 def requested(
@@ -104,19 +108,19 @@ def check(name: str, every: Cadence, window: Window, now: datetime) -> None:
 
     Raises WrongWindow with what to ask for instead.
     """
-    step = STEPS[every]
+    step, several = STEPS[every]
     if any(_begin(end, step) != end for end in (window.start, window.end)):
         # It would write rows of a whole hour or day from a part of it.
         raise WrongWindow(
-            f"{name} works on {NAMES[every]} and was asked for {window}. Ask from the start of one to the end of one: "
+            f"{name} works on {several} and was asked for {window}. Ask from the start of one to the end of one: "
             f"--start {written(_begin(window.start, step))} --end {written(_begin(window.end, step) + step)}"
         )
     # A five-minute job takes in what is there by now, so the day that it is run for may go on.
-    last = STEPS["day"] if every == "5min" else step
+    last = _DAY.length if every == "5min" else step
     if max(window.start, window.end - last) > now:
         # Its success would say that the days or hours until then are done.
         raise WrongWindow(
-            f"{name} cannot run for {window}: the last of its {NAMES[every]} is not here yet. "
+            f"{name} cannot run for {window}: the last of its {several} is not here yet. "
             f"It is {now:%Y-%m-%d %H:%M} (UTC)."
         )
     if every == "night" and window.end - window.start > step:

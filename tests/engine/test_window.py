@@ -46,7 +46,7 @@ def test_a_run_for_an_instant_gives_a_job_the_step_of_its_cadence_that_holds_it(
 @given(every=st.sampled_from(CADENCES), at=INSTANTS)
 def test_every_instant_is_in_its_window_and_the_start_of_a_window_is_in_the_same(every: Cadence, at: datetime) -> None:
     window = window_for(every, at)
-    assert window.start <= at < window.end == window.start + STEPS[every]
+    assert window.start <= at < window.end == window.start + STEPS[every].length
     assert window_for(every, window.start) == window
     check("sim.noop", every, window, at)
 
@@ -91,7 +91,7 @@ def test_a_night_job_gets_one_night() -> None:
 def test_what_has_not_begun_is_refused(every: Cadence) -> None:
     going_on = window_for(every, NOW)
     check("sim.noop", every, going_on, NOW)
-    for future in (Window(going_on.end, going_on.end + STEPS[every]), Window.of_days(SUNDAY, date(2026, 1, 22))):
+    for future in (Window(going_on.end, going_on.end + STEPS[every].length), Window.of_days(SUNDAY, date(2026, 1, 22))):
         with pytest.raises(WrongWindow, match="not here yet"):
             check("sim.noop", every, future, NOW)
 
