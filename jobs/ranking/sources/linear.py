@@ -42,7 +42,7 @@ LAMBDA, PART, EVERYBODY, CONTENT = 10_000.0, 0.13, 5.0, 1.0
 # Of the smaller side of X: 2 * 12,000^2 * 4 bytes are 1.2 GB. Beyond it the videos with the largest audience are kept,
 # and the other sources have the tail.
 LIMIT = 12_000
-# So many of a video's weights, the largest ones, rank no worse than all of them.
+# So many of a video's weights, those farthest from 0, rank hardly worse than all of them.
 LONGEST = 300
 # Rows of a large matrix that are made at once.
 BLOCK = 512
@@ -67,7 +67,8 @@ def learn(snapshot: Snapshot) -> Propose:
 def weights(watched: csr_matrix, content: Matrix, penalty: float) -> tuple[csr_matrix, Matrix]:
     """B of the rows `watched` above the rows `content`, cut, and what EVERYBODY's column, their last one, adds.
 
-    The first is videos x videos, of each row (a watched video) the LONGEST largest weights; the second one per video.
+    The first is videos x videos, of each row (a watched video) the LONGEST weights farthest from 0; the second has one
+    number per video.
     """
     rows, columns = watched.shape[0] + len(content), watched.shape[1]
     find = _by_rows if rows < columns else _by_columns
@@ -145,8 +146,8 @@ def _head(snapshot: Snapshot) -> NDArray[np.int64]:
     if snapshot.world.content is not None:
         described |= snapshot.world.content.any(axis=1)
     places = np.flatnonzero((audience > 0) | (described & snapshot.is_out))
-    viewers = np.count_nonzero(snapshot.positives.getnnz(axis=1))
-    if viewers <= LIMIT or len(places) <= LIMIT:
+    rows = np.count_nonzero(snapshot.positives.getnnz(axis=1)) + snapshot.tag_weights.shape[1]
+    if min(rows, len(places)) <= LIMIT:
         return places
     return np.sort(places[np.lexsort((places, -audience[places]))][:LIMIT])
 

@@ -36,10 +36,10 @@ ROOM = 25_000_000
 
 @dataclass(frozen=True)
 class Viewers:
-    """Everybody's histories, one row per viewer of the World: as they are compared, and as they are proposed from.
+    """Everybody's histories, as they are compared and as they are proposed from.
 
-    `damped`: by the power of the audience that a video weighs. `norms`: the lengths of `compared` rows. `everybody`:
-    what all viewers together add.
+    `damped`: by the power of the audience that a video weighs. `compared`: videos x viewers, `norms` the lengths of its
+    columns. `proposed`: viewers x videos. `everybody`: what all viewers together add.
     """
 
     damped: NDArray[np.float32]
@@ -72,7 +72,7 @@ class Viewers:
         """asked x viewers: how alike those are who are most alike, other than each asked viewer themselves."""
         from scipy.sparse import csr_matrix
 
-        alike = (asked @ self.compared.T).toarray()
+        alike = (asked @ self.compared).toarray()
         norms = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1)).ravel())
         alike /= norms[:, None] * self.norms + np.float32(SHRINK)
         alike[np.arange(len(viewers)), viewers] = 0
@@ -93,7 +93,7 @@ def learn(snapshot: Snapshot) -> Propose:
     lengths = positives.getnnz(axis=1)
     proposed = (diags((np.maximum(lengths, 1) ** -LENGTH).astype(np.float32)) @ positives).tocsr()
     everybody = np.asarray(proposed.sum(axis=0), dtype=np.float32).ravel() * (EVERYBODY / snapshot.mean_length**2)
-    return Viewers(damped, compared, norms, proposed, everybody).propose
+    return Viewers(damped, compared.T.tocsr(), norms, proposed, everybody).propose
 
 
 def reason(because: Column, title: Column) -> Column:

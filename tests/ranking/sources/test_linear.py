@@ -28,7 +28,7 @@ def test_the_weights_are_the_closed_form_whichever_side_is_smaller(viewers: int)
     assert np.allclose(everybody, expected[-1, :-1] * linear.EVERYBODY, atol=1e-4)
 
 
-def test_a_video_keeps_its_largest_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_keeps_the_weights_that_are_farthest_from_0(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "LONGEST", 2)
     watched = csr_matrix(np.random.default_rng(3).random((40, 9)).astype(np.float32))
     similar, _ = weights(watched, np.zeros((0, 9), np.float32), 2.0)
@@ -40,6 +40,13 @@ def test_what_goes_with_the_watched_is_proposed_because_of_it(cats_and_dogs: Wat
     assert list(mine)[:2] == ["cat2", "cat3"]
     assert mine["cat2"].because == "cat1"
     assert all(one.score > 0 for one in mine.values())
+
+
+def test_of_too_many_videos_those_with_the_largest_audience_are_kept(
+    cats_and_dogs: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "LIMIT", 5)
+    assert set(found(LINEAR, world_of([*cats_and_dogs, ("me", "cat1", 1.0)]), "me")) <= {"cat2", "dog1", "dog2", "dog3"}
 
 
 def test_a_skip_speaks_for_nothing(cats_and_dogs: Watched) -> None:
