@@ -4,13 +4,16 @@ Belongs here: the folds, what is thinned, and the scores. The trees and their pa
 jobs/ranking/rankers/lightgbm.py. What the columns are: columns.py. Which order serves: choice.py.
 
 The pair that is a viewer's test positive was a negative wherever it was no label yet. Trees that saw the viewer's row
-remember it, so each viewer's candidates are scored by trees that were grown on other viewers, as those who choose by
-the same labels need it anyway.
+remember it, so each viewer's candidates are scored by trees that were grown on other viewers, as a choice by the same
+labels needs it anyway. Those trees stop when the fold that they will score gets no better: a slice of viewers that is
+held out, and one number learned from it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,11 +29,9 @@ from jobs.ranking.training_set import NEGATIVES
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-FOLDS = 3
+FOLDS = 4
 # A score for each candidate of viewers, -inf where a list has ended.
 Plain = Callable[[Union], NDArray[np.float64]]
-# Of the viewers that a fold learns from, every STOPPING-th stops it.
-STOPPING = 6
 # Rows that one fold learns from at most: whole viewers are left out.
 ROWS = 600_000
 
@@ -68,19 +69,22 @@ def learn(labelled: Labelled, viewers: NDArray[np.object_], prior: Plain, tell: 
     draw = hashed(viewers)
     parts = (draw % FOLDS).astype(np.int64)
     start = _start(prior(labelled.candidates))
-    trees = []
-    for part in range(FOLDS):
-        tell(part, FOLDS)
-        others = np.flatnonzero(parts[labelled.viewers] != part)
-        stops = (draw[labelled.viewers[others]] // FOLDS) % STOPPING == 0
-        trees.append(
-            grow(
-                _grouped(labelled, start, others[~stops], draw, thin=True),
-                _grouped(labelled, start, others[stops], draw, thin=False),
-                labelled.candidates.columns,
-            )
+
+    def grown(part: int) -> lgb.Booster:
+        own = parts[labelled.viewers] == part
+        return grow(
+            _grouped(labelled, start, np.flatnonzero(~own), draw, thin=True),
+            _grouped(labelled, start, np.flatnonzero(own), draw, thin=False),
+            labelled.candidates.columns,
         )
-    tell(FOLDS, FOLDS)
+
+    tell(0, FOLDS)
+    trees = []
+    # LightGBM leaves Python alone while it grows trees, on one thread for each fold.
+    with ThreadPoolExecutor(min(FOLDS, os.cpu_count() or 1)) as pool:
+        for one in pool.map(grown, range(FOLDS)):
+            trees.append(one)
+            tell(len(trees), FOLDS)
     return Folds(trees, parts, prior)
 
 
@@ -98,8 +102,9 @@ def _grouped(
     within = by_draw[np.cumsum(kept[by_draw].sum(axis=1)) <= ROWS]
     kept[np.setdiff1d(np.arange(len(rows)), within)] = False
     sizes = kept.sum(axis=1)
+    row, place = np.nonzero(kept)
     return Grouped(
-        matrix=labelled.candidates.values[rows][kept],
+        matrix=labelled.candidates.values[rows[row], place],
         labels=positive[kept].astype(np.int32),
         sizes=sizes[sizes > 0],
         start=start[rows][kept],

@@ -64,47 +64,48 @@ def union(sources: Sequence[Source], lists: Sequence[Lists], rows: NDArray[np.in
 
     `videos` is how many there are in all.
     """
-    entries = [_entries(one.videos[rows], videos) for one in lists]
-    keys = np.unique(np.concatenate([entry.key for entry in entries]))
-    columns = [column for source in sources for column in source.columns] + list(TOGETHER)
-    values = np.full((len(keys), len(columns)), np.nan, dtype=np.float32)
-    values[:, -2:] = 0
-    fused = np.zeros(len(keys))
-    for source, one, entry in zip(sources, lists, entries, strict=True):
-        place = np.searchsorted(keys, entry.key)
-        score = one.scores[rows][entry.filled]
-        rank = entry.rank.astype(np.float32)
-        values[place, columns.index(source.column("score"))] = score
-        values[place, columns.index(source.column("rank"))] = rank
-        if source.has_share:
-            best = one.scores[rows][:, 0][entry.row]
-            share = np.divide(score, best, out=np.full_like(score, np.nan), where=best > 0)
-            values[place, columns.index(source.column("share"))] = np.round(share, 6)
-        values[place, -2] += 1
-        fused[place] += 1 / (RRF + rank)
-    values[:, -1] = fused
+    entries = [_entries(one, rows, videos) for one in lists]
+    rank = np.concatenate([entry.rank for entry in entries])
+    keys, which = np.unique(np.concatenate([entry.key for entry in entries]), return_inverse=True)
+    fused = np.bincount(which, 1 / (RRF + rank), len(keys))
     row = keys // videos
-    order = np.lexsort((keys, -np.round(fused, 12), row))
-    first = np.searchsorted(row, np.arange(len(rows)))
-    place = np.arange(len(order)) - first[row]  # `order` keeps rows together, so places count within each of them
+    # One number to sort by, for rows first: some times faster than sorting by three. Fusion is far below 1.
+    order = np.argsort((row << 41) + np.round((1 - fused) * 2**40).astype(np.int64), kind="stable")
+    place = np.arange(len(order)) - np.searchsorted(row, np.arange(len(rows)))[row]
     kept = place < depth
+    slot = np.full(len(keys), NOTHING, dtype=np.int64)  # in the padded table, of those that are kept
+    slot[order[kept]] = row[kept] * depth + place[kept]
+
+    columns = [column for source in sources for column in source.columns] + list(TOGETHER)
+    padded = np.full(len(rows) * depth, NOTHING, dtype=np.int32)
+    values = np.full((len(padded), len(columns)), np.nan, dtype=np.float32)
+    chosen = slot >= 0
+    padded[slot[chosen]] = keys[chosen] % videos
+    values[slot[chosen], -2] = np.bincount(which, minlength=len(keys))[chosen]
+    values[slot[chosen], -1] = fused[chosen]
+    ends = np.cumsum([len(entry.key) for entry in entries])
+    for source, entry, end in zip(sources, entries, ends, strict=True):
+        at = slot[which[end - len(entry.key) : end]]
+        inside = at >= 0
+        for measure, column in (("score", entry.score), ("share", entry.share), ("rank", entry.rank)):
+            if (name := f"{source.name}_{measure}") in source.columns:
+                values[at[inside], columns.index(name)] = column[inside]
     shape = (len(rows), depth)
-    chosen, at = order[kept], (row[kept], place[kept])
-    padded = np.full(shape, NOTHING, dtype=np.int32)
-    padded[at] = keys[chosen] % videos
-    side_by_side = np.full((*shape, len(columns)), np.nan, dtype=np.float32)
-    side_by_side[at] = values[chosen]
-    return Union(padded, tuple(columns), side_by_side)
+    return Union(padded.reshape(shape), tuple(columns), values.reshape(*shape, len(columns)))
 
 
 class _Entries(NamedTuple):
-    filled: NDArray[np.bool_]
-    row: NDArray[np.int64]
-    rank: NDArray[np.int64]
+    """What one source proposes to some rows, one after the other; `key` is the row by place * videos + the video."""
+
     key: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    score: NDArray[np.float32]
+    share: NDArray[np.float32]
 
 
-def _entries(lists: NDArray[np.int32], videos: int) -> _Entries:
-    filled = lists != NOTHING
-    row, place = np.nonzero(filled)
-    return _Entries(filled, row, place + 1, row * videos + lists[filled].astype(np.int64))
+def _entries(lists: Lists, rows: NDArray[np.int64], videos: int) -> _Entries:
+    chosen, scores = lists.videos[rows], lists.scores[rows]
+    row, place = np.nonzero(chosen != NOTHING)
+    score, best = scores[row, place], scores[row, 0]
+    share = np.divide(score, best, out=np.full_like(score, np.nan), where=best > 0)
+    return _Entries(row * videos + chosen[row, place].astype(np.int64), place + 1, score, np.round(share, 6))

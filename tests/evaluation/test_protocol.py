@@ -41,7 +41,7 @@ def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, t
     (tmp_path / "test.csv").write_text("no such columns\n1\n")
     with pytest.raises(BadFile, match="no column user_id"):
         evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
-    assert told[-1] == ("ranker (train+valid)", 3, 3)
+    assert told[-1] == ("ranker (train+valid)", 4, 4)
 
 
 def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
