@@ -137,6 +137,7 @@ def world_of(data: Data, watches: Watches) -> World:
         refused_at=nothing,
         makes=np.full(viewers, -1, dtype=np.int64),
         tagged=csr_matrix((videos, 1), dtype=np.int64),
+        content=data.content,
     )
 
 
