@@ -25,25 +25,25 @@ DAY = 86_400_000_000  # microseconds
 
 @dataclass(frozen=True)
 class Facts:
-    """What a snapshot says of viewers and videos: `age_d` only with times, `taste` and `content` only with features."""
+    """What a snapshot says of viewers and videos: `age_d` with times, a taste and a content for each features file."""
 
     history: NDArray[np.float32]
     mainstream: NDArray[np.float32]
     audience: NDArray[np.float32]
     age_d: NDArray[np.float32] | None
-    taste: NDArray[np.float32] | None
-    content: NDArray[np.float32] | None
+    tastes: tuple[NDArray[np.float32], ...]
+    contents: tuple[NDArray[np.float32], ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """How much the viewer watched and others watch that, and how many watched this; its age and likeness."""
         dated = ("age_days",) if self.age_d is not None else ()
-        seen = ("content_similarity",) if self.content is not None else ()
+        seen = tuple(f"content_similarity_{n + 1}" for n in range(len(self.contents)))
         return ("viewer_watches", "viewer_mainstream", "video_viewers", "video_over_mainstream", *dated, *seen)
 
 
-def facts_of(snapshot: Snapshot, content: NDArray[np.float32] | None) -> Facts:
-    """The facts as of a snapshot."""
+def facts_of(snapshot: Snapshot, contents: tuple[NDArray[np.float32], ...]) -> Facts:
+    """The facts as of a snapshot; a taste is the mean of what a viewer watched, at length 1."""
     world = snapshot.world
     history = np.diff(world.starts).astype(np.float32)
     watched = _watched(snapshot)
@@ -58,8 +58,8 @@ def facts_of(snapshot: Snapshot, content: NDArray[np.float32] | None) -> Facts:
         mainstream=mainstream.astype(np.float32),
         audience=snapshot.audience.astype(np.float32),
         age_d=age,
-        taste=None if content is None else of_length_one(np.asarray(watched @ content, dtype=np.float32)),
-        content=content,
+        tastes=tuple(of_length_one(np.asarray(watched @ rows, dtype=np.float32)) for rows in contents),
+        contents=contents,
     )
 
 
@@ -76,8 +76,8 @@ def with_facts(candidates: Union, rows: NDArray[np.int64], facts: Facts) -> Unio
     ]
     if facts.age_d is not None:
         columns.append(facts.age_d[video])
-    if facts.taste is not None and facts.content is not None:
-        columns.append(np.einsum("nd,nd->n", facts.taste[viewer], facts.content[video]))
+    for taste, content in zip(facts.tastes, facts.contents, strict=True):
+        columns.append(np.einsum("nd,nd->n", taste[viewer], content[video]))
     old = candidates.values.shape[2]
     values = np.full((*filled.shape, old + len(columns)), np.nan, dtype=np.float32)
     values[:, :, :old] = candidates.values

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.evaluation.files import BadFile, Pairs, read_features, read_ids, read_pairs
+from jobs.evaluation.files import BadFile, Pairs, of_length_one, read_features, read_ids, read_pairs
 from jobs.ranking.watched import ALWAYS, NEVER, World
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Watches:
 class Data:
     """What is known before the test file is: ids in their order, pairs by number, and what may be ranked.
 
-    The viewers are those of both files and STRANGER, the first. `content` has one row per video, zeros where there is
-    none.
+    The viewers are those of both files and STRANGER, the first. Each of `contents` is a file of features with one row
+    per video, zeros where there is none.
     """
 
     viewers: NDArray[np.object_]
@@ -71,8 +71,13 @@ class Data:
     train: Watches
     valid: Watches | None
     rankable: NDArray[np.bool_]
-    content: NDArray[np.float32] | None
+    contents: tuple[NDArray[np.float32], ...]
     has_times: bool
+
+    @property
+    def content(self) -> NDArray[np.float32] | None:
+        """What videos are like by all files, which weigh the same."""
+        return of_length_one(np.concatenate(self.contents, axis=1)) if self.contents else None
 
     @property
     def now(self) -> int:
@@ -84,25 +89,27 @@ def load(files: Files) -> Data:
     """Read the files and number what they name."""
     train = read_pairs(files.train)
     valid = read_pairs(files.valid) if files.valid else None
-    rows = read_features(list(files.item_features)) if files.item_features else None
-    row_ids = _row_ids(files, None if rows is None else len(rows))
+    features = read_features(files.item_features)
+    row_ids = _row_ids(files, len(features[0]) if features else None)
     asked = read_ids(files.candidates) if files.candidates else None
 
     viewers = _sorted_ids([train.users] + ([valid.users] if valid else []), extra=STRANGER)
     known = _sorted_ids([ids for ids in (train.videos, row_ids, asked) if ids is not None])
     videos = _sorted_ids([train.videos, *(ids for ids in (row_ids, asked, valid and valid.videos) if ids is not None)])
     rankable = np.isin(videos, asked.to_numpy(zero_copy_only=False) if asked is not None else known)
-    content = None
-    if rows is not None and row_ids is not None:
-        content = np.zeros((len(videos), rows.shape[1]), dtype=np.float32)
-        content[numbers(row_ids, videos)] = rows
+    contents = []
+    if row_ids is not None:
+        places = numbers(row_ids, videos)
+        for rows in features:
+            contents.append(np.zeros((len(videos), rows.shape[1]), dtype=np.float32))
+            contents[-1][places] = rows
     return Data(
         viewers=viewers,
         videos=videos,
         train=_watches(train, viewers, videos),
         valid=_watches(valid, viewers, videos) if valid else None,
         rankable=rankable,
-        content=content,
+        contents=tuple(contents),
         has_times=train.at is not None,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,8 +70,8 @@ def read_ids(path: Path) -> pa.Array:
     return ids
 
 
-def read_features(paths: list[Path]) -> NDArray[np.float32]:
-    """The rows of .npy files side by side at length 1, or 0, to which all files contribute the same."""
+def read_features(paths: Sequence[Path]) -> list[NDArray[np.float32]]:
+    """The rows of each .npy file at length 1, or 0: one row is one video in all files."""
     parts: list[NDArray[np.float32]] = []
     for path in paths:
         try:
@@ -89,7 +90,7 @@ def read_features(paths: list[Path]) -> NDArray[np.float32]:
         if parts and len(rows) != len(parts[0]):
             raise BadFile(f"{path} has {len(rows)} rows, and {paths[0]} has {len(parts[0])}: one row is one video.")
         parts.append(of_length_one(rows))
-    return of_length_one(np.concatenate(parts, axis=1))
+    return parts
 
 
 def of_length_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -212,5 +212,5 @@ def _described(data: Data) -> dict[str, Any]:
         "catalogue": len(data.videos),
         "ranked_videos": int(data.rankable.sum()),
         "has_times": data.has_times,
-        "content_columns": 0 if data.content is None else data.content.shape[1],
+        "content_columns": sum(rows.shape[1] for rows in data.contents),
     }

@@ -75,7 +75,7 @@ def ask(data: Data, watches: Watches, viewers: NDArray[np.int64], tell: Tell) ->
         tell(source.name, 0, len(moments))
         with measured() as spent[source.name]:
             lists.append(lists_of(source, snapshot, moments, partial(_tell, tell, source.name, len(moments))))
-    facts = facts_of(snapshot, data.content)
+    facts = facts_of(snapshot, data.contents)
     return Asked(len(data.videos), sources, viewers, tuple(lists[:-1]), lists[-1], facts, spent)
 
 

@@ -72,12 +72,12 @@ def test_a_file_that_is_not_there_and_an_id_that_stands_there_twice_are_faults(t
         read_ids(write(tmp_path, "video_id\na\nb\na\n", "ids.csv"))
 
 
-def test_rows_of_features_have_length_one_to_which_each_file_adds_the_same(tmp_path: Path) -> None:
+def test_rows_of_features_have_length_one_in_every_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[3.0, 4.0], [0.0, 0.0]]))
     np.save(tmp_path / "b.npy", np.array([[2], [1]]))
-    rows = read_features([tmp_path / "a.npy", tmp_path / "b.npy"])
-    half = 0.5**0.5
-    assert rows.ravel().tolist() == pytest.approx([0.6 * half, 0.8 * half, half, 0, 0, 1])
+    first, second = read_features([tmp_path / "a.npy", tmp_path / "b.npy"])
+    assert first.ravel().tolist() == pytest.approx([0.6, 0.8, 0, 0])
+    assert second.tolist() == [[1], [1]]
     for name, bad, complaint in (
         ("short", np.ones((1, 2)), "has 1 rows, and .*a.npy has 2"),
         ("flat", np.ones(2), "needed are rows of numbers"),
