@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from jobs.evaluation.baselines import POPULARITY
 from jobs.evaluation.charts import bars, heat, intervals, lines
 from jobs.evaluation.intervals import Interval
 from jobs.evaluation.judge import Part
-from jobs.evaluation.protocol import POPULARITY, REELMILL, TRAIN, Evaluation
+from jobs.evaluation.protocol import REELMILL, TRAIN, Evaluation
 from jobs.host.files import appearing
 
 STYLE = """
@@ -111,7 +112,7 @@ def _differences(found: Evaluation, ks: Sequence[int]) -> str:
 def _gains(found: Evaluation, ks: Sequence[int]) -> str:
     """Who gains and who loses, beside popularity, by history; and which videos are found."""
     k = max(ks)
-    chosen = [system.key for system in found.systems if system.name == REELMILL] + [f"{POPULARITY} ({TRAIN})"]
+    chosen = [system.key for system in found.systems if system.name == REELMILL] + [f"{POPULARITY.name} ({TRAIN})"]
     verdicts = {name: found.judged.verdicts[name] for name in chosen}
     kinds = (
         ("viewers with so many training pairs", f"ndcg@{k}", {n: v.by_history for n, v in verdicts.items()}),

@@ -35,7 +35,7 @@ from jobs.ranking.gate import ENOUGH_VIEWERS
 
 TRAIN, TRAIN_VALID = "train", "train+valid"
 REELMILL = "reelmill"
-POPULARITY, FUSION, BLEND, RANKER = "popularity", "fusion", "blend", "ranker"
+FUSION, BLEND, RANKER = "fusion", "blend", "ranker"
 # Viewers whose labels teach or choose, at most: by the hash of the id.
 TAUGHT = 10_000
 
@@ -139,8 +139,10 @@ def rank(learned: Learned, length: int) -> list[System]:
     orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
     with measured() as ranking_spent:
         ranked = rank_all(asked, orders | {fit.name: fit.folds.score for fit in learned.fits if fit.folds}, length)
-    named = zip([*(source.name for source in sources), POPULARITY], [*asked.lists, asked.popularity], strict=True)
-    plain = [System(name, TRAIN, alone(lists, asked.popularity, length), asked.spent[name]) for name, lists in named]
+    plain = [
+        System(name, TRAIN, alone(lists, asked.popularity, length), asked.spent[name])
+        for name, lists in asked.alone.items()
+    ]
     asking = Spent.all_of(asked.spent[source.name] for source in sources).then(ranking_spent)
     plain.append(System(FUSION, TRAIN, ranked[FUSION], asking))
     plain.append(System(BLEND, TRAIN, ranked[BLEND], asking.then(learned.blend_spent)))
@@ -166,8 +168,7 @@ def _fit(name: str, data: Data, taught: Labelled, judging: Labelled, plain: dict
 
 def _plain(of: Asked, chooses: Watches, judging: Labelled, blend: Blend) -> dict[str, float]:
     """nDCG@20 of every source alone, of popularity, and of the blends, on the labels that choose."""
-    named = zip([*(source.name for source in of.sources), POPULARITY], [*of.lists, of.popularity], strict=True)
-    figures = {name: measure_lists(of, alone(lists, of.popularity, K), chooses) for name, lists in named}
+    figures = {name: measure_lists(of, alone(lists, of.popularity, K), chooses) for name, lists in of.alone.items()}
     for name, one in ((FUSION, fusion(of.sources)), (BLEND, blend)):
         figures[name] = measure(judging, one.score(judging.candidates))
     return figures

@@ -6,26 +6,24 @@ jobs/ranking/lists.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.evaluation.baselines import BASELINES, POPULARITY
 from jobs.evaluation.columns import Facts, facts_of, with_facts
 from jobs.evaluation.data import Data, Watches, world_of
 from jobs.evaluation.meter import Spent, measured
 from jobs.ranking.lists import NOTHING, Lists, Union, lists_of, union
 from jobs.ranking.sources import registry
-from jobs.ranking.sources.popular import POPULAR
-from jobs.ranking.sources.snapshot import Chunk, Moment, Snapshot, take_snapshot
-from jobs.ranking.sources.source import Found, Propose, Source
+from jobs.ranking.sources.snapshot import Moment, take_snapshot
+from jobs.ranking.sources.source import Source
 
 # The best candidates that the ranker sees of a viewer.
 DEPTH = 200
-# The longest list that can be asked for.
-LONGEST = 200
 # Viewers whose candidates lie side by side at once.
 AT_ONCE = 1024
 
@@ -34,15 +32,25 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """What each source proposes to some viewers, who are in order, and the facts of the same snapshot."""
+    """What each source and each baseline proposes to some viewers, who are in order, and facts of the same snapshot."""
 
     videos: int
     sources: tuple[Source, ...]
     viewers: NDArray[np.int64]
     lists: tuple[Lists, ...]
-    popularity: Lists
+    baselines: tuple[Lists, ...]
     facts: Facts
     spent: dict[str, Spent]
+
+    @property
+    def popularity(self) -> Lists:
+        return self.baselines[BASELINES.index(POPULARITY)]
+
+    @property
+    def alone(self) -> dict[str, Lists]:
+        """All lists by name."""
+        named = zip((*self.sources, *BASELINES), (*self.lists, *self.baselines), strict=True)
+        return {source.name: lists for source, lists in named}
 
     def candidates(self, rows: NDArray[np.int64]) -> Union:
         """The candidates of the viewers in these rows, with all columns."""
@@ -71,12 +79,13 @@ def ask(data: Data, watches: Watches, viewers: NDArray[np.int64], tell: Tell) ->
     moments = [Moment(int(viewer), data.now) for viewer in viewers]
     sources = registry.SOURCES
     lists, spent = [], {}
-    for source in (*sources, POPULARITY):
+    for source in (*sources, *BASELINES):
         tell(source.name, 0, len(moments))
         with measured() as spent[source.name]:
             lists.append(lists_of(source, snapshot, moments, partial(_tell, tell, source.name, len(moments))))
     facts = facts_of(snapshot, data.contents)
-    return Asked(len(data.videos), sources, viewers, tuple(lists[:-1]), lists[-1], facts, spent)
+    of_sources, of_baselines = tuple(lists[: len(sources)]), tuple(lists[len(sources) :])
+    return Asked(len(data.videos), sources, viewers, of_sources, of_baselines, facts, spent)
 
 
 def labelled(asked: Asked, pairs: Watches) -> Labelled:
@@ -106,23 +115,6 @@ def labelled(asked: Asked, pairs: Watches) -> Labelled:
         positives=np.concatenate(positives),
         judged=len(who),
     )
-
-
-def _learn_ever(snapshot: Snapshot) -> Propose:
-    watched = np.flatnonzero(snapshot.audience)
-    order = watched[np.lexsort((watched, -snapshot.audience[watched]))]
-    return partial(_propose_ever, order, snapshot.audience.astype(np.float64))
-
-
-def _propose_ever(order: NDArray[np.int64], scores: NDArray[np.float64], chunk: Chunk) -> Iterator[Found]:
-    for allowed in chunk.allowed:
-        top = order[allowed[order]][: POPULARITY.cap]
-        yield Found(top, scores[top], [None] * len(top))
-
-
-# Most viewers ever: the plainest baseline, and what fills a list that is too short. No source of the night, whose
-# `popular` takes the shortest window in which enough is going on.
-POPULARITY = replace(POPULAR, name="popularity", cap=LONGEST, learn=_learn_ever)
 
 
 def _tell(tell: Tell, name: str, many: int, done: int) -> None:

@@ -27,7 +27,7 @@ def test_the_json_has_every_system_with_intervals_and_the_page_stands_alone(word
     assert done.exit_code == 0, done.output
     systems = json.loads(out.read_text())["systems"]
     assert [(systems[0]["name"], systems[0]["fit"])] == [("reelmill", "train")]
-    assert {"popularity", "item_item", "blend"} <= {system["name"] for system in systems}
+    assert {"popularity", "item_knn", "item_item", "blend"} <= {system["name"] for system in systems}
     for system in systems:
         assert {"ndcg@1", "recall@2", "map@2", "mrr@2", "hit@2", "coverage@2", "gini@2"} <= set(system["metrics"])
         assert all(set(metric) == {"value", "low", "high"} for metric in system["metrics"].values())

@@ -21,7 +21,7 @@ class Places(click.ParamType[tuple[int, ...]]):
     name = "K,K..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        from jobs.evaluation.sources import LONGEST
+        from jobs.evaluation.baselines import LONGEST
 
         if isinstance(value, tuple):
             return value

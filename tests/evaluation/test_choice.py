@@ -1,0 +1,41 @@
+"""Blends, and the choice."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from jobs.evaluation.choice import best_of, fitted, fusion, measure
+from jobs.evaluation.sources import Labelled
+from jobs.ranking.lists import Lists, union
+from jobs.ranking.sources.item_item import ITEM_ITEM
+from jobs.ranking.sources.popular import POPULAR
+
+SOURCES = (ITEM_ITEM, POPULAR)
+
+
+def labelled(label_of_each: list[int]) -> Labelled:
+    """Two viewers; item_item proposes 0, 1 and popular 1, 2 to both; the labels are given, one a viewer."""
+    scores = np.array([[2.0, 1.0]] * 2, dtype=np.float32)
+    lists = [Lists(np.array([videos] * 2, dtype=np.int32), scores) for videos in ([0, 1], [1, 2])]
+    candidates = union(SOURCES, lists, np.arange(2), videos=3, depth=3)
+    positive = candidates.videos == np.array(label_of_each)[:, None]
+    return Labelled(SOURCES, np.arange(2), candidates, positive, np.ones(2, dtype=np.int64), judged=4)
+
+
+def test_the_weights_find_the_source_that_is_right() -> None:
+    first = labelled([0, 0])
+    assert measure(first, fusion(SOURCES).score(first.candidates)) < 0.5
+    # Two of four viewers have their label on top, and nobody proposed anything to the others.
+    assert measure(first, fitted(first).score(first.candidates)) == 0.5
+    weights = fitted(first).weights
+    assert weights[0] + weights[2] == 1
+
+
+def test_without_labels_all_sources_weigh_the_same() -> None:
+    nobody = labelled([0, 0])
+    empty = replace(nobody, viewers=nobody.viewers[:0])
+    assert fitted(empty) == fusion(SOURCES)
+
+
+def test_of_equal_ones_the_first_is_best() -> None:
+    assert best_of({"a": 0.1, "b": 0.2, "c": 0.2}) == "b"
