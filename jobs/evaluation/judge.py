@@ -9,6 +9,7 @@ A test pair that is a training pair too counts as a positive that no list can ho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,13 +79,21 @@ class Judged:
     differences: dict[tuple[str, str, str], Interval]  # (system, system, metric): the first less the second
 
 
-def judge(finished: Finished, test: Path, ks: tuple[int, ...], seed: int, rivals: tuple[str, ...] = ()) -> Judged:
+def judge(
+    finished: Finished,
+    test: Path,
+    ks: tuple[int, ...],
+    seed: int,
+    rivals: tuple[str, ...] = (),
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Judged:
     """Read the test file, once, and judge every system; those named `rivals` are compared with all others in pairs."""
     truth = _truth(finished, read_pairs(test))
     draws = Bootstrap(len(truth.positives), seed)
     verdicts: dict[str, Verdict] = {}
     tables: dict[str, NDArray[np.float64]] = {}
-    for name, lists in finished.lists.items():
+    for done, (name, lists) in enumerate(finished.lists.items()):
+        tell(done, len(finished.lists))
         verdicts[name], tables[name] = _verdict(finished, lists, truth, draws, ks)
     columns = [f"{metric}@{k}" for k in ks for metric in PER_VIEWER]
     differences = {

@@ -98,12 +98,12 @@ def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tel
     with measured() as spent:
         data = load(files)
         learned = learn(data, tell)
-        systems = rank(learned, max(LENGTH, *ks))
+        systems = rank(learned, max(LENGTH, *ks), tell)
     ours = {system.key: system.lists for system in systems if system.name == REELMILL}
     weights = dict(zip(names_of(learned.asked.sources), learned.blend.weights, strict=True))
     overlap = overlap_of(learned.asked, ours)
     finished = _finished(data, learned.asked, systems)
-    judged = judge(finished, test, ks, seed, tuple(ours))
+    judged = judge(finished, test, ks, seed, tuple(ours), partial(tell, "judging"))
     return Evaluation(systems, judged, learned.fits, weights, overlap, _described(data), spent)
 
 
@@ -133,12 +133,17 @@ def learn(data: Data, tell: Tell) -> Learned:
     return Learned(asked, blend, fits, blend_spent, spent)
 
 
-def rank(learned: Learned, length: int) -> list[System]:
+def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
     """Every system's list for everybody: reelmill as each fit has it, then what it chose among."""
     asked, sources = learned.asked, learned.asked.sources
     orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
     with measured() as ranking_spent:
-        ranked = rank_all(asked, orders | {fit.name: fit.folds.score for fit in learned.fits if fit.folds}, length)
+        ranked = rank_all(
+            asked,
+            orders | {fit.name: fit.folds.score for fit in learned.fits if fit.folds},
+            length,
+            partial(tell, "lists"),
+        )
     plain = [
         System(name, TRAIN, alone(lists, asked.popularity, length), asked.spent[name])
         for name, lists in asked.alone.items()

@@ -21,7 +21,9 @@ LENGTH = 50
 Order = Callable[[NDArray[np.int64], Union], NDArray[np.float64]]
 
 
-def rank_all(asked: Asked, orders: Mapping[str, Order], length: int) -> dict[str, NDArray[np.int32]]:
+def rank_all(
+    asked: Asked, orders: Mapping[str, Order], length: int, tell: Callable[[int, int], None]
+) -> dict[str, NDArray[np.int32]]:
     """The lists of every order for all viewers, from the same candidates."""
     lists = {name: np.full((len(asked.viewers), length), NOTHING, dtype=np.int32) for name in orders}
     for begin in range(0, len(asked.viewers), AT_ONCE):
@@ -29,6 +31,7 @@ def rank_all(asked: Asked, orders: Mapping[str, Order], length: int) -> dict[str
         candidates = asked.candidates(rows)
         for name, score in orders.items():
             lists[name][rows] = in_order(candidates.videos, score(asked.viewers[rows], candidates), length)
+        tell(len(rows) + begin, len(asked.viewers))
     return {name: filled_up(one, asked.popularity) for name, one in lists.items()}
 
 

@@ -21,7 +21,7 @@ def quiet(what: str, done: int, total: int) -> None:
 
 def learned(files: Files) -> tuple[Learned, dict[str, NDArray[np.int32]]]:
     found = learn(load(files), quiet)
-    return found, {system.key: system.lists for system in rank(found, 20)}
+    return found, {system.key: system.lists for system in rank(found, 20, quiet)}
 
 
 def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(files: MakeFiles, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, t
     (tmp_path / "test.csv").write_text("no such columns\n1\n")
     with pytest.raises(BadFile, match="no column user_id"):
         evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
-    assert told[-1] == ("ranker (train+valid)", 4, 4)
+    assert told[-1] == ("lists", 201, 201)
 
 
 def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
@@ -70,7 +70,7 @@ def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: Ma
     (tmp_path / "candidates.csv").write_text("video_id\n" + "".join(f"v{n}\n" for n in range(30)))
     data = load(Files(made.train, made.valid, candidates=tmp_path / "candidates.csv"))
     shown = {f"v{n}" for n in range(30)}
-    for system in rank(learn(data, quiet), 20):
+    for system in rank(learn(data, quiet), 20, quiet):
         for viewer, row in enumerate(system.lists):
             videos = row[row >= 0]
             assert set(data.videos[videos]) <= shown
