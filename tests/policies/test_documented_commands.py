@@ -1,26 +1,66 @@
-"""Every command of README.md and docs/operations.md is one that there is, with options that it has.
+"""Every command of README.md and docs/operations.md is one that there is, and does what it says without an error.
 
-They are parsed and not run: what they do is tested where it is done.
+They are parsed, and then run on the tests' one night, in this process. The days of the examples are those of the demo's
+world, whose newest is 2026-01-18. The night's world is shorter, and its newest day takes the place of theirs.
 """
 
 import re
 import shlex
 from contextlib import suppress
+from datetime import date, timedelta
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from jobs import pipeline
 from jobs.command import orchestrators
 from jobs.command.cli import cli
-from jobs.settings import REPOSITORY
+from jobs.engine.query import newest_whole_day
+from jobs.settings import REPOSITORY, Settings
 
 TEXT = "".join((REPOSITORY / name).read_text() for name in ("README.md", "docs/operations.md"))
 PROGRAMS = ("reelmill ", "make ", "python -m ")
 # These ask a running Airflow over HTTP; the last two are the body of the request.
 OVER_HTTP = ("TOKEN=$(curl ", "curl -s ", '  "dag_id"', '  "reprocess_behavior"')
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+NIGHTLY = "tests/end_to_end/test_nightly.py::"
+AGAIN = ("runs all of a night's jobs or some of them", NIGHTLY + "test_the_same_night_again_gives_the_same_tables")
+HOURLY = (
+    "has no hourly job yet",
+    "tests/command/test_progress.py::test_an_hourly_job_gets_the_hour_asked_for_or_the_newest_that_has_watches_and_is_over",
+)
+AIRFLOW = "tests/end_to_end/test_airflow.py::test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
+# What is not run here: why, and the test that runs what the command leads to.
+ELSEWHERE = {
+    "make test": ("runs this", "tests/policies/test_documented_commands.py::test_a_command_runs_and_prints_something"),
+    "make demo": ("takes minutes", NIGHTLY + "test_every_person_is_served_a_feed_that_pages_without_repeats"),
+    "make bench": ("takes many minutes and asserts nothing", "tests/bench/test_holdout_ndcg.py::"),
+    "make airflow": ("serves until it is stopped", AIRFLOW),
+    "python -m jobs.command.orchestrators airflow --port 8080": ("serves until it is stopped", AIRFLOW),
+    "make catalog": ("serves until it is stopped", "tests/dags/test_catalog.py::test_the_graph_loads"),
+    "reelmill serve": (
+        "serves until it is stopped",
+        NIGHTLY + "test_every_person_is_served_a_feed_that_pages_without_repeats",
+    ),
+    "reelmill upload clips/ --user ann --hashtag cats": (
+        "makes clips",
+        "tests/media/test_answers.py::test_an_upload_ends_with_an_address_that_plays_and_can_be_asked_for_at_once",
+    ),
+    "reelmill run features.users --date 2026-01-18": (
+        "does what the one for a range does, for one day",
+        "tests/command/test_cli.py::test_an_hourly_job_is_run_for_the_hour_that_holds_an_instant_or_for_several",
+    ),
+    "reelmill pipeline ingest": AGAIN,
+    "reelmill pipeline hourly": HOURLY,
+    "reelmill pipeline hourly --date 2026-01-18T09:00Z": HOURLY,
+    "reelmill pipeline daily": AGAIN,
+    "reelmill pipeline nightly": AGAIN,
+    "reelmill pipeline nightly --date 2026-01-18": AGAIN,
+    "reelmill doctor": ("looks at the machine", "tests/command/test_cli.py::test_doctor_finds_what_this_machine_has"),
+}
 
 
 def lines() -> list[str]:
@@ -40,12 +80,12 @@ def in_line() -> list[str]:
 def parse(command: click.Command, words: list[str]) -> dict[str, object]:
     """The parameters of the innermost command. Raises click.UsageError for one that it does not have."""
     while isinstance(command, click.Group) and words:
-        with command.make_context(command.name, words) as context:
-            name, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert found is not None, name
+        name, *words = words
+        found = command.get_command(click.Context(command), name)
+        if found is None:
+            raise click.UsageError(f"{command.name} has no command {name}")
         command = found
-    with command.make_context(command.name, words) as context:
-        return dict(context.params)
+    return command.make_context(command.name, words).params
 
 
 def check(words: list[str]) -> None:
@@ -63,8 +103,14 @@ def check(words: list[str]) -> None:
 
 @pytest.fixture
 def beside_what_they_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in ("clips", "ml-latest-small"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "ml-latest-small").mkdir()
+    for name, text in {
+        "movies": "movieId,title,genres\n1,Toy Story (1995),Animation\n",
+        "ratings": "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n",
+        "tags": "userId,movieId,tag,timestamp\n1,1,pixar,964982704\n",
+    }.items():
+        (tmp_path / "ml-latest-small" / f"{name}.csv").write_text(text)
     monkeypatch.chdir(tmp_path)
 
 
@@ -87,3 +133,35 @@ def test_the_documents_give_commands_in_blocks_and_in_the_prose() -> None:
 def test_a_command_or_an_option_that_is_not_there_fails(line: str) -> None:
     with pytest.raises(click.UsageError):
         check(shlex.split(line))
+
+
+def documented() -> dict[str, list[str]]:
+    """The words of every command, by its line without a comment; without those that the prose only names."""
+    found = {line.partition("  #")[0].strip(): shlex.split(line, comments=True) for line in (*lines(), *in_line())}
+    return {line: words for line, words in found.items() if line not in ("reelmill run", "reelmill pipeline")}
+
+
+def on_this_night(words: list[str], newest: date) -> list[str]:
+    """A command of the documents with the days of the night's world."""
+    days = {"2026-01-17": newest, "2026-01-18": newest, "2026-01-19": newest + timedelta(days=1)}
+    for written, day in days.items():
+        words = [word.replace(written, str(day)) for word in words]
+    return words
+
+
+@pytest.mark.usefixtures("spark", "beside_what_they_read")
+@pytest.mark.parametrize("line", [line for line in documented() if line not in ELSEWHERE])
+def test_a_command_runs_and_prints_something(line: str, night: Path, tmp_path: Path) -> None:
+    program, *words = on_this_night(documented()[line], newest_whole_day(Settings(home=night)))
+    assert program == "reelmill"
+    # What comes in from outside would change what the night says.
+    home = tmp_path / "home" if words[0] == "import" else night
+    done = CliRunner().invoke(cli, words, env={"REELMILL_HOME": str(home)}, catch_exceptions=False)
+    assert done.exit_code == 0 and done.output.strip(), done.output
+
+
+def test_what_is_not_run_here_is_documented_and_has_a_test_that_there_is() -> None:
+    assert set(ELSEWHERE) <= set(documented())
+    for _, test in ELSEWHERE.values():
+        file, _, name = test.partition("::")
+        assert f"def {name}" in (REPOSITORY / file).read_text()
