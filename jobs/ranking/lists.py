@@ -1,7 +1,7 @@
 """What the sources propose to many viewers at one instant, as arrays in one process: no Spark, no tables.
 
 Belongs here: the lists of each source, and their union laid side by side as the ranker's columns. What a source
-proposes: sources/. The same columns as a table of a night: features.py.
+proposes: sources/. The same columns as a table of a night: features.py, to which a test ties these.
 
 A list is padded: place r of row n is the (r + 1)-th video that the source proposes to viewer n, -1 where it has ended.
 """
