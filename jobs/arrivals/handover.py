@@ -7,6 +7,7 @@ files: media.ingest, events.ingest.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,7 +28,9 @@ class OtherDataHere(ReelmillError):
 
 
 def refuse_another(settings: Settings, source: str, name: str) -> None:
-    """One home holds one data set of a source; `name` (source, dash, 12 hex digits) is the one about to be written.
+    """One home holds one data set of a source; `name` (source, dash, hex digits) is the one about to be written.
+
+    Of a source that may come in pieces, `name` is what the names of all its pieces begin with.
 
     Without this, a second MovieLens import with another hold-out would bring into the lake what the first held out, and
     viewer 1 of two simulated worlds would become one person.
@@ -65,3 +68,12 @@ def hand_over(path: Path, lines: Iterable[bytes]) -> Path:
     with appearing(path) as unfinished, unfinished.open("wb") as file:
         file.writelines(lines)
     return path
+
+
+def hand_over_parts(path_of: Callable[[int], Path], lines: Iterable[bytes], lines_per_file: int) -> list[Path]:
+    """Hand lines over in as many files as they fill, part 0, 1, and so on; none of them is ever all in memory."""
+    left = iter(lines)
+    paths: list[Path] = []
+    for first in left:
+        paths.append(hand_over(path_of(len(paths)), chain((first,), islice(left, lines_per_file - 1))))
+    return paths

@@ -14,6 +14,8 @@ from pyspark.sql.types import BooleanType
 
 # Of a broken line: enough to see what was wrong. A line has no limit, a row of a table that people read should.
 MAX_KEPT = 16_384
+# By this name a line says that its writer could not make a row of what it holds, and why.
+REFUSED = "refused"
 
 
 def is_one_object(line: str) -> Column:

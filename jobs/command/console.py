@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
     from jobs.evaluation.protocol import Evaluation
+    from jobs.imports.catalogue import CatalogueReport
+    from jobs.imports.interactions import ImportReport
     from jobs.media.answers import Answer
     from jobs.settings import Settings
 
@@ -85,12 +87,21 @@ def runs(done: Sequence[JobRun]) -> None:
 
 
 def fields(report: Any) -> None:
-    """A dataclass, one field a line."""
+    """A dataclass, one field a line, without those that say nothing."""
     for name, value in asdict(report).items():
+        if value is None or value == ():
+            continue
         if isinstance(value, tuple):
             value = f"{len(value)}: {value[0]} ..." if len(value) > 1 else ", ".join(map(str, value))
         shown = f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else value
         terminal.print(f"{name.replace('_', ' '):<16} {shown}")
+
+
+def imported(report: CatalogueReport | ImportReport) -> None:
+    """What an import handed over, and why what it refused was refused."""
+    fields(replace(report, reasons=()))
+    for reason in report.reasons:
+        terminal.print(Text(f"  refused {_printable(reason)}", "yellow"))
 
 
 def findings(found: Sequence[Finding], as_json: bool) -> None:

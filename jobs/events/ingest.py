@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.arrivals.lines import is_one_object, kept
+from jobs.arrivals.lines import REFUSED, is_one_object, kept
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
@@ -42,10 +42,11 @@ def parse(lines: DataFrame) -> DataFrame:
 
     `reason` says why the line is not an event, and is NULL for an event. `received_at` is the event's own; without one,
     the time at which its file was last modified, but never before the event. A line holds exactly one JSON object: what
-    two torn writes leave behind on one line is not an event.
+    two torn writes leave behind on one line is not an event. A line may say itself why it is none (`refused`): so an
+    importer hands over the rows of a file that it cannot use, to be kept with all the others.
     """
     columns = data_contracts.load(TABLE).columns
-    fields = ", ".join(f"{c.name}: string" for c in columns)
+    fields = ", ".join(f"{name}: string" for name in (*(c.name for c in columns), REFUSED))
     read = lines.withColumn("_read", F.from_json("line", f"struct<{fields}, _bad: string>", STRICT_JSON))
     is_read = is_one_object("line") & F.col("_read._bad").isNull()
     raw = read.withColumn("_raw", F.when(is_read, F.col("_read"))).drop("_read")
@@ -70,7 +71,8 @@ def parse(lines: DataFrame) -> DataFrame:
         for c in columns
         if c.required and c.name != "received_at"
     ]
-    reason = F.coalesce(F.when(F.col("_raw").isNull(), F.lit("the line is not one JSON object")), *wrong, *missing)
+    unread = F.when(F.col("_raw").isNull(), F.lit("the line is not one JSON object"))
+    reason = F.coalesce(unread, F.col(f"_raw.{REFUSED}"), *wrong, *missing)
     received_at = F.coalesce("received_at", F.greatest("modified_at", "event_at"))
     return typed.withColumn("reason", reason).withColumn("received_at", received_at).drop("_raw", "modified_at")
 

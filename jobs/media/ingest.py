@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
 
 import data_contracts
-from jobs.arrivals.lines import is_one_object, kept
+from jobs.arrivals.lines import REFUSED, is_one_object, kept
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
@@ -28,13 +28,14 @@ INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 def parsed(lines: DataFrame) -> DataFrame:
     """Manifest lines (`line`, `file`) to the columns of bronze.uploads, and `problem`: NULL for a good line.
 
-    Blank lines are skipped. A line with a problem has only `line`, `file` and `problem` to be trusted.
+    Blank lines are skipped. A line with a problem has only `line`, `file` and `problem` to be trusted. A line may say
+    its problem itself (`refused`): so an importer hands over the rows of a file that it cannot use.
     """
     columns = data_contracts.load(TABLE).columns
     # A manifest has the table's own columns, and JSON no type for times.
     fields = ", ".join(f"{c.name}: {'string' if c.type == 'timestamp' else c.type}" for c in columns)
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"}
-    read = F.from_json("line", f"struct<{fields}, bad: string>", options)
+    read = F.from_json("line", f"struct<{fields}, {REFUSED}: string, bad: string>", options)
     rows = lines.where(F.trim("line") != "").withColumn("_read", read)
     is_bad = ~is_one_object("line") | F.col("_read.bad").isNotNull()
     rows = rows.select("line", "file", is_bad.alias("is_bad"), "_read.*")
@@ -44,6 +45,7 @@ def parsed(lines: DataFrame) -> DataFrame:
     values = {"hashtags": spelled(F.coalesce("hashtags", F.array())), "uploaded_at": uploaded_at}
     problem = (
         F.when(F.col("is_bad"), "not one JSON object with the manifest's columns")
+        .when(F.col(REFUSED).isNotNull(), F.col(REFUSED))
         .when(F.col("upload_id").isNull(), "upload_id is missing")
         .when(uploaded_at.isNull(), "uploaded_at is no ISO-8601 time with a zone")
     )

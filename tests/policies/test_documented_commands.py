@@ -32,6 +32,10 @@ HOURLY = (
     "has no hourly job yet",
     "tests/command/test_progress.py::test_an_hourly_job_gets_the_hour_asked_for_or_the_newest_that_has_watches_and_is_over",
 )
+INTERACTIONS = (
+    "brings in other files",
+    "tests/imports/test_interactions.py::test_csv_with_other_separators_gzip_and_parquet_say_the_same",
+)
 AIRFLOW = "tests/end_to_end/test_airflow.py::test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
 # What is not run here: why, and the test that runs what the command leads to.
 ELSEWHERE = {
@@ -59,6 +63,14 @@ ELSEWHERE = {
     "reelmill pipeline daily": AGAIN,
     "reelmill pipeline nightly": AGAIN,
     "reelmill pipeline nightly --date 2026-01-18": AGAIN,
+    "reelmill import interactions log.csv.gz --map user_id=uid,video_id=vid,event_at=ts,watch_ms=ms": INTERACTIONS,
+    "reelmill import interactions log-1.csv.gz log-2.parquet "
+    "--map user_id=uid,video_id=id,event_at=ts,watch_ms=played,like=liked": INTERACTIONS,
+    "reelmill import catalogue videos.csv "
+    "--map video_id=id,title=caption,user_id=author,hashtags=tags,published_at=created": (
+        "brings in other files",
+        "tests/imports/test_catalogue.py::test_a_row_is_an_upload_with_what_its_columns_say",
+    ),
     "reelmill doctor": ("looks at the machine", "tests/command/test_cli.py::test_doctor_finds_what_this_machine_has"),
 }
 
