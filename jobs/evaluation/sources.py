@@ -77,7 +77,7 @@ def ask(data: Data, watches: Watches, viewers: NDArray[np.int64], tell: Tell) ->
     """Let every source learn these watches and nothing else, one after the other, and propose to the viewers."""
     snapshot = take_snapshot(world_of(data, watches), data.now)
     moments = [Moment(int(viewer), data.now) for viewer in viewers]
-    sources = registry.SOURCES
+    sources = registry.JUDGED
     lists, spent = [], {}
     for source in (*sources, *BASELINES):
         tell(source.name, 0, len(moments))

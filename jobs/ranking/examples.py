@@ -39,9 +39,6 @@ from jobs.ranking.watched import first_watches
 
 CANDIDATES = "gold.candidates"
 KEY = ("user_id", "video_id", "shown_at")
-# A video that several sources propose is one example: of the 940 proposals that the caps allow at a moment of
-# MovieLens, some 340 are different videos.
-DISTINCT = 0.36
 
 
 def examples(
@@ -68,7 +65,7 @@ def examples(
     shown = shown_at_moments(impressions(events), kept).persist()
     replays = replayed(watched, shown).persist()
     # Before anything is proposed: what is left out must cost nothing.
-    expected = shown.count() + round(replays.count() * DISTINCT * sum(source.cap for source in registry.SOURCES))
+    expected = shown.count() + replays.count() * sum(source.cap for source in registry.SOURCES)
     shown, replays = sampled(shown, expected), sampled(replays, expected)
     moments = shown.select("user_id", "at").distinct().unionByName(replays).persist()
     known = _known(watched, videos, moments, served, refused)

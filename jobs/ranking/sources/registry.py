@@ -1,8 +1,8 @@
 """Which sources there are, and in what order.
 
-Belongs here: the one list. What follows from it reads it when it is called: the ranker's columns and the order of equal
-scores (jobs/ranking/features.py), how much is proposed (propose.py, examples.py), and the reason of a slot
-(jobs/feeds/build.py).
+Belongs here: the two lists. What follows from the night's reads it when it is called: the ranker's columns and the
+order of equal scores (jobs/ranking/features.py), how much is proposed (propose.py, examples.py), and the reason of a
+slot (jobs/feeds/build.py).
 """
 
 from __future__ import annotations
@@ -19,4 +19,7 @@ from jobs.ranking.sources.walk import WALK
 
 # The strongest first: of a video that several propose, the first one gives the reason, and its rank orders equal
 # scores. The ranker's columns stand in this order too, and its trees depend on it.
-SOURCES: tuple[Source, ...] = (ITEM_ITEM, LINEAR, FACTORS, NEIGHBOURS, WALK, CONTENT, POPULAR, FRESH)
+SOURCES: tuple[Source, ...] = (ITEM_ITEM, POPULAR, FRESH)
+# What `reelmill evaluate` lets learn: the night's, and those that have not earned a place in it yet. With all of them
+# the served feeds were no better on MovieLens, at four times the candidates (docs/decisions/0014).
+JUDGED: tuple[Source, ...] = (ITEM_ITEM, LINEAR, FACTORS, NEIGHBOURS, WALK, CONTENT, POPULAR, FRESH)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.ranking.sources.registry import SOURCES
+from jobs.ranking.sources.registry import JUDGED
 from jobs.ranking.sources.snapshot import Moment, gather, take_snapshot
 from jobs.ranking.sources.source import Source
 from jobs.ranking.watched import NEVER, World
 from tests.ranking.sources.conftest import Watched, found, world_of
 
-each_source = pytest.mark.parametrize("source", SOURCES, ids=[source.name for source in SOURCES])
+each_source = pytest.mark.parametrize("source", JUDGED, ids=[source.name for source in JUDGED])
 VIEWERS, VIDEOS = 12, 20
 
 
