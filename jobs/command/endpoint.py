@@ -28,8 +28,11 @@ class PortTaken(ReelmillError):
 def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until interrupted. Raises PortTaken."""
     with redis_url(settings) as redis, _listening(host, port) as listener, noted(settings, _address(listener)):
-        say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")
-        _server(settings, redis, "warning").run(sockets=[listener])
+        server = _server(settings, redis, "warning")
+        # From before anybody hears of it: raised as an exception while the server starts, a SIGTERM got lost in it.
+        with server.capture_signals():
+            say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")
+            server.run(sockets=[listener])
 
 
 @contextmanager
