@@ -6,7 +6,6 @@ Belongs here: presentation only, for people (rich) or for programs (JSON on stan
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from jobs.host.finite import finite
 
 if TYPE_CHECKING:
     from jobs.arrivals.handover import Progress as Tell
@@ -154,7 +155,7 @@ def jobs(settings: Settings, as_json: bool) -> None:
 def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
     if as_json:
         names = _distinct(columns)
-        return _json([dict(zip(names, map(_finite, row), strict=True)) for row in rows])
+        return _json([dict(zip(names, map(finite, row), strict=True)) for row in rows])
     _table(columns, [["" if v is None else str(v) for v in row] for row in rows])
     terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
@@ -247,15 +248,6 @@ def _distinct(columns: Sequence[str]) -> list[str]:
             name = f"{column}_{number}"
         names.append(name)
     return names
-
-
-def _finite(value: Any) -> Any:
-    """The value as JSON can say it: NaN and the infinities are null, wherever they are."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _json(value: Any) -> None:

@@ -6,7 +6,6 @@ Belongs here: the shape of the file that `reelmill evaluate --json` writes. The 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from jobs.evaluation.intervals import Interval
 from jobs.evaluation.judge import Part
 from jobs.evaluation.protocol import Evaluation
 from jobs.host.files import appearing
+from jobs.host.finite import finite
 
 
 def as_dict(found: Evaluation) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
 def write(found: Evaluation, path: Path) -> None:
     """The file, whole or not at all. What is no number, such as the figure of an empty part, is null."""
     with appearing(path) as unfinished:
-        unfinished.write_text(json.dumps(_finite(as_dict(found)), indent=1, ensure_ascii=False))
+        unfinished.write_text(json.dumps(finite(as_dict(found)), indent=1, ensure_ascii=False))
 
 
 def _intervals(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:
@@ -72,11 +72,3 @@ def _intervals(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:
 
 def _parts(parts: Sequence[Part]) -> list[dict[str, Any]]:
     return [{"label": p.label, "count": p.count, "metrics": _intervals(p.metrics)} for p in parts]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

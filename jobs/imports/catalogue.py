@@ -162,10 +162,5 @@ def _refuse_late(folder: Path, manifests: Path) -> None:
 
 
 def _digest(path: Path, columns: Mapping[str, str], zone: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadFile(path, f"cannot be read ({error.strerror})") from None
-    made_of: Sequence[Any] = [sorted(columns.items()), zone, content]
+    made_of: Sequence[Any] = [sorted(columns.items()), zone, interactions.content_of(path)]
     return hashlib.sha256(orjson.dumps(made_of)).hexdigest()[:12]

@@ -109,7 +109,7 @@ def import_interactions(
     tell = progress or (lambda what, done, total: None)
     layout = Layout(columns, zone, weeks, hold_out)
     same_layout = f"{KIND}-{layout.digest(6)}"
-    name = f"{same_layout}{layout.digest(12, *(_content(path) for path in paths))}"
+    name = f"{same_layout}{layout.digest(12, *(content_of(path) for path in paths))}"
     # Files that follow may come in later; not into a hold-out, since they would bring in what it kept out.
     refuse_another(settings, KIND, name if hold_out else same_layout)
 
@@ -310,7 +310,8 @@ def _uploads(staged: Staged, manifests: Path) -> Iterator[dict[str, object]]:
         }
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
+    """The SHA-256 of a file. Raises BadFile."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
