@@ -26,6 +26,7 @@ from jobs.imports.interactions import SOURCE, UNKNOWN_CREATOR
 from jobs.imports.layouts import LENGTHS, check_map
 from jobs.imports.refusals import Refusals
 from jobs.imports.staged import catalogued
+from jobs.imports.titles import title_row
 from jobs.imports.values import (
     EARLIEST_MS,
     Unusable,
@@ -106,21 +107,16 @@ def upload(row: Mapping[str, Any], label: Mapping[str, str], zone: tzinfo, lates
         else instant_ms(label["published_at"], published, zone, latest, earliest_ms=None)
     )
     title = row.get("title")
-    return {
-        "upload_id": identity(label["video_id"], row["video_id"]),
-        "user_id": _id_or(UNKNOWN_CREATOR, "user_id", row, label),
-        "title": None if is_empty(title) else text("title", title),
-        "hashtags": hashtags(row.get("hashtags")),
-        "hashtags_at": None,
-        "sound_id": _id_or(None, "sound_id", row, label),
-        "duet_of": None,
-        "stitch_of": None,
-        "media_file": None,
-        "source": SOURCE,
-        "bytes": None,
-        "duration_ms": milliseconds or None,
-        "uploaded_at": timestamp(at),
-    }
+    return title_row(
+        identity(label["video_id"], row["video_id"]),
+        user_id=_optional_id("user_id", row, label) or UNKNOWN_CREATOR,
+        source=SOURCE,
+        uploaded_at=timestamp(at),
+        title=None if is_empty(title) else text("title", title),
+        hashtags=hashtags(row.get("hashtags")),
+        sound_id=_optional_id("sound_id", row, label),
+        duration_ms=milliseconds or None,
+    )
 
 
 def _uploads(
@@ -139,9 +135,9 @@ def _uploads(
         refusals.add(path, row.line, row.text(), reason)
 
 
-def _id_or(other: str | None, name: str, row: Mapping[str, Any], label: Mapping[str, str]) -> str | None:
+def _optional_id(name: str, row: Mapping[str, Any], label: Mapping[str, str]) -> str | None:
     value = row.get(name)
-    return other if is_empty(value) else identity(label[name], value)
+    return None if is_empty(value) else identity(label[name], value)
 
 
 def _refuse_late(folder: Path, manifests: Path) -> None:

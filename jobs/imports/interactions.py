@@ -31,6 +31,7 @@ from jobs.imports.csv_rows import BadFile
 from jobs.imports.layouts import LENGTHS, MEASURES, REACTIONS, Weeks, check_map
 from jobs.imports.refusals import Refusals
 from jobs.imports.staged import Staged, Staging
+from jobs.imports.titles import title_row
 from jobs.imports.values import Unusable, identity, instant_ms, is_empty, is_yes, latest_ms, number, text, zone_named
 from jobs.settings import Settings
 from serving.ids import MAX_ID
@@ -293,21 +294,13 @@ def _hand_over_events(staged: Staged, folder: Path, name: str, rows: int, tell: 
 def _uploads(staged: Staged, manifests: Path) -> Iterator[dict[str, object]]:
     """The videos that no catalogue has, as rows of bronze.uploads: without title, there since the first row of each."""
     for video in staged.videos(manifests):
-        yield {
-            "upload_id": video["video_id"],
-            "user_id": video["creator_id"] or UNKNOWN_CREATOR,
-            "title": None,
-            "hashtags": [],
-            "hashtags_at": None,
-            "sound_id": None,
-            "duet_of": None,
-            "stitch_of": None,
-            "media_file": None,
-            "source": SOURCE,
-            "bytes": None,
-            "duration_ms": video["duration_ms"],
-            "uploaded_at": timestamp(video["first_at_ms"]),
-        }
+        yield title_row(
+            video["video_id"],
+            user_id=video["creator_id"] or UNKNOWN_CREATOR,
+            source=SOURCE,
+            uploaded_at=timestamp(video["first_at_ms"]),
+            duration_ms=video["duration_ms"],
+        )
 
 
 def content_of(path: Path) -> str:

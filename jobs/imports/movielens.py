@@ -26,6 +26,7 @@ from jobs.arrivals.handover import Progress, hand_over, json_line, refuse_anothe
 from jobs.errors import ReelmillError
 from jobs.evaluation.hold_out import FILE, newest_part, write_held_out
 from jobs.imports.csv_rows import BadFile, Column, decimal, read_rows, whole_number, words
+from jobs.imports.titles import title_row
 from jobs.media.hashtags import normal_hashtag
 from jobs.settings import Settings
 from serving.interactions import EventType
@@ -173,21 +174,15 @@ def uploads(
         named = [] if genres == NO_GENRES else [hashtag(genre) for genre in genres.split("|")]
         given = {**tags.get(movie, {}), **dict.fromkeys(named, uploaded_at)}
         hashtags = [tag for tag in dict.fromkeys([*named, *given]) if tag][:MAX_HASHTAGS]
-        yield {
-            "upload_id": str(movie),
-            "user_id": SOURCE,
-            "title": title,
-            "hashtags": hashtags,
-            "hashtags_at": [timestamp(given[tag] * 1000) for tag in hashtags],
-            "sound_id": None,
-            "duet_of": None,
-            "stitch_of": None,
-            "media_file": None,
-            "source": SOURCE,
-            "bytes": None,
-            "duration_ms": None,
-            "uploaded_at": timestamp(uploaded_at * 1000),
-        }
+        yield title_row(
+            str(movie),
+            user_id=SOURCE,
+            source=SOURCE,
+            uploaded_at=timestamp(uploaded_at * 1000),
+            title=title,
+            hashtags=hashtags,
+            hashtags_at=[timestamp(given[tag] * 1000) for tag in hashtags],
+        )
 
 
 def hashtag(text: str) -> str:
