@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
 # Of a broken line: enough to see what was wrong. A line has no limit, a row of a table that people read should.
-MAX_KEPT = 16_384
+MAX_KEPT_CHARACTERS = 16_384
 # By this name a line says that its writer could not make a row of what it holds, and why.
 REFUSED = "refused"
 
@@ -36,7 +36,7 @@ def kept(broken: DataFrame) -> DataFrame:
     Quarantine keeps equal rows once, so `copy` counts the equal ones of a file from 1. They are told apart by nothing
     else, so that the same file read again gives the same rows.
     """
-    begun = broken.withColumn("line", F.substring("line", 1, MAX_KEPT))
+    begun = broken.withColumn("line", F.substring("line", 1, MAX_KEPT_CHARACTERS))
     equal = Over.partitionBy(*begun.columns).orderBy(F.lit(0))
     return begun.withColumn("copy", F.row_number().over(equal))
 

@@ -24,7 +24,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
-from jobs.engine.versions import Snapshot, VersionLost, check, check_kept, different, snapshot
+from jobs.engine.versions import TableVersion, VersionLost, check, check_kept, different, table_version
 from jobs.engine.window import Window
 from jobs.host.locks import alone
 
@@ -36,8 +36,8 @@ class Coverage:
     """How far a job has come, and from what to what: a row of ops.coverage."""
 
     complete_until: datetime
-    reads: tuple[Snapshot, ...]
-    writes: tuple[Snapshot, ...]
+    reads: tuple[TableVersion, ...]
+    writes: tuple[TableVersion, ...]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Debt:
 
     since: date | None
     complete_until: datetime | None
-    reads: tuple[Snapshot, ...]
+    reads: tuple[TableVersion, ...]
 
     def extend(self, window: Window) -> Window:
         """The window and the days before its end that are owed."""
@@ -66,7 +66,7 @@ class Debt:
 
 def debt(job: Job, lake: Lake) -> Debt:
     """What a daily job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
-    reads = tuple(snapshot(lake, table, lake.pin(table)) for table in job.reads)
+    reads = tuple(table_version(lake, table, lake.pin(table)) for table in job.reads)
     past = _recorded(lake, job)
     if past is not None:
         try:
@@ -84,7 +84,7 @@ def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
     if not owed.is_paid_by(window):
         return
     lake.create(COVERAGE)
-    writes = (snapshot(lake, table, lake.version(table)) for table in job.writes)
+    writes = (table_version(lake, table, lake.version(table)) for table in job.writes)
     row = {
         "job": job.name,
         "run_id": lake.run_id,
@@ -111,13 +111,13 @@ def _recorded(lake: Lake, job: Job) -> Coverage | None:
     (row,) = rows
     return Coverage(
         row["complete_until"].astimezone(UTC),
-        tuple(Snapshot(**read) for read in row["reads"]),
-        tuple(Snapshot(**written) for written in row["writes"]),
+        tuple(TableVersion(**read) for read in row["reads"]),
+        tuple(TableVersion(**written) for written in row["writes"]),
     )
 
 
-def _first_change(lake: Lake, happened: str, past: Snapshot, now: Snapshot) -> date | None:
-    """The first day that is owed because an input changed since that snapshot."""
+def _first_change(lake: Lake, happened: str, past: TableVersion, now: TableVersion) -> date | None:
+    """The first day that is owed because an input changed since that version."""
     check(lake, past)
     if past == now:
         return None

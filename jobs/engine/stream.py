@@ -20,7 +20,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.lake import Lake
-from jobs.engine.versions import Snapshot, VersionLost, check_kept, snapshot
+from jobs.engine.versions import TableVersion, VersionLost, check_kept, table_version
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 
@@ -83,7 +83,7 @@ def each_batch(
 
 def _remember(lake: Lake, tables: Sequence[str], checkpoint: Path) -> None:
     versions = ((table, lake.version(table)) for table in tables)
-    held = [asdict(snapshot(lake, table, version)) for table, version in versions if version >= 0]
+    held = [asdict(table_version(lake, table, version)) for table, version in versions if version >= 0]
     with appearing(checkpoint / TABLES) as file:
         file.write_text(json.dumps(held, default=datetime.isoformat))
 
@@ -94,7 +94,7 @@ def _check(lake: Lake, job: str, checkpoint: Path) -> None:
         return
     for held in json.loads(record.read_text()):
         try:
-            check_kept(lake, Snapshot(held["table"], held["version"], datetime.fromisoformat(held["committed_at"])))
+            check_kept(lake, TableVersion(held["table"], held["version"], datetime.fromisoformat(held["committed_at"])))
         except VersionLost as lost:
             raise CheckpointAhead(
                 f"{lost} So {job} would skip what its checkpoint says was read, though the table no longer has it, and "

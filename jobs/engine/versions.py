@@ -25,7 +25,7 @@ class VersionLost(ReelmillError):
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TableVersion:
     """One version of a table. A table that took its place may have this version too, but not of this instant."""
 
     table: str
@@ -33,23 +33,23 @@ class Snapshot:
     committed_at: datetime
 
 
-def snapshot(lake: Lake, table: str, version: int) -> Snapshot:
+def table_version(lake: Lake, table: str, version: int) -> TableVersion:
     """That version of a table. Raises VersionLost."""
     now = lake.tables.open(table) if lake.tables.is_there(table) else None
     # The newest entries of the log, down to that of the version.
     commits = now.history(now.version() - version + 1) if now and now.version() >= version >= 0 else []
     if not commits or commits[-1]["version"] != version:
         raise VersionLost(f"{table} has no version {version}.")
-    return Snapshot(table, version, datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, UTC))
+    return TableVersion(table, version, datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, UTC))
 
 
-def check(lake: Lake, past: Snapshot) -> None:
+def check(lake: Lake, past: TableVersion) -> None:
     """Raises VersionLost when the table no longer has that version, of that instant."""
-    if snapshot(lake, past.table, past.version) != past:
+    if table_version(lake, past.table, past.version) != past:
         raise VersionLost(f"{past.table} was replaced since its version {past.version}.")
 
 
-def check_kept(lake: Lake, past: Snapshot) -> None:
+def check_kept(lake: Lake, past: TableVersion) -> None:
     """Raises VersionLost when the table no longer has that version, or an older one was restored since."""
     check(lake, past)
     now = lake.tables.open(past.table)
@@ -60,7 +60,7 @@ def check_kept(lake: Lake, past: Snapshot) -> None:
         raise VersionLost(f"{past.table} was rolled back since its version {past.version}.")
 
 
-def different(lake: Lake, past: Snapshot, version: int, by: Sequence[Column | str]) -> DataFrame:
+def different(lake: Lake, past: TableVersion, version: int, by: Sequence[Column | str]) -> DataFrame:
     """The values of `by` for which the rows of two versions of a table differ.
 
     Compares only the files that one of them has and the other has not. A merge copies whatever else is in a file that

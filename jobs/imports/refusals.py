@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from jobs.arrivals.handover import json_line
-from jobs.arrivals.lines import MAX_KEPT, REFUSED
+from jobs.arrivals.lines import MAX_KEPT_CHARACTERS, REFUSED
 
 # Of each reason, so many places are named; the others are in quarantine.
 PLACES = 3
@@ -31,7 +31,9 @@ class Refusals:
         self.counts[reason] += 1
         if len(self.places[reason]) < PLACES:
             self.places[reason].append(f"{path.name}:{line}")
-        self.kept.write(json_line({REFUSED: reason, "file": path.name, "line": line, "text": text[:MAX_KEPT]}))
+        self.kept.write(
+            json_line({REFUSED: reason, "file": path.name, "line": line, "text": text[:MAX_KEPT_CHARACTERS]})
+        )
 
     @property
     def total(self) -> int:

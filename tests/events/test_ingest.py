@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data_contracts.contract import ID_RULE
-from jobs.arrivals.lines import MAX_KEPT
+from jobs.arrivals.lines import MAX_KEPT_CHARACTERS
 from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
@@ -317,7 +317,7 @@ def test_a_line_that_is_not_utf8_or_has_no_end_stops_nobody(lake: Lake) -> None:
     path.write_bytes(path.read_bytes() + latin + b"\n" + b"x" * 100_000 + b"\n")
     ingest.run(lake, ANY_WINDOW)
     assert ids(lake) == ["e1"]
-    assert sorted(map(len, refused(lake))) == [len(latin), MAX_KEPT]
+    assert sorted(map(len, refused(lake))) == [len(latin), MAX_KEPT_CHARACTERS]
 
 
 json_values = st.recursive(
