@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 POLITE = (signal.SIGTERM, signal.SIGHUP)
+# Longer than any clean-up: so long an impatient second signal must not cut it short. A later one raises again, since
+# Python drops an exception that is raised inside a finaliser or a callback, and the program would be deaf for ever.
+CLEAN_UP_S = 30.0
 
 
 @contextmanager
@@ -24,10 +28,14 @@ def unwinding() -> Iterator[None]:
         yield
         return
 
+    raised: float | None = None
+
     def leave(number: int, _: object) -> None:
-        for other in POLITE:
-            signal.signal(other, signal.SIG_IGN)  # an impatient second one would cut the clean-up short
-        raise SystemExit(128 + number)
+        nonlocal raised
+        now = time.monotonic()
+        if raised is None or now - raised > CLEAN_UP_S:
+            raised = now
+            raise SystemExit(128 + number)
 
     ours = [number for number in POLITE if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:
