@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jobs.command.doctor import Finding
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
+    from jobs.evaluation.counterfactual import Estimates
     from jobs.evaluation.protocol import Evaluation
     from jobs.imports.catalogue import CatalogueReport
     from jobs.imports.interactions import ImportReport
@@ -216,6 +217,20 @@ def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
         f"pair; {judged.unreachable:,} pairs no list can hold (training pairs, or videos that only the test file names)"
     )
     say(f"{found.spent.seconds:.1f} s and at most {found.spent.peak_mb:,.0f} MB before the test file was opened")
+
+
+def counterfactual(found: Estimates) -> None:
+    """What the policy in question would have earned, beside what the logged one did, and whether to believe it."""
+    words = {"logged": "as logged", "ips": "IPS", "snips": "SNIPS", "dr": "doubly robust"}
+    figures = {words[name]: getattr(found, name) for name in words} | {"mean weight": found.mean_weight}
+    rows = [(name, f"{f.value:.4f}", f"[{f.low:.4f}, {f.high:.4f}]") for name, f in figures.items()]
+    _table(("reward a row", "value", "95 %"), rows, right=(1, 2))
+    say(
+        f"{found.rows:,} rows of {found.viewers:,} viewers, as good as {found.effective_rows:,.0f} rows of equal "
+        f"weight; the largest weight is {found.largest_weight:,.1f}"
+    )
+    for warning in found.warnings:
+        say(f"Take care: {warning}.")
 
 
 def feed(items: Sequence[dict[str, Any]]) -> None:

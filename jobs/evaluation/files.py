@@ -1,6 +1,7 @@
 """Reading the plain files of an evaluation: pairs, lists of ids, and feature rows.
 
-Belongs here: what a file may look like, what is wrong with one, and where. What becomes of the pairs: data.py.
+Belongs here: what a file may look like, what is wrong with one, and where. What becomes of the pairs: data.py. Logs of
+what was shown by chance: logged.py.
 
 A file of pairs has the columns user_id and video_id, and perhaps timestamp and rating; others are left alone. It is CSV
 with a header, or Parquet; .gz of either. Ids are strings: the integer 7, the float 7.0 and the text 7 are one id.
@@ -49,24 +50,24 @@ class Pairs:
 
 def read_pairs(path: Path) -> Pairs:
     """The rows of a file of pairs, in its order."""
-    table = _table(path)
-    users, videos = _ids(path, table, USER), _ids(path, table, VIDEO)
+    table = read_table(path)
+    users, videos = ids_of(path, table, USER), ids_of(path, table, VIDEO)
     if not len(users):
         raise BadFile(f"{path} has a header and no rows.")
     at = _times(path, table) if TIME in table.column_names else None
-    rating = _numbers(path, table, RATING) if RATING in table.column_names else None
+    rating = numbers_of(path, table, RATING) if RATING in table.column_names else None
     if rating is not None and rating.min() < 0:
-        raise _at_row(path, RATING, int(np.argmin(rating)), f"{rating.min():g} is below 0; a rating is 0 or more")
+        raise bad_row(path, RATING, int(np.argmin(rating)), f"{rating.min():g} is below 0; a rating is 0 or more")
     return Pairs(users, videos, at, rating)
 
 
 def read_ids(path: Path) -> pa.Array:
     """The column video_id of a file, in its order, each id once."""
-    ids = _ids(path, _table(path), VIDEO)
+    ids = ids_of(path, read_table(path), VIDEO)
     if len(ids.unique()) < len(ids):
         _, first = np.unique(ids.to_numpy(zero_copy_only=False), return_index=True)
         row = int(np.setdiff1d(np.arange(len(ids)), first)[0])
-        raise _at_row(path, VIDEO, row, f"{ids[row]} stands there for the second time")
+        raise bad_row(path, VIDEO, row, f"{ids[row]} stands there for the second time")
     return ids
 
 
@@ -100,7 +101,7 @@ def of_length_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
-def _table(path: Path) -> pa.Table:
+def read_table(path: Path) -> pa.Table:
     """All columns of a file; those of CSV as strings, so that an id such as 007 stays what it is."""
     import pyarrow as pa
     import pyarrow.csv
@@ -134,11 +135,12 @@ def _column(path: Path, table: pa.Table, name: str) -> pa.Array:
     column = table[name].combine_chunks()
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise _at_row(path, name, row, "is empty")
+        raise bad_row(path, name, row, "is empty")
     return column
 
 
-def _ids(path: Path, table: pa.Table, name: str) -> pa.Array:
+def ids_of(path: Path, table: pa.Table, name: str) -> pa.Array:
+    """A column of ids as strings. Raises BadFile where one is empty or no id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -151,16 +153,17 @@ def _ids(path: Path, table: pa.Table, name: str) -> pa.Array:
         broken = numbers != np.floor(numbers)
         if broken.any():
             row = int(np.argmax(broken))
-            raise _at_row(path, name, row, f"{numbers[row]} is no id; ids are texts or integers")
+            raise bad_row(path, name, row, f"{numbers[row]} is no id; ids are texts or integers")
         column = pc.cast(column, pa.int64())
     ids = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     blank = pc.equal(ids, "").to_numpy(zero_copy_only=False)
     if blank.any():
-        raise _at_row(path, name, int(np.argmax(blank)), "is empty")
+        raise bad_row(path, name, int(np.argmax(blank)), "is empty")
     return ids
 
 
-def _numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
+def numbers_of(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
+    """A column of finite numbers. Raises BadFile where one is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -169,10 +172,10 @@ def _numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
         numbers: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowException:
         row = next(n for n, value in enumerate(column.to_pylist()) if not _is_number(value))
-        raise _at_row(path, name, row, f"{column[row].as_py()!r} is not a number") from None
+        raise bad_row(path, name, row, f"{column[row].as_py()!r} is not a number") from None
     if not np.isfinite(numbers).all():
         row = int(np.argmin(np.isfinite(numbers)))
-        raise _at_row(path, name, row, f"{numbers[row]} is not a number")
+        raise bad_row(path, name, row, f"{numbers[row]} is not a number")
     return numbers
 
 
@@ -192,7 +195,7 @@ def _times(path: Path, table: pa.Table) -> NDArray[np.int64]:
     if pa.types.is_temporal(column.type):
         microseconds: NDArray[np.int64] = pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).to_numpy()
         return microseconds
-    numbers = _numbers(path, pa.table({TIME: column}), TIME)
+    numbers = numbers_of(path, pa.table({TIME: column}), TIME)
     largest = np.abs(numbers).max()
     factor = 1e6 if largest < SECONDS_BELOW else 1e3 if largest < MILLISECONDS_BELOW else 1.0
     return (numbers * factor).astype(np.int64)
@@ -205,7 +208,7 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _at_row(path: Path, column: str, row: int, what: str) -> BadFile:
+def bad_row(path: Path, column: str, row: int, what: str) -> BadFile:
     """The complaint with the place: the line of a CSV, where blank lines and breaks in quotes count, or the row."""
     content = _content(path)
     if content.startswith(b"PAR1"):

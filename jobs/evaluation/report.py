@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.evaluation.counterfactual import Estimates
 from jobs.evaluation.intervals import Interval
 from jobs.evaluation.judge import Part
 from jobs.evaluation.protocol import Evaluation
@@ -60,10 +61,28 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
     }
 
 
+def of_estimates(found: Estimates) -> dict[str, Any]:
+    """What a log says of a policy: the estimates by name, then what they rest on."""
+    return {
+        "rows": found.rows,
+        "viewers": found.viewers,
+        "estimates": {name: getattr(found, name)._asdict() for name in ("logged", "ips", "snips", "dr")},
+        "mean_weight": found.mean_weight._asdict(),
+        "effective_rows": found.effective_rows,
+        "largest_weight": found.largest_weight,
+        "warnings": list(found.warnings),
+    }
+
+
 def write(found: Evaluation, path: Path) -> None:
+    """The figures of an evaluation as a file."""
+    write_json(as_dict(found), path)
+
+
+def write_json(figures: dict[str, Any], path: Path) -> None:
     """The file, whole or not at all. What is no number, such as the figure of an empty part, is null."""
     with appearing(path) as unfinished:
-        unfinished.write_text(json.dumps(finite(as_dict(found)), indent=1, ensure_ascii=False))
+        unfinished.write_text(json.dumps(finite(figures), indent=1, ensure_ascii=False))
 
 
 def _intervals(metrics: dict[str, Interval]) -> dict[str, dict[str, float]]:

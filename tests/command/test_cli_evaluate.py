@@ -52,3 +52,26 @@ def test_what_cannot_be_is_told_before_anything_is_learned(words: list[str], tmp
         done = CliRunner().invoke(cli, [*words, *more])
         assert done.exit_code != 0
         assert complaint in done.output + str(done.exception), more
+
+
+def test_a_log_of_chance_judges_a_policy_and_needs_no_other_file(tmp_path: Path) -> None:
+    log, out = tmp_path / "log.csv", tmp_path / "found.json"
+    rows = [f"{n % 3},{n % 2},{n % 2},0.5,{0.9 if n % 2 else 0.1}" for n in range(600)]
+    log.write_text("\n".join(["context,action,reward,propensity,target_probability", *rows, ""]))
+    done = CliRunner().invoke(cli, ["evaluate", "--counterfactual", str(log), "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    assert found["estimates"]["logged"]["value"] == 0.5
+    assert {name: round(found["estimates"][name]["value"], 2) for name in ("ips", "snips", "dr")} == {
+        "ips": 0.9,
+        "snips": 0.9,
+        "dr": 0.9,
+    }
+    assert "doubly robust" in done.output and "600 rows" in done.output
+
+
+def test_a_log_and_pairs_are_two_questions(words: list[str]) -> None:
+    both = CliRunner().invoke(cli, [*words, "--counterfactual", "log.csv"])
+    neither = CliRunner().invoke(cli, ["evaluate"])
+    assert both.exit_code == neither.exit_code == 2
+    assert "reads one log" in both.output and "--train and --test are needed" in neither.output

@@ -40,26 +40,29 @@ class Places(click.ParamType[tuple[int, ...]]):
         "reelmill evaluate --train train.csv --test test.csv --k 10,20 --json found.json --page found.html",
         "reelmill evaluate --train t.parquet --valid v.parquet --test s.parquet --item-features frames.npy",
         "reelmill evaluate --train t.csv.gz --test s.csv.gz --candidates shown.csv",
+        "reelmill evaluate --counterfactual log.csv --json found.json",
     )
 )
-@click.option("--train", type=FILE, required=True, help="Pairs that viewers had watched before.")
+@click.option("--train", type=FILE, help="Pairs that viewers had watched before.")
 @click.option("--valid", type=FILE, help="Pairs that choose what serves, and then teach the ranker too.")
-@click.option("--test", type=FILE, required=True, help="Pairs to judge by; opened when every list is finished.")
+@click.option("--test", type=FILE, help="Pairs to judge by; opened when every list is finished.")
 @click.option("--item-features", type=FILE, multiple=True, help="Rows of numbers, one a video (.npy); may be repeated.")
 @click.option("--item-ids", type=FILE, help="The video_id of each row. Default: row 0 is the video 0, and so on.")
 @click.option("--candidates", type=FILE, help="The only videos (video_id) that any list may hold.")
+@click.option("--counterfactual", type=FILE, help="Instead: a log of what was shown by chance, and what it earned.")
 @click.option("--k", "ks", type=Places(), default="10,20", show_default=True, help="Lengths of lists to judge.")
 @click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
 @click.option("--json", "json_path", type=FILE, help="Write all figures there.")
 @click.option("--page", type=FILE, help="Write a page with pictures there; it needs no network.")
 @click.argument("more", nargs=-1, type=FILE, metavar="[F.npy...]")
 def evaluate(
-    train: Path,
+    train: Path | None,
     valid: Path | None,
-    test: Path,
+    test: Path | None,
     item_features: tuple[Path, ...],
     item_ids: Path | None,
     candidates: Path | None,
+    counterfactual: Path | None,
     ks: tuple[int, ...],
     seed: int,
     json_path: Path | None,
@@ -82,8 +85,19 @@ def evaluate(
     \b
     In both, the ranker, each source alone and two plain blends compete for nDCG@20 on --valid, and the best serves as
     `reelmill`. Without --valid, the labels choose. All metrics have intervals of 95 % over viewers (bootstrap).
+
+    --counterfactual judges a policy by slots that another one filled by chance, from one file with the columns action,
+    reward, propensity (the chance by which the action was shown) and target_probability (that of the policy in
+    question), and perhaps context and user_id: IPS, SNIPS and a doubly robust estimate, with intervals of 95 %.
+
     docs/evaluation.md says more, and how not to fool oneself.
     """
+    if counterfactual:
+        if train or valid or test or item_features or item_ids or candidates or page or more:
+            raise click.UsageError("--counterfactual reads one log; only --json goes with it.")
+        return judge_log(counterfactual, json_path)
+    if train is None or test is None:
+        raise click.UsageError("--train and --test are needed, or --counterfactual.")
     from jobs.command import console
     from jobs.evaluation import page as pages
     from jobs.evaluation import report
@@ -101,3 +115,16 @@ def evaluate(
         report.write(found, json_path)
     if page:
         pages.write(found, ks, page)
+
+
+def judge_log(path: Path, json_path: Path | None) -> None:
+    """Print what the policy in question would have earned, and perhaps write it."""
+    from jobs.command import console
+    from jobs.evaluation import report
+    from jobs.evaluation.counterfactual import estimate
+    from jobs.evaluation.logged import read_log
+
+    found = estimate(read_log(path))
+    console.counterfactual(found)
+    if json_path:
+        report.write_json(report.of_estimates(found), json_path)
