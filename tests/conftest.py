@@ -31,9 +31,11 @@ from jobs.sim.simulate import simulate
 REELMILL = [sys.executable, "-m", "jobs.command.cli", "--debug"]
 
 # No JVM of a test lives long enough to win back what its optimising compiler costs, or has a heap for two collectors'
-# threads; and the classes of released jars need no verifying again at each start (together a fifth of a start).
+# threads; and the classes of released jars need no verifying again at each start (together a fifth of a start). Without
+# the optimising compiler there is room for 48 MB of code, which a session that runs all tests fills and clears again.
 os.environ["JDK_JAVA_OPTIONS"] = (
-    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
 
 # For frames of three rows, compiling a query and splitting it into stages takes longer than running it: a quarter of
