@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from jobs.evaluation.intervals import Interval
+from jobs.ranking.intervals import Interval
 
 # All lengths in pixels.
 WIDTH, ROW, LABEL, MARGIN = 920, 20, 300, 30

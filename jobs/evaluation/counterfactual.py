@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.evaluation.intervals import TWO_SIDED, Interval
 from jobs.evaluation.logged import Logged
+from jobs.ranking.intervals import TWO_SIDED, Interval
 
 FOLDS = 5
 # A context's mean reward counts as many rows of the mean of all as this, so that one row is no knowledge.

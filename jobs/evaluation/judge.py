@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from jobs.evaluation.data import numbers
 from jobs.evaluation.files import Pairs, read_pairs
-from jobs.evaluation.intervals import Bootstrap, Interval
 from jobs.evaluation.metrics import PER_VIEWER, coverage, gini, per_viewer, surprise_of
+from jobs.ranking.intervals import Bootstrap, Interval
 
 # Where the curves of the page have a point, as far as the lists reach.
 CURVE = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 50)

@@ -1,7 +1,7 @@
 """How good lists are: one number per viewer and metric, and what all lists together are like.
 
-Belongs here: the measures, with binary gain, on arrays. Their intervals: intervals.py. What is judged by them:
-judge.py. The gate's measure, whose gain is graded: jobs/ranking/metrics.py.
+Belongs here: the measures, with binary gain, on arrays. Their intervals: jobs/ranking/intervals.py. What is judged by
+them: judge.py. The gate's measure, whose gain is graded: jobs/ranking/metrics.py.
 
 `hits` is viewers x places, True where the list has one of the viewer's positives; `positives` how many a viewer has,
 1 or more. A list that is shorter than k has no hit in the places that it lacks.

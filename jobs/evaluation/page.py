@@ -12,10 +12,10 @@ from pathlib import Path
 
 from jobs.evaluation.baselines import POPULARITY
 from jobs.evaluation.charts import bars, heat, intervals, lines
-from jobs.evaluation.intervals import Interval
 from jobs.evaluation.judge import Part
 from jobs.evaluation.protocol import REELMILL, TRAIN, Evaluation
 from jobs.host.files import appearing
+from jobs.ranking.intervals import Interval
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2530; max-width: 1000px; margin: 2em auto; padding: 0 1em }

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from jobs.evaluation.counterfactual import Estimates
-from jobs.evaluation.intervals import Interval
 from jobs.evaluation.judge import Part
 from jobs.evaluation.protocol import Evaluation
 from jobs.host.files import appearing
 from jobs.host.finite import finite
+from jobs.ranking.intervals import Interval
 
 
 def as_dict(found: Evaluation) -> dict[str, Any]:

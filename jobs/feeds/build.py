@@ -1,7 +1,7 @@
 """Everybody's feed for tonight: candidates, scored by the ranker in service, spaced, each slot with its reason.
 
-Belongs here: from scored candidates to slots. The candidates and the ranker: jobs/ranking. Handing feeds to the
-endpoint: publish.py.
+Belongs here: the feeds of a night and their reasons. The candidates, the ranker and the policy: jobs/ranking. Handing
+feeds to the endpoint: publish.py.
 
 Scoring runs in Spark tasks over Arrow batches: the ranker is a file of some hundred kilobytes that travels with the
 task, so it takes as many viewers as there are tasks, and no join.
@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.engine.job import job
@@ -25,15 +24,12 @@ from jobs.ranking import model
 from jobs.ranking.features import prior, side_by_side, ties, with_age
 from jobs.ranking.rankers import registry as rankers
 from jobs.ranking.sources import registry
+from jobs.ranking.spacing import spaced
 from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SLOTS = 50
-# The n-th video of one creator in a feed goes DEMOTION * (n - 1) places down, at most DEMOTION * DEMOTED: enough to let
-# others in between, too little to cost a favourite creator the feed.
-DEMOTION, DEMOTED = 2, 4
 NO_MODEL = "item_item_order"
 
 
@@ -52,26 +48,6 @@ def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
 
     schema = ["user_id string", "video_id string", *[f"{rank} int" for rank in ranks], "score double"]
     return rows.mapInPandas(score_batches, ", ".join(schema))
-
-
-def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
-    """user_id, video_id, score, position: the best SLOTS by score, further videos of one creator a little down.
-
-    Where all are of one creator that changes nothing.
-    """
-    creators = videos.select("video_id", F.col("user_id").alias("creator"))
-    ranks = [F.col(rank).asc_nulls_last() for rank in ties()]
-    by_score = Over.partitionBy("user_id").orderBy(F.col("score").desc(), *ranks, "video_id")
-    of_creator = Over.partitionBy("user_id", "creator").orderBy("place")
-    by_slot = Over.partitionBy("user_id").orderBy("slot", "place")
-    return (
-        scores.join(creators, on="video_id", how="inner")
-        .withColumn("place", F.row_number().over(by_score))
-        .withColumn("slot", F.col("place") + DEMOTION * F.least(F.row_number().over(of_creator) - 1, F.lit(DEMOTED)))
-        .withColumn("position", F.row_number().over(by_slot) - 1)
-        .where(F.col("position") < SLOTS)
-        .select("user_id", "video_id", "score", "position")
-    )
 
 
 def reasons(candidates: DataFrame, videos: DataFrame) -> DataFrame:

@@ -23,12 +23,12 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.feeds.build import SLOTS
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
 from jobs.ranking.sources.fresh import FRESH_VIEWERS, NEW_HERE
 from jobs.ranking.sources.popular import EVER_D, WINDOWS
+from jobs.ranking.spacing import SLOTS
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 from serving.feed_store.shapes import Slot, Video

@@ -1,6 +1,6 @@
-"""Feeds: ordered by the ranker, spaced by creator, every slot with a reason that a person understands."""
+"""Feeds: ordered by the ranker, every slot with a reason that a person understands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs.engine.frames import frame_of
-from jobs.feeds.build import SLOTS, feeds, reasons, scored, spaced
+from jobs.feeds.build import feeds, reasons, scored
 from jobs.ranking.model import InService
 from jobs.ranking.rankers.ranker import Model, Trained
-from jobs.ranking.sources.registry import SOURCES
+from jobs.ranking.spacing import spaced
 from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
+from tests.ranking.conftest import by_score, ranked
 
 CANDIDATES = "user_id string, video_id string, source string, because string"
 
@@ -31,47 +31,6 @@ def videos(spark: SparkSession) -> DataFrame:
         ("c", "cid", None),
     ]
     return frame_of(spark, "video_id string, user_id string, title string", rows)
-
-
-def order(slots: DataFrame) -> list[str]:
-    rows = sorted(slots.collect(), key=lambda r: r.position)
-    assert [r.position for r in rows] == list(range(len(rows)))
-    return [r.video_id for r in rows]
-
-
-def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
-    """A row for each video, with its rank in some of the sources."""
-    columns = [source.column("rank") for source in SOURCES]
-    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
-    return frame_of(spark, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]), rows)
-
-
-def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
-    """One viewer's videos, best first."""
-    places = list(videos)
-    score = F.create_map(*[F.lit(part) for n, video in enumerate(places) for part in (video, -float(n))])
-    return ranked(spark, **{video: {} for video in places}).withColumn("score", score[F.col("video_id")])
-
-
-def test_further_videos_of_one_creator_let_others_in_between(spark: SparkSession, videos: DataFrame) -> None:
-    slots = spaced(by_score(spark, ["busy0", "busy1", "busy2", "a", "b", "c"]), videos)
-    assert order(slots) == ["busy0", "busy1", "a", "b", "c", "busy2"]
-
-
-def test_where_all_are_of_one_creator_the_order_is_the_rankers(spark: SparkSession, videos: DataFrame) -> None:
-    best_first = ["busy3", "busy1", "busy0", "busy2"]
-    assert order(spaced(by_score(spark, best_first), videos)) == best_first
-
-
-def test_equal_scores_are_ordered_by_popularity_then_freshness_then_id(spark: SparkSession, videos: DataFrame) -> None:
-    alike = ranked(spark, busy0={}, a={"fresh": 2}, b={"fresh": 1}, c={"popular": 7}).withColumn("score", F.lit(0.0))
-    assert order(spaced(alike, videos)) == ["c", "b", "a", "busy0"]
-
-
-def test_a_feed_has_no_more_than_its_slots(spark: SparkSession) -> None:
-    many = [f"v{n:03}" for n in range(SLOTS + 9)]
-    videos = frame_of(spark, "video_id string, user_id string", [(v, f"maker of {v}") for v in many])
-    assert order(spaced(by_score(spark, many), videos)) == many[:SLOTS]
 
 
 def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession, videos: DataFrame) -> None:

@@ -1,6 +1,6 @@
 """What the tests of ranking share: a small platform, said in a few words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine.frames import rows_of
+from jobs.engine.frames import frame_of, rows_of
+from jobs.ranking.sources.registry import SOURCES
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = date(2024, 3, 9)
@@ -31,6 +33,20 @@ def hour(n: float) -> datetime:
 def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
     """What a source proposes to a user, best first."""
     return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
+
+
+def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
+    """A row for each video, with its rank in some of the sources."""
+    columns = [source.column("rank") for source in SOURCES]
+    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
+    return frame_of(spark, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]), rows)
+
+
+def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
+    """One viewer's videos, best first."""
+    places = list(videos)
+    score = F.create_map(*[F.lit(part) for n, video in enumerate(places) for part in (video, -float(n))])
+    return ranked(spark, **{video: {} for video in places}).withColumn("score", score[F.col("video_id")])
 
 
 @pytest.fixture(scope="session")

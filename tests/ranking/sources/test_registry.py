@@ -7,13 +7,14 @@ import pytest
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.feeds.build import reasons, scored, spaced
+from jobs.feeds.build import reasons, scored
 from jobs.ranking.candidates import candidates
 from jobs.ranking.examples import examples
 from jobs.ranking.features import ranker_features, side_by_side
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
+from jobs.ranking.spacing import spaced
 from tests.ranking.conftest import DAY, TONIGHT, Make, hour, proposed
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.evaluation.intervals import Bootstrap
+from jobs.ranking.intervals import Bootstrap
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
