@@ -68,10 +68,8 @@ def measure(source: Source, world: World, held: dict[str, dict[str, float]]) -> 
         ratings = dict(held[world.viewers[proposal.moment.viewer]])
         shown = [world.videos[v] for v in proposal.found.videos[:10]]
         gains = [ratings.pop(video, 0.0) / 5 for video in shown] + [rating / 5 for rating in ratings.values()]
-        # What is not shown ranks below what is, but an nDCG over fewer than ten shown must not count it.
-        gains_at = np.array(gains[: len(shown)] + [0.0] * (10 - len(shown)) + gains[len(shown) :])
-        places = -np.arange(len(gains_at), dtype=np.float64)
-        values.append(ndcg(gains_at, places, np.array([len(gains_at)]))[0])
+        positions = np.array([*range(len(shown)), *[np.inf] * len(ratings)])
+        values.append(ndcg(np.array(gains), positions, np.zeros(len(gains), dtype=np.int64))[0])
     return np.array(values), seconds
 
 

@@ -175,23 +175,29 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
 
 
 def rankers(settings: Settings) -> None:
-    """How the newest models did beside what they have to beat, and what the gate said of each."""
+    """What was compared on the newest night, as whole lists, and what serves since then."""
     from jobs.engine.query import query
 
     columns, rows = query(
-        "SELECT * FROM gold.models WHERE event_date = (SELECT max(event_date) FROM gold.models) ORDER BY model_name",
+        "SELECT * FROM gold.verdicts WHERE event_date = (SELECT max(event_date) FROM gold.verdicts) "
+        "ORDER BY ndcg_at_10 DESC, system",
         settings,
     )
     if not rows:
         return say("no ranker yet: nobody was shown or watched enough to learn from")
-    for row in rows:
-        model = dict(zip(columns, row, strict=True))
-        names = {"ndcg_at_10": model["model_name"], "popularity_ndcg_at_10": "popularity"}
-        names["item_item_ndcg_at_10"] = "item-item order"
-        _table(("ordering", "nDCG@10"), [(n, f"{model[c]:.4f}") for c, n in names.items()], right=(1,))
-        viewers, since = model["evaluated_viewers"], model["evaluated_from"]
-        terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
-        terminal.print(f"{model['model_version']} {model['verdict']}: {model['why']}")
+    systems = [dict(zip(columns, row, strict=True)) for row in rows]
+    _table(("system", "", "nDCG@10", "less what serves", "coverage"), [_system(s) for s in systems], right=(4,))
+    (serves,) = (system for system in systems if system["is_serving"])
+    viewers, since = serves["viewers"], serves["judged_from"]
+    terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
+    terminal.print(f"{serves['system']} serves: {serves['why']}")
+
+
+def _system(row: dict[str, Any]) -> tuple[str, ...]:
+    figure = f"{row['ndcg_at_10']:.4f} [{row['ndcg_at_10_low']:.4f}, {row['ndcg_at_10_high']:.4f}]"
+    less = f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
+    serves = row["is_serving"]
+    return row["system"], "serves" if serves else row["kind"], figure, "" if serves else less, f"{row['coverage']:.3f}"
 
 
 def evaluation(found: Evaluation, ks: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Everybody's feed for tonight: candidates, scored by the ranker in service, spaced, each slot with its reason.
+"""Everybody's feed for tonight: candidates, scored by what serves, spaced, each slot with its reason.
 
 Belongs here: the feeds of a night and their reasons. The candidates, the ranker and the policy: jobs/ranking. Handing
 feeds to the endpoint: publish.py.
@@ -20,9 +20,10 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
-from jobs.ranking import model
-from jobs.ranking.features import prior, side_by_side, ties, with_age
-from jobs.ranking.rankers import registry as rankers
+from jobs.ranking.features import side_by_side, ties, with_age
+from jobs.ranking.model import InService
+from jobs.ranking.orders import FIRST, Order
+from jobs.ranking.serving import serving
 from jobs.ranking.sources import registry
 from jobs.ranking.spacing import spaced
 from serving.feed_store.layout import version_of
@@ -30,21 +31,18 @@ from serving.feed_store.layout import version_of
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_MODEL = "item_item_order"
 
+def scored(rows: DataFrame, served: InService | Order) -> DataFrame:
+    """user_id, video_id, score of rows with the ranker's features.
 
-def scored(rows: DataFrame, served: model.InService | None) -> DataFrame:
-    """user_id, video_id, score of rows with the ranker's features; without a model in service the prior is the score.
-
-    Candidates that the source of the prior did not propose have it in common: `ties` are kept to order them by.
+    Candidates that a source did not propose have its order's score in common: `ties` are kept to order them by.
     """
     ranks = ties()
 
     def score_batches(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        trained = served.load() if served else None
+        system = served.load()
         for batch in batches:
-            score = trained.score(batch) if trained else prior(batch).round(6)
-            yield batch[["user_id", "video_id", *ranks]].assign(score=score)
+            yield batch[["user_id", "video_id", *ranks]].assign(score=system.score(batch))
 
     schema = ["user_id string", "video_id string", *[f"{rank} int" for rank in ranks], "score double"]
     return rows.mapInPandas(score_batches, ", ".join(schema))
@@ -89,15 +87,15 @@ def _title() -> Column:
 
 @job(
     every="night",
-    reads=["gold.candidates", "gold.models", "gold.user_daily", "gold.video_daily", "silver.videos"],
+    reads=["gold.candidates", "gold.models", "gold.verdicts", "gold.user_daily", "gold.video_daily", "silver.videos"],
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
     videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
-    served = model.in_service(lake, window.day + timedelta(days=1), rankers.RANKERS[0])
+    last = serving(lake, window.day + timedelta(days=1))
+    served = last.system if last else FIRST
     slots = spaced(scored(features(lake, candidates, window.end), served), videos)
-    version = served.version if served else NO_MODEL
-    built = feeds(slots, reasons(candidates, videos), window.day, version)
+    built = feeds(slots, reasons(candidates, videos), window.day, served.version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
     lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run("ranking.candidates", window, lake.settings))

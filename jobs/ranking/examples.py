@@ -1,7 +1,7 @@
 """Training examples: a video at a past moment, what was known then, and what its viewer made of it.
 
 Belongs here: putting moments, candidate scores and the feature store's features together. Which moments and labels:
-moments.py. Training: train.py.
+moments.py. Training: train.py. What is judged: judge.py.
 
 Nothing in an example's features comes from its moment or later: where the night whose feed was shown has kept its
 candidates, they are taken from there; else histories are cut at the moment and similarities at a snapshot before its
@@ -14,22 +14,28 @@ from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events.watches import known_by
-from jobs.ranking.features import ranker_features, side_by_side, source_features, with_age
+from jobs.ranking.features import AGE, ranker_features, side_by_side, source_features, was_proposed, with_age
+from jobs.ranking.metrics import K
 from jobs.ranking.moments import (
     LOOKBACK,
     at_snapshots,
+    days_of,
     impressions,
+    judging,
+    judging_days,
     labelled,
     replayed,
     sampled,
     shown_at_moments,
     snapshots,
+    watched_after,
     watched_next,
 )
 from jobs.ranking.propose import propose
@@ -53,11 +59,11 @@ def examples(
     `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
     `nights` before (gold.candidates; None before the first) and all that was ever `refused` (refusals), all as of
     tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
-    other), position (NULL without impressions), label and source_features(); None when nobody was shown anything or
-    watched enough.
+    other), position (NULL without impressions), label, is_judging and source_features(); None when nobody was shown
+    anything or watched enough.
 
-    Every example is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
-    the ranker only how the feeds of then were made.
+    What teaches is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
+    the ranker only how the feeds of then were made. What judges: `_judging`.
     """
     watched = first_watches(watches).persist()
     served = nights.withColumn("at", F.to_timestamp(F.date_add("event_date", 1))) if nights is not None else None
@@ -68,10 +74,16 @@ def examples(
     expected = shown.count() + replays.count() * sum(source.cap for source in registry.SOURCES)
     shown, replays = sampled(shown, expected), sampled(replays, expected)
     moments = shown.select("user_id", "at").distinct().unionByName(replays).persist()
-    known = _known(watched, videos, moments, served, refused)
+    days = judging_days(days_of(moments))
+    if not days:
+        return None
+    begin, judged = F.lit(days[-1].start), judging(moments, days).persist()
+    known = _known(watched, videos, moments.where(F.col("at") < begin).unionByName(judged), served, refused)
     if known is None:
         return None
     known = known.persist()
+    # What was shown when others are judged already teaches nobody, however old its feed.
+    shown, replays = shown.where(F.col("shown_at") < begin), replays.where(F.col("at") < begin)
     seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="inner")
     offered = (
         known.join(replays, on=["user_id", "at"], how="left_semi")
@@ -80,11 +92,34 @@ def examples(
         .withColumn("shown_at", F.col("at"))
         .withColumn("position", F.lit(None).cast("int"))
     )
-    columns = [*KEY, "at", "position", "label", *source_features()]
-    every = with_age(seen.unionByName(offered, allowMissingColumns=False), videos).select(*columns)
+    learned = seen.unionByName(offered, allowMissingColumns=False).withColumn("is_judging", F.lit(False))
     # A viewer who liked nothing, or everything alike, at a moment says nothing about order.
-    telling = every.groupBy("user_id", "at").agg(F.count_distinct("label").alias("labels")).where("labels > 1")
-    return every.join(telling, on=["user_id", "at"], how="left_semi")
+    telling = learned.groupBy("user_id", "at").agg(F.count_distinct("label").alias("labels")).where("labels > 1")
+    learned = learned.join(telling, on=["user_id", "at"], how="left_semi")
+    # What came later can be in no list of the moment.
+    positives = with_age(watched_after(watches, judged), videos).where(F.col(AGE) >= 0).drop(AGE)
+    every = learned.unionByName(_judging(known, judged, positives), allowMissingColumns=False)
+    return with_age(every, videos).select(*KEY, "at", "position", "label", "is_judging", *source_features())
+
+
+def _judging(known: DataFrame, judged: DataFrame, positives: DataFrame) -> DataFrame:
+    """What whole lists are judged by: each candidate of a moment once, and what its viewer watched from then on.
+
+    Of what no source proposed the K best say how good the best list would have been; the others change nothing.
+    """
+    moment = ["user_id", "at"]
+    every = known.join(judged, on=moment, how="left_semi").join(positives, on=[*moment, "video_id"], how="full")
+    best = Over.partitionBy(*moment, "missed").orderBy(F.col("label").desc(), "video_id")
+    return (
+        every.withColumn("missed", ~was_proposed())
+        .withColumn("nth", F.row_number().over(best))
+        .where(~F.col("missed") | (F.col("nth") <= K))
+        .drop("missed", "nth")
+        .withColumn("label", F.coalesce("label", F.lit(0)))
+        .withColumn("shown_at", F.col("at"))
+        .withColumn("position", F.lit(None).cast("int"))
+        .withColumn("is_judging", F.lit(True))
+    )
 
 
 def _known(
@@ -110,6 +145,7 @@ def with_features(rows: DataFrame, day: date, join: Callable[[DataFrame], DataFr
         "at",
         F.col("position").cast("int").alias("position"),
         F.col("label").cast("int").alias("label"),
+        "is_judging",
         *ranker_features(),
     )
 

@@ -62,6 +62,11 @@ def _of_source(source: Source, measure: Measure) -> Column:
     return F.max(F.when(F.col("source") == source.name, F.col(measure)))
 
 
+def was_proposed() -> Column:
+    """Whether any source proposed the video, from the columns of `side_by_side`."""
+    return F.coalesce(*[F.col(source.column("rank")) for source in registry.SOURCES]).isNotNull()
+
+
 def ties() -> tuple[str, ...]:
     """The columns that order equal scores: every source's rank but the prior's, from which the score starts."""
     return tuple(source.column("rank") for source in registry.SOURCES if source is not PRIOR)
@@ -74,13 +79,21 @@ def with_age(rows: DataFrame, videos: DataFrame) -> DataFrame:
     return rows.join(published, on=VIDEO, how="left").withColumn(AGE, days).drop("_published")
 
 
+def by_rank(frame: pd.DataFrame, source: Source) -> NDArray[np.float64]:
+    """The score that a source's own order gives: -log2(rank), where nDCG's own discount has its steps.
+
+    What the source did not propose comes after all that it did, alike.
+    """
+    import numpy as np
+
+    rank = frame[source.column("rank")].to_numpy(dtype=np.float64, na_value=np.nan)
+    return -np.log2(np.where(np.isnan(rank), source.cap + 1.0, rank))
+
+
 def prior(frame: pd.DataFrame) -> NDArray[np.float64]:
-    """The score from which the ranker starts: -log2(rank) in item_item, where nDCG's own discount has its steps.
+    """The score from which the ranker starts: the order of item_item.
 
     A ranker that starts from the best plain order can only learn what improves on it. Learned from nothing, on the few
     thousand moments that a small platform has, it did worse than that order.
     """
-    import numpy as np
-
-    rank = frame[PRIOR.column("rank")].to_numpy(dtype=np.float64, na_value=np.nan)
-    return -np.log2(np.where(np.isnan(rank), PRIOR.cap + 1.0, rank))
+    return by_rank(frame, PRIOR)

@@ -1,6 +1,7 @@
-"""Rankers as files: written whole or not at all, read back, and which of them serves.
+"""Rankers as files: written whole or not at all, and read back.
 
-Belongs here: the model store. Training, and the rows of gold.models: train.py. What a file says: rankers/.
+Belongs here: the model store. Training, and the rows of gold.models: train.py. What a file says: rankers/. Whether one
+serves: serving.py.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from jobs.engine.lake import Lake
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 from jobs.ranking.gate import PROMOTED
-from jobs.ranking.rankers import lightgbm
+from jobs.ranking.rankers import lightgbm, registry
 from jobs.ranking.rankers.ranker import Model, Ranker
 
 MODELS = "gold.models"
@@ -61,13 +63,23 @@ def in_service(lake: Lake, before: date, ranker: Ranker) -> InService | None:
     named = F.coalesce("model_name", F.lit(UNNAMED)) == ranker.name
     promoted = lake.read(MODELS, until=before).where(named & (F.col("verdict") == PROMOTED))
     newest = promoted.orderBy(F.col("event_date").desc(), "model_version").first()
-    if newest is None:
-        return None
-    path = lake.settings.models / newest["path"]
+    return _read(lake, newest, ranker) if newest else None
+
+
+def of_version(lake: Lake, version: str) -> InService | None:
+    """The model of that version; None for one of no ranker that there is. Raises ModelMissing."""
+    row = lake.read(MODELS).where(F.col("model_version") == version).first()
+    rankers = {ranker.name: ranker for ranker in registry.RANKERS}
+    ranker = rankers.get(row["model_name"] or UNNAMED) if row else None
+    return _read(lake, row, ranker) if row and ranker else None
+
+
+def _read(lake: Lake, row: Row, ranker: Ranker) -> InService:
+    path = lake.settings.models / row["path"]
     if not path.exists():
         raise ModelMissing(
-            f"The ranker in service, {newest['model_version']}, has no file at {path}. Restore it, or train it again: "
-            f"reelmill run ranking.train --date {newest['event_date']}"
+            f"The ranker in service, {row['model_version']}, has no file at {path}. Restore it, or train it again: "
+            f"reelmill run ranking.train --date {row['event_date']}"
         )
-    trained_until = newest["trained_until"].astimezone(UTC)
-    return InService(ranker, newest["model_version"], path.read_bytes(), trained_until, newest["watches"])
+    trained_until = row["trained_until"].astimezone(UTC)
+    return InService(ranker, row["model_version"], path.read_bytes(), trained_until, row["watches"])

@@ -1,23 +1,29 @@
 """Which past moments to learn from: days on which a viewer was shown videos, or moments inside what they watched.
 
-Belongs here: choosing moments and their snapshots, and the label of what followed. Features of the examples:
-examples.py.
+Belongs here: choosing moments, those that judge among them, their snapshots, and the label of what followed. Features
+of the examples: examples.py.
 
 Where impressions exist, a moment is the end of the night whose feed was shown, and the examples are what was shown of
 it; what no kept night can have shown counts as shown by the night before its day. Where none exist (an import of
 ratings), an example is a candidate as of a past moment, labelled by what its viewer watched next. Such moments lie
 inside the history: of MovieLens' 610 people, 409 were active on one day only, and would otherwise teach nothing.
+
+The newest moments judge and never teach. What judges is a whole list, so at these moments every candidate counts,
+whether it was shown or not, and everything that the viewer watched from then on, whether a source proposed it or not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.events.watches import BELONGS, SKIPPED
+from jobs.ranking.gate import ENOUGH_VIEWERS
 from serving.feed_store.layout import NIGHT_OF_VERSION
 from serving.interactions import EventType
 
@@ -35,6 +41,12 @@ SNAPSHOTS = 6
 BUDGET = 600_000
 SHARES = 1_000_000
 GOOD, VERY_GOOD, WHOLE = 0.6, 0.8, 0.99
+# What judges is taken from learning: a quarter of the moments for a verdict on CERTAIN viewers, among whom two systems
+# are told apart that differ by 0.014 (docs/decisions/0011 has the deviations), and up to half of them for a verdict at
+# all. At most JUDGING viewers are judged: each has a row in gold.examples for every candidate.
+CERTAIN, A_QUARTER = 1_000, 0.25
+AT_MOST = 0.5
+JUDGING = 2_000
 
 
 def sampled(rows: DataFrame, expected: int, budget: int = BUDGET) -> DataFrame:
@@ -89,18 +101,7 @@ def shown_at_moments(shown: DataFrame, nights: DataFrame | None) -> DataFrame:
 
 def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
     """The impressions with label: 0 not watched or skipped, 1 in part, 2 finished, 3 liked, 4 shared or followed."""
-    watch = watches.select(
-        "user_id",
-        "video_id",
-        "started_at",
-        F.when(F.col("is_not_interested") | F.col("is_reported"), 0)
-        .when(F.col("is_shared") | F.col("is_followed"), 4)
-        .when(F.col("is_liked"), 3)
-        .when(F.col("is_finished"), 2)
-        .when(F.col("is_skipped"), 0)
-        .otherwise(1)
-        .alias("label"),
-    )
+    watch = watches.select("user_id", "video_id", "started_at", grade().alias("label"))
     followed = shown.join(watch, on=["user_id", "video_id"], how="left").withColumn(
         "label",
         F.when(
@@ -110,6 +111,76 @@ def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
     )
     return followed.groupBy("user_id", "video_id", "shown_at", "position", "at").agg(
         F.coalesce(F.max("label"), F.lit(0)).alias("label")
+    )
+
+
+def grade() -> Column:
+    """What a row of silver.watches says for its video: 0 a skip or a refusal, 1 in part, 2 finished, 3 liked, 4 shared
+    or followed."""
+    return (
+        F.when(F.col("is_not_interested") | F.col("is_reported"), 0)
+        .when(F.col("is_shared") | F.col("is_followed"), 4)
+        .when(F.col("is_liked"), 3)
+        .when(F.col("is_finished"), 2)
+        .when(F.col("is_skipped"), 0)
+        .otherwise(1)
+    )
+
+
+class Day(NamedTuple):
+    """A day with moments: how many there are, and how many viewers have their newest one on it."""
+
+    start: datetime
+    moments: int
+    viewers: int
+
+
+def days_of(moments: DataFrame) -> list[Day]:
+    """The days of the moments (user_id, at), newest first."""
+    day = F.unix_timestamp(F.date_trunc("day", "at"))
+    newest = F.max("day").over(Over.partitionBy("user_id"))
+    last_seen = F.when(F.col("day") == F.col("newest"), F.col("user_id"))
+    rows = (
+        moments.select("user_id", day.alias("day"))
+        .withColumn("newest", newest)
+        .groupBy("day")
+        .agg(F.count(F.lit(1)).alias("moments"), F.count_distinct(last_seen).alias("viewers"))
+        .orderBy(F.col("day").desc())
+        .collect()
+    )
+    return [Day(datetime.fromtimestamp(row["day"], UTC), row["moments"], row["viewers"]) for row in rows]
+
+
+def judging_days(days: Sequence[Day]) -> list[Day]:
+    """Of the days, newest first, those whose moments judge: the fewest that have CERTAIN viewers, within bounds."""
+    total = sum(day.moments for day in days)
+    chosen: list[Day] = []
+    for day in days:
+        viewers, moments = sum(d.viewers for d in chosen), sum(d.moments for d in chosen) + day.moments
+        bound = AT_MOST if viewers < ENOUGH_VIEWERS else A_QUARTER
+        if chosen and (viewers >= CERTAIN or moments > bound * total):
+            break
+        chosen.append(day)
+    return chosen
+
+
+def judging(moments: DataFrame, days: Sequence[Day]) -> DataFrame:
+    """The moments on those days, of at most about JUDGING viewers, by a hash: other ones when the days are others."""
+    begin, viewers = days[-1].start, sum(day.viewers for day in days)
+    draw = F.pmod(F.xxhash64("user_id", F.lit(int(begin.timestamp()))), F.lit(SHARES))
+    newest = moments.where(F.col("at") >= F.lit(begin))
+    return newest if viewers <= JUDGING else newest.where(draw < JUDGING * SHARES // viewers)
+
+
+def watched_after(watches: DataFrame, moments: DataFrame) -> DataFrame:
+    """What each viewer first watched from a moment on, by its `grade` above 0: user_id, at, video_id, label 1..4."""
+    graded = watches.select("user_id", "video_id", "started_at", grade().alias("label"))
+    return (
+        moments.join(graded, on="user_id", how="inner")
+        .groupBy("user_id", "at", "video_id")
+        .agg(F.min("started_at").alias("first"), F.max("label").alias("label"))
+        .where("first >= at AND label > 0")
+        .select("user_id", "at", "video_id", "label")
     )
 
 

@@ -1,11 +1,16 @@
 """The policy of a feed: how scored candidates become slots.
 
-Belongs here: how many slots there are, and how videos of one creator are kept apart. The scores: rankers/. What becomes
-of the slots: jobs/feeds/build.py.
+Belongs here: how many slots there are, and how videos of one creator are kept apart, once for the frames of a night and
+once for the arrays of the gate; a test ties the two. The scores: rankers/ and orders.py. What becomes of the slots:
+jobs/feeds/build.py and judge.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
@@ -36,3 +41,30 @@ def spaced(scores: DataFrame, videos: DataFrame) -> DataFrame:
         .where(F.col("position") < SLOTS)
         .select("user_id", "video_id", "score", "position")
     )
+
+
+def positions(
+    list_of: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    tied: Sequence[NDArray[np.float64]],
+    creators: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The position of each row in its list as `spaced` gives it: 0 is the top, and beyond SLOTS is nothing shown.
+
+    The rows of a list are in the order of their videos. `tied` holds the columns of `ties`, NaN where a source is
+    silent.
+    """
+    silent_last = [np.where(np.isnan(ranks), np.inf, ranks) for ranks in tied]
+    place = _count(np.lexsort((*reversed(silent_last), -scores, list_of)), list_of)
+    _, of_creator = np.unique(np.stack([list_of, creators]), axis=1, return_inverse=True)
+    further = _count(np.lexsort((place, of_creator.ravel())), of_creator.ravel())
+    slot = place + DEMOTION * np.minimum(further, DEMOTED)
+    return _count(np.lexsort((place, slot, list_of)), list_of)
+
+
+def _count(order: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row, how many of its group come before it in an order that has groups one after the other."""
+    grouped = groups[order]
+    count = np.empty(len(order), dtype=np.int64)
+    count[order] = np.arange(len(order)) - np.searchsorted(grouped, grouped)
+    return count

@@ -1,46 +1,56 @@
-"""Trains tonight's rankers, judges each on the newest examples, and lets it serve or not.
+"""Trains tonight's rankers, compares their lists with all that could serve in their place, and says which serves.
 
-Belongs here: judging a ranker, and its row of gold.models. How each learns: rankers/. What they learn from:
-examples.py, and which of it judges: training_set.py. The rule of the gate: gate.py. Where the models lie: model.py.
+Belongs here: the order of that work, and the rows of gold.models and gold.verdicts. How each ranker learns: rankers/.
+What they learn from and which of it judges: training_set.py. The comparison: judge.py. The rule: gate.py. Where the
+models lie: model.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from jobs.engine.frames import rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.media.status import Status
 from jobs.ranking import model
-from jobs.ranking.features import prior, ranker_features
-from jobs.ranking.gate import Measured, verdict
-from jobs.ranking.metrics import ndcg
+from jobs.ranking.features import PRIOR, ranker_features
+from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED, Decision, decide
+from jobs.ranking.judge import Compared, judge
+from jobs.ranking.model import InService
+from jobs.ranking.orders import FIRST, Order, plain_orders
 from jobs.ranking.rankers import registry
-from jobs.ranking.rankers.ranker import Ranker
-from jobs.ranking.training_set import EXAMPLES, GROUP, group_sizes, of_night, ordered, split
+from jobs.ranking.rankers.ranker import Model, Ranker, Trained
+from jobs.ranking.serving import VERDICTS, Serving, serving
+from jobs.ranking.sources.popularity import POPULARITY
+from jobs.ranking.training_set import EXAMPLES, Split, judging, of_night, ordered, split
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-WATCHES = "silver.watches"
+WATCHES, VIDEOS = "silver.watches", "silver.videos"
 
 
 @dataclass(frozen=True)
 class Night:
-    """What every ranker of a night learns from: `ordered` examples, their features, and how many watches there are."""
+    """What every ranker of a night learns from and is judged by: `ordered` examples, their features, how many watches
+    there are, and the creator of every published video."""
 
     day: date
     rows: pd.DataFrame
     features: tuple[str, ...]
     watches: int
+    creators: Mapping[str, str]
 
     @cached_property
     def digest(self) -> str:
@@ -53,55 +63,128 @@ class Night:
 
 
 @dataclass(frozen=True)
+class Challenger:
+    """A model of tonight: its version, which names its file, and what training gave."""
+
+    ranker: Ranker
+    version: str
+    trained: Trained
+
+    @property
+    def path(self) -> str:
+        """Where its file lies in the model store."""
+        return f"{self.version}/{self.ranker.file}"
+
+
+@dataclass(frozen=True)
 class Judged:
-    """A trained ranker: the content of its file, and its row of gold.models, which names the file."""
+    """What a night comes to: tonight's models, the comparison and what follows from it, as rows of both tables."""
 
-    content: bytes
-    row: dict[str, Any]
+    challengers: list[Challenger]
+    compared: Compared
+    decision: Decision
+    models: list[dict[str, Any]]
+    verdicts: list[dict[str, Any]]
 
 
-def train(ranker: Ranker, night: Night, served: model.InService | None) -> Judged | None:
-    """Train, judge and describe one; None when the examples do not reach for a training and a judgement.
+def train(night: Night, last: Serving | None) -> Judged | None:
+    """Train all rankers, judge them beside the plain orders and what serves by the `last` verdict, and decide.
 
-    `served` is the model of the same name that is in service.
+    None when there is no moment to judge by. Where the examples do not reach for a training, the plain orders are
+    judged alone.
     """
-    parts = split(night.rows, served.trained_until if served else None)
-    if parts is None:
+    champion = last.system if last and isinstance(last.system, InService) else None
+    judges = judging(night.rows, champion.trained_until if champion else None)
+    if not (judges["label"] > 0).any():
         return None
-    trained = ranker.train(parts, night.features)
-    judged = parts.evaluation
+    parts, challengers = split(night.rows), []
+    if parts is not None:
+        for ranker in registry.RANKERS:
+            challengers.append(Challenger(ranker, version_of(ranker, night), ranker.train(parts, night.features)))
+    orders = plain_orders()
+    systems: dict[str, Model] = {order.version: order for order in orders}
+    if champion:
+        systems[champion.version] = champion.load()
     # Read back from the bytes, since that is what will serve.
-    ours = _mean_ndcg(judged, ranker.load(trained.content).score(judged))
-    popularity = _mean_ndcg(judged, judged["video__viewers_total"].fillna(0).to_numpy(dtype=float))
-    theirs = _mean_ndcg(judged, served.load().score(judged)) if served else None
-    viewers = judged["user_id"].nunique()
-    new = night.watches - served.watches if served and served.watches is not None else None
-    decision, why = verdict(Measured(ours, popularity, theirs, viewers, new))
-    version = version_of(ranker, night)
+    systems |= {one.version: one.ranker.load(one.trained.content) for one in challengers}
+    compared = judge(judges, systems, night.creators)
+    decision = decide(
+        compared,
+        [order.version for order in orders],
+        [one.version for one in challengers],
+        last.system.version if last else None,
+        night.watches - last.watches if last and last.watches is not None else None,
+        FIRST.version,
+    )
+    begin = _utc(judges["at"].min().floor("D"))
+    models = [_model(night, parts, one, compared, decision, champion, begin) for one in challengers if parts]
+    kinds = {order.version: order.kind for order in orders} | {one.version: "challenger" for one in challengers}
+    verdicts = list(_verdicts(night, compared, decision, kinds, begin))
+    return Judged(challengers, compared, decision, models, verdicts)
+
+
+def _model(
+    night: Night,
+    parts: Split,
+    one: Challenger,
+    compared: Compared,
+    decision: Decision,
+    champion: InService | None,
+    begin: datetime,
+) -> dict[str, Any]:
+    """The row of gold.models of one of tonight's."""
+    verdict = PROMOTED if decision.serves == one.version else REJECTED
     data = {"table": EXAMPLES, "event_date": night.day.isoformat(), "rows": len(night.rows), "sha256": night.digest}
-    row = {
-        "model_version": version,
-        "model_name": ranker.name,
+    return {
+        "model_version": one.version,
+        "model_name": one.ranker.name,
         "event_date": night.day,
-        "verdict": decision,
-        "why": why,
-        "ndcg_at_10": ours,
-        "popularity_ndcg_at_10": popularity,
-        "item_item_ndcg_at_10": _mean_ndcg(judged, prior(judged)),
-        "in_service_ndcg_at_10": theirs,
-        "in_service_version": served.version if served else None,
-        "evaluated_from": _utc(judged["at"].min().floor("D")),
-        "evaluated_groups": len(judged.drop_duplicates(GROUP)),
-        "evaluated_viewers": viewers,
+        "verdict": verdict if decision.is_judged else UNJUDGED,
+        "why": decision.why[one.version],
+        "ndcg_at_10": compared.of(one.version).value,
+        "popularity_ndcg_at_10": compared.of(Order(POPULARITY).version).value,
+        "item_item_ndcg_at_10": compared.of(Order(PRIOR).version).value,
+        "in_service_ndcg_at_10": compared.of(champion.version).value if champion else None,
+        "in_service_version": champion.version if champion else None,
+        "evaluated_from": begin,
+        "evaluated_groups": compared.moments,
+        "evaluated_viewers": compared.viewers,
         "trained_until": _utc(parts.stopping["at"].max()),
         "trained_rows": len(parts.training),
         "watches": night.watches,
-        "trees": trained.rounds,
-        "parameters": json.dumps(ranker.parameters, sort_keys=True),
+        "trees": one.trained.rounds,
+        "parameters": json.dumps(one.ranker.parameters, sort_keys=True),
         "data": json.dumps(data, sort_keys=True),
-        "path": f"{version}/{ranker.file}",
+        "path": one.path,
     }
-    return Judged(trained.content, row)
+
+
+def _verdicts(
+    night: Night, compared: Compared, decision: Decision, kinds: Mapping[str, str], begin: datetime
+) -> Iterator[dict[str, Any]]:
+    """The rows of gold.verdicts: one for each system."""
+    for name in compared.systems:
+        figure, difference = compared.of(name), compared.less(name, decision.serves)
+        yield {
+            "event_date": night.day,
+            "system": name,
+            "kind": kinds.get(name, "champion"),
+            "is_serving": name == decision.serves,
+            "is_judged": decision.is_judged,
+            "why": decision.why[name],
+            "ndcg_at_10": figure.value,
+            "ndcg_at_10_low": figure.low,
+            "ndcg_at_10_high": figure.high,
+            "difference": difference.value,
+            "difference_low": difference.low,
+            "difference_high": difference.high,
+            "coverage": compared.reach[name].coverage,
+            "new_share": compared.reach[name].new_share,
+            "viewers": compared.viewers,
+            "moments": compared.moments,
+            "judged_from": begin,
+            "watches": night.watches,
+        }
 
 
 def version_of(ranker: Ranker, night: Night) -> str:
@@ -112,16 +195,22 @@ def version_of(ranker: Ranker, night: Night) -> str:
     return f"{night.day:%Y%m%d}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
 
 
-def _mean_ndcg(rows: pd.DataFrame, scores: NDArray[np.float64]) -> float:
-    return round(float(ndcg(rows["label"].to_numpy(), scores, group_sizes(rows)).mean()), 6)
-
-
 def _utc(moment: pd.Timestamp) -> datetime:
     """Spark's frames hold UTC without saying so; a datetime that does not say so would be taken for local time."""
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-@job(every="night", reads=[EXAMPLES, WATCHES, model.MODELS], writes=[model.MODELS])
+def _creators(videos: DataFrame) -> dict[str, str]:
+    """The creator of each published video."""
+    published: pd.DataFrame = videos.where(F.col("status") == Status.PUBLISHED).select("video_id", "user_id").toPandas()
+    return dict(zip(published["video_id"], published["user_id"], strict=True))
+
+
+@job(
+    every="night",
+    reads=[EXAMPLES, WATCHES, VIDEOS, model.MODELS, VERDICTS],
+    writes=[model.MODELS, VERDICTS],
+)
 def run(lake: Lake, window: Window) -> None:
     """Without enough examples there is no model tonight, and the feeds keep the order they had: no failure."""
     if not lake.exists(EXAMPLES):
@@ -130,12 +219,14 @@ def run(lake: Lake, window: Window) -> None:
     rows = ordered(of_night(lake, window.day, features))
     if rows.empty:
         return
-    night = Night(window.day, rows, features, lake.read(WATCHES, until=window.end).count())
-    tried = [train(ranker, night, model.in_service(lake, window.day, ranker)) for ranker in registry.RANKERS]
-    judged = [one for one in tried if one is not None]
-    if not judged:
+    watches = lake.read(WATCHES, until=window.end).count()
+    creators = _creators(lake.read(VIDEOS, until=window.end))
+    judged = train(Night(window.day, rows, features, watches, creators), serving(lake, window.day))
+    if judged is None:
         return
-    # The files before the rows that name them, and all rows in one commit.
-    for one in judged:
-        model.save(lake.settings.models, one.row["path"], one.content)
-    lake.replace(model.MODELS, rows_of(lake.spark, model.MODELS, [one.row for one in judged]), window)
+    # The files before the rows that name them, and all rows of a table in one commit.
+    for one in judged.challengers:
+        model.save(lake.settings.models, one.path, one.trained.content)
+    if judged.models:
+        lake.replace(model.MODELS, rows_of(lake.spark, model.MODELS, judged.models), window)
+    lake.replace(VERDICTS, rows_of(lake.spark, VERDICTS, judged.verdicts), window)

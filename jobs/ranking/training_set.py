@@ -1,12 +1,9 @@
 """Tonight's examples as arrays: read past the JVM, cut in time, thinned where they teach and whole where they judge.
 
-Belongs here: which examples train, stop and judge. Making them, and how many there are at most: examples.py. Learning
-from them: train.py.
+Belongs here: which examples train, stop and judge. Making them, and how many there are at most: examples.py. Which days
+judge: moments.py. Learning from them: train.py.
 
-Time runs training < early stopping < evaluation: nothing is judged on moments that it was trained on or stopped by.
-The evaluation is the newest day, if the model in service was not trained on it either; where that has too few viewers
-to judge (MovieLens: often one), it is the fewest newest days that have enough, at most half of the examples, and
-`evaluated_from` says so.
+Time runs training < early stopping < judging: nothing is judged on moments that it was trained on or stopped by.
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from jobs.engine.lake import Lake
-from jobs.ranking.gate import ENOUGH_VIEWERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +23,6 @@ EXAMPLES = "gold.examples"
 KEY = ["user_id", "video_id", "shown_at"]
 GROUP = ["at", "user_id"]
 STOPPING_SHARE = 0.15
-# However few viewers there are to judge by, this part of the examples is not taken from learning.
-LEARNED = 0.5
 # Without impressions a candidate that was not watched is a negative, of which training keeps every NEGATIVES-th, by a
 # hash: the same ones whenever it runs again. Whether one is kept must not depend on any feature: with all the negatives
 # that item_item ranks high and a fifth of the others, the ranker learned that the others are watched five times as
@@ -38,15 +32,14 @@ NEGATIVES = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of three spans of time, oldest first, each sorted by group."""
+    """Examples of two spans of time, the older first, each sorted by group. Those that judge are not in it."""
 
     training: pd.DataFrame
     stopping: pd.DataFrame
-    evaluation: pd.DataFrame
 
 
 def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
-    """The night's rows of gold.examples: KEY, at, position, label and the features, these as float32.
+    """The night's rows of gold.examples: KEY, at, position, label, is_judging and the features, these as float32.
 
     Times are UTC without saying so. Read from the table's files by Arrow: through Spark, every row would pass the
     driver's heap.
@@ -56,7 +49,7 @@ def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
     import pyarrow.dataset as ds
 
     pinned = lake.tables.open(EXAMPLES, lake.pin(EXAMPLES))
-    columns = [*KEY, "at", "position", "label", *features]
+    columns = [*KEY, "at", "position", "label", "is_judging", *features]
     rows = pinned.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
     for time in ("shown_at", "at"):
         rows = rows.set_column(columns.index(time), time, rows[time].cast(pa.timestamp("us")))
@@ -74,36 +67,29 @@ def ordered(examples: pd.DataFrame) -> pd.DataFrame:
     return examples.sort_values([*GROUP, "video_id", "shown_at"], ignore_index=True)
 
 
-def split(rows: pd.DataFrame, seen: datetime | None) -> Split | None:
-    """Cut `ordered` examples in time; None when they do not reach for all three parts.
+def judging(rows: pd.DataFrame, seen: datetime | None) -> pd.DataFrame:
+    """Of `ordered` examples those that judge.
 
     `seen` is the newest moment that the model in service was trained on: days up to it judge nobody.
     """
     import pandas as pd
 
-    days = rows["at"].dt.floor("D")
-    known = seen.astimezone(UTC).replace(tzinfo=None) if seen else None
-    cut = None
-    viewers: set[str] = set()
-    for day in sorted(days.unique(), reverse=True):
-        if known is not None and day <= known:
-            break
-        begin, end = rows["at"].searchsorted([day, day + pd.Timedelta(days=1)])
-        if cut is not None and begin < len(rows) * LEARNED:
-            break
-        viewers.update(rows["user_id"].iloc[begin:end])
-        cut = day
-        if len(viewers) >= ENOUGH_VIEWERS:
-            break
-    if cut is None:
-        return None
-    earlier = rows[rows["at"] < cut]
+    judges = rows["is_judging"].to_numpy(dtype=bool)
+    if seen is not None:
+        later = pd.Timestamp(seen.astimezone(UTC).replace(tzinfo=None)).floor("D") + pd.Timedelta(days=1)
+        judges &= (rows["at"] >= later).to_numpy()
+    return rows[judges]
+
+
+def split(rows: pd.DataFrame) -> Split | None:
+    """Cut the `ordered` examples that do not judge in time; None when they do not reach for both parts."""
+    earlier = rows[~rows["is_judging"].to_numpy(dtype=bool)]
     groups = earlier.drop_duplicates(GROUP)["at"]
     if groups.nunique() < 2:
         return None
     # Groups of one instant stay together, and training keeps at least the oldest instant.
     stop = max(groups.iloc[int(len(groups) * (1 - STOPPING_SHARE))], sorted(groups.unique())[1])
-    return Split(thinned(earlier[earlier["at"] < stop]), earlier[earlier["at"] >= stop], rows[rows["at"] >= cut])
+    return Split(thinned(earlier[earlier["at"] < stop]), earlier[earlier["at"] >= stop])
 
 
 def group_sizes(rows: pd.DataFrame) -> NDArray[np.int64]:

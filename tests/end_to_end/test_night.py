@@ -18,8 +18,7 @@ from jobs.features import users, videos
 from jobs.feeds import build, publish
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
-from jobs.ranking.model import in_service
-from jobs.ranking.rankers.registry import RANKERS
+from jobs.ranking.serving import serving
 from jobs.settings import Settings
 from serving.feed_store.writer import FeedStore
 
@@ -74,10 +73,14 @@ def test_a_night_ends_in_redis(platform: Lake) -> None:
     assert 0 < ranker.popularity_ndcg_at_10 < 1
     # Forty viewers are too few to judge by, and everybody has a feed in the sources' own order.
     assert (ranker.verdict, ranker.evaluated_viewers <= VIEWERS) == ("unjudged", True)
-    assert in_service(platform, NIGHT.day + timedelta(days=1), RANKERS[0]) is None
+    assert serving(platform, NIGHT.day + timedelta(days=1)) is None
+    verdicts = platform.read("gold.verdicts").collect()
+    assert [r.system for r in verdicts if r.is_serving] == ["item_item_order"]
+    assert not any(r.is_judged for r in verdicts)
 
     publish.run(platform, NIGHT)
     feeds = platform.read("gold.feeds").orderBy("user_id", "position").collect()
+    assert {r.model_version for r in feeds} == {"item_item_order"}
     assert {r.user_id for r in feeds} == {f"u{n:02}" for n in range(VIEWERS)}
     with redis_url(platform.settings) as url, FeedStore(url) as store, redis.Redis.from_url(url) as client:
         assert store.current_version() == feeds[0].feed_version

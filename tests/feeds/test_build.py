@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.engine.frames import frame_of
 from jobs.feeds.build import feeds, reasons, scored
 from jobs.ranking.model import InService
+from jobs.ranking.orders import FIRST
 from jobs.ranking.rankers.ranker import Model, Trained
 from jobs.ranking.spacing import spaced
 from jobs.ranking.training_set import Split
@@ -54,9 +55,9 @@ def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession
     }
 
 
-def test_without_a_ranker_the_order_is_that_of_item_item(spark: SparkSession) -> None:
+def test_before_anything_was_judged_the_order_is_that_of_item_item(spark: SparkSession) -> None:
     rows = ranked(spark, second={"item_item": 2}, first={"item_item": 1}, popular={"popular": 1})
-    result = {r.video_id: r.score for r in scored(rows, None).collect()}
+    result = {r.video_id: r.score for r in scored(rows, FIRST).collect()}
     assert result["first"] == 0.0 > result["second"] == -1.0 > result["popular"]
 
 

@@ -119,7 +119,7 @@ def followed(watches_of: Make) -> DataFrame:
 
 @pytest.fixture
 def examples() -> pd.DataFrame:
-    """100 viewers on 10 days with 6 videos each; `hint` tells the label, item_item tells nothing."""
+    """100 viewers on 10 days with 6 videos each; `hint` tells the label, sources nothing. The newest day judges."""
     chance = np.random.default_rng(7)
     rows = 10 * 100 * 6
     label = chance.integers(0, 5, rows)
@@ -132,7 +132,11 @@ def examples() -> pd.DataFrame:
             "shown_at": moment + pd.Timedelta(hours=1),
             "position": pd.Series([None] * rows, dtype="Int32"),
             "label": label,
+            "is_judging": moment == moment.max(),
             "item_item_rank": chance.permutation(rows) % 100 + 1,
+            "popular_rank": chance.permutation(rows) % 60 + 1,
+            "fresh_rank": np.full(rows, np.nan),
+            "popularity_rank": chance.permutation(rows) % 60 + 1,
             "hint": label + chance.normal(0, 0.3, rows),
             "video__viewers_total": chance.integers(0, 50, rows),
         }

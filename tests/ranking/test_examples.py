@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -65,13 +66,16 @@ def test_viewers_without_impressions_are_labelled_by_what_they_watched_next(
     # The others also watched what the late one will not: those are the negatives.
     past = [(f"past{u}", v, hour(n)) for u in range(3) for n, v in enumerate([*videos, *others])]
     since = [("late", v, hour(100 + n), {"share_watched": 0.7}) for n, v in enumerate(videos)]
+    newest = [(f"judge{u}", v, hour(200 + n / 9)) for u in range(5) for n, v in enumerate(videos)]
     catalogue = videos_of(*[(v,) for v in [*videos, *others]])
-    rows = rows_of(examples(watches_of(*past, *since), catalogue, events_of(), None))
+    rows = rows_of(examples(watches_of(*past, *since, *newest), catalogue, events_of(), None))
+    assert {r.user_id for r in rows if r.is_judging} == {f"judge{u}" for u in range(5)}
     late = [r for r in rows if r.user_id == "late"]
     assert {r.shown_at for r in late} == {hour(100 + n).replace(tzinfo=None) for n in (8, 12, 16)}
     # The first candidate is what the others watched next, and it is what this one watched next.
     best = [r.label for r in late if r.item_item_rank == 1]
     assert best == [2, 2, 2]
+    assert not any(r.is_judging for r in late)
     assert all(r.position is None and r["at"] == r.shown_at for r in late)
 
 
@@ -96,13 +100,14 @@ def test_what_was_shown_is_known_as_the_night_knew_it_whose_feed_was_shown(
         *[("ann", video, hour(82), slot, night) for slot, video in enumerate(["cats", "dogs", "bees"])],
         # This feed's night ends after they saw it: its candidates may know what they did.
         *[("ben", video, hour(82), slot, later) for slot, video in enumerate(["cats", "dogs"])],
+        ("judge", "cats", hour(200), 0),
     )
     kept = [("ann", "cats", "popular", 40.0, 1), ("ann", "dogs", "popular", 10.0, 2)]
     nights = candidates_of(
         *[(date(2024, 3, 1), *row) for row in kept], (date(2024, 3, 4), "ben", "cats", "fresh", 9.0, 1)
     )
     watches = watches_of(("ann", "cats", hour(83)), ("ben", "dogs", hour(83)), ("cid", "dogs", hour(50)))
-    rows = rows_of(examples(watches, videos, shown, nights))
+    rows = [r for r in rows_of(examples(watches, videos, shown, nights)) if not r.is_judging]
     told = {(r.user_id, r.video_id): (r["at"], r.popular_score, r.popular_share, r.fresh_rank, r.label) for r in rows}
     # Nobody proposed bees to ann; what somebody did on the next day is not in the candidates of that night.
     end, day = hour(24).replace(tzinfo=None), hour(72).replace(tzinfo=None)
@@ -114,23 +119,46 @@ def test_what_was_shown_is_known_as_the_night_knew_it_whose_feed_was_shown(
     }
 
 
+def test_a_moment_that_judges_has_every_candidate_and_whatever_was_watched_from_then_on(
+    watches_of: Make, videos_of: Make, events_of: Make, candidates_of: Make
+) -> None:
+    videos = videos_of(("cats",), ("dogs",), ("bees",), ("seen",), ("later", {"published_at": hour(30)}))
+    kept = [("ann", "cats", "popular", 40.0, 1), ("ann", "dogs", "popular", 10.0, 2)]
+    nights = candidates_of(*[(date(2024, 3, 1), *row) for row in kept])
+    shown = events_of(("ann", "cats", hour(26), 0, "20240301.item_item_order"))
+    watches = watches_of(
+        ("ann", "seen", hour(2)),
+        ("ann", "seen", hour(27)),
+        ("ann", "dogs", hour(28), {"is_liked": True}),
+        ("ann", "bees", hour(29), {"share_watched": 0.5}),
+        ("ann", "later", hour(31)),
+        ("ann", "cats", hour(32), {"share_watched": 0.1}),
+    )
+    rows = rows_of(examples(watches, videos, shown, nights))
+    assert {r.video_id: (r.popular_rank, r.label) for r in rows} == {"cats": (1, 0), "dogs": (2, 3), "bees": (None, 1)}
+    end = hour(24).replace(tzinfo=None)
+    assert {(r["at"], r.shown_at, r.position, r.is_judging) for r in rows} == {(end, end, None, True)}
+
+
 def test_nobody_with_a_past_means_no_examples(watches_of: Make, videos_of: Make, events_of: Make) -> None:
     assert examples(watches_of(("ann", "a", hour(1))), videos_of(("a",)), events_of(), None) is None
 
 
+@pytest.mark.parametrize("judges", [True, False])
 def test_changing_the_future_changes_no_feature_of_a_past_example(
-    watches_of: Make, videos_of: Make, events_of: Make
+    watches_of: Make, videos_of: Make, events_of: Make, judges: bool
 ) -> None:
     videos = videos_of(*[(f"v{n}",) for n in range(9)])
     past = [(u, f"v{n}", hour(n)) for u in ("ann", "ben", "cid") for n in range(6)]
-    shown = events_of(*[("ann", f"v{n}", hour(24 + n), n) for n in range(6, 9)])
+    newest = [] if judges else [("judge", "v0", hour(200), 0)]
+    shown = events_of(*[("ann", f"v{n}", hour(24 + n), n) for n in range(6, 9)], *newest)
     liked = ("ann", "v6", hour(31), {"is_liked": True})
     # What happens from the day of the impressions on: others watch everything, ann watches v7 at once.
     future = [("ann", "v7", hour(32)), *[(u, f"v{n}", hour(25 + n)) for u in ("ben", "cid", "dan") for n in range(9)]]
-    before = rows_of(examples(watches_of(*past, liked), videos, shown, None))
+    before = [r for r in rows_of(examples(watches_of(*past, liked), videos, shown, None)) if r.user_id == "ann"]
     after = rows_of(examples(watches_of(*past, liked, *future), videos, shown, None))
     known = {r.video_id: r for r in after if r.user_id == "ann"}
-    assert [r.video_id for r in before] == ["v6", "v7", "v8"]
+    assert [(r.video_id, r.is_judging) for r in before] == [(video, judges) for video in ("v6", "v7", "v8")]
     for row in before:
         later = known[row.video_id].asDict()
         if row.video_id == "v7":

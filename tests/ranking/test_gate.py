@@ -1,47 +1,97 @@
-"""The measure and the gate."""
+"""The gate: what serves is beaten or stays, and a model comes in by beating the best plain order."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from jobs.ranking.gate import Measured, verdict
-from jobs.ranking.metrics import ndcg
+from jobs.ranking.gate import ENOUGH_VIEWERS, Decision, decide
+from jobs.ranking.judge import Compared, Reach
 
-
-def test_the_first_ranker_has_only_popularity_to_beat() -> None:
-    decision, why = verdict(Measured(model=0.3, popularity=0.2, in_service=None, viewers=100))
-    assert decision == "promoted"
-    assert why == "nDCG@10 0.3000 beats popularity with 0.2000; no model was in service"
+VIEWERS = 200
+# Differences of a viewer from the others, alike for all systems.
+EASE = np.random.default_rng(1).uniform(0.1, 0.3, VIEWERS)
+ORDERS = ("item_item_order", "popularity_order", "fusion_order")
 
 
-@pytest.mark.parametrize(
-    ("popularity", "in_service", "named"),
-    [(0.4, 0.2, "popularity"), (0.2, 0.4, "the model in service"), (0.3, None, "popularity"), (0.2, 0.3, "the model")],
-)
-def test_a_ranker_that_does_not_beat_both_is_rejected_and_the_reason_names_the_winner(
-    popularity: float, in_service: float | None, named: str
-) -> None:
-    decision, why = verdict(Measured(model=0.3, popularity=popularity, in_service=in_service, viewers=100))
-    assert decision == "rejected"
-    assert named in why
+def compared(reach: dict[str, Reach] | None = None, viewers: int = VIEWERS, **means: float) -> Compared:
+    """Systems that are better than 0.2 by so much for every second viewer twice, and not at all for the others."""
+    named = dict.fromkeys(ORDERS, 0.0) | means
+    figures = np.stack([EASE + gain * 2 * (np.arange(VIEWERS) % 2) for gain in named.values()], axis=1)
+    everywhere = dict.fromkeys(named, Reach(0.5, 0.1)) | (reach or {})
+    return Compared(tuple(named), figures[:viewers], everywhere, moments=viewers)
 
 
-def test_fewer_viewers_than_it_takes_to_judge_give_no_verdict_however_good_the_ranker_looks() -> None:
-    decision, why = verdict(Measured(model=0.9, popularity=0.1, in_service=0.2, viewers=32))
-    assert decision == "unjudged"
-    assert why == "32 viewers to judge by, fewer than 100: no verdict, the model in service stays"
+def decided(of: Compared, serving: str | None = None, new_watches: int | None = 1) -> Decision:
+    models = [name for name in of.systems if name not in (*ORDERS, serving)]
+    return decide(of, ORDERS, models, serving, new_watches, first="item_item_order")
 
 
-def test_ndcg_of_two_groups_by_hand() -> None:
-    labels, scores = np.array([0, 2, 1, 0]), np.array([3.0, 2.0, 1.0, 9.0])
-    first = (2 / np.log2(3) + 1 / np.log2(4)) / (2 + 1 / np.log2(3))
-    assert ndcg(labels, scores, np.array([3, 1])) == pytest.approx([first, 0.0])
+def test_where_nothing_was_judged_before_the_best_plain_order_serves() -> None:
+    found = decided(compared(popularity_order=0.05))
+    assert (found.serves, found.is_judged) == ("popularity_order", True)
+    assert "no model beats it" in found.why["popularity_order"]
+    assert found.why["item_item_order"].startswith("against popularity_order: -0.0500 [-0.0")
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
-def test_the_best_order_has_ndcg_one_and_no_order_more(labels: list[int]) -> None:
-    given_labels = np.array(labels)
-    sizes = np.array([len(labels)])
-    assert ndcg(given_labels, given_labels.astype(float), sizes) == pytest.approx([1.0 if max(labels) else 0.0])
-    assert ndcg(given_labels, -given_labels.astype(float), sizes)[0] <= 1.0 + 1e-12
+def test_a_model_that_beats_the_best_plain_order_clear_of_zero_serves() -> None:
+    found = decided(compared(popularity_order=0.02, tonight=0.05))
+    assert found.serves == "tonight"
+    assert "beats popularity_order: +0.0300 [+0.0" in found.why["tonight"]
+
+
+def test_a_model_that_is_better_by_chance_does_not_serve_and_the_record_says_so() -> None:
+    noisy = compared(tonight=0.0)
+    figures = noisy.figures.copy()
+    figures[:, -1] += np.where(np.arange(VIEWERS) % 2, 0.11, -0.1)
+    found = decided(Compared(noisy.systems, figures, noisy.reach, VIEWERS))
+    assert found.serves == "item_item_order"
+    assert found.why["tonight"].startswith("does not clearly beat item_item_order: +0.0050 [-")
+
+
+@pytest.mark.parametrize("serving", [*ORDERS, "champion"])
+def test_equal_systems_never_change_what_serves(serving: str) -> None:
+    found = decided(compared(champion=0.0, tonight=0.0), serving)
+    assert (found.serves, found.is_judged) == (serving, True)
+    assert "it serves on" in found.why[serving]
+
+
+def test_a_plain_order_that_is_beaten_by_another_gives_way() -> None:
+    assert decided(compared(fusion_order=0.03), serving="item_item_order").serves == "fusion_order"
+
+
+def test_a_model_in_service_stays_until_a_plain_order_is_above_it() -> None:
+    assert decided(compared(champion=0.001), serving="champion").serves == "champion"
+    fallen = decided(compared(champion=0.0, popularity_order=0.001), serving="champion")
+    assert fallen.serves == "popularity_order"
+    assert "champion has fallen below it" in fallen.why["popularity_order"]
+
+
+def test_a_new_model_must_beat_the_one_in_service_too() -> None:
+    assert decided(compared(champion=0.05, tonight=0.05), serving="champion").serves == "champion"
+    assert decided(compared(champion=0.05, tonight=0.06), serving="champion").serves == "tonight"
+
+
+@pytest.mark.parametrize(("narrow", "named"), [(Reach(0.2, 0.1), "different videos"), (Reach(0.5, 0.04), "new videos")])
+def test_a_better_model_that_narrows_what_is_shown_does_not_serve(narrow: Reach, named: str) -> None:
+    found = decided(compared({"tonight": narrow}, tonight=0.1))
+    assert found.serves == "item_item_order"
+    assert named in found.why["tonight"]
+
+
+def test_a_plain_order_may_be_narrow_since_no_feed_is_to_be_below_popularity() -> None:
+    found = decided(compared({"popularity_order": Reach(0.01, 0.0)}, popularity_order=0.1), serving="item_item_order")
+    assert found.serves == "popularity_order"
+
+
+def test_too_few_viewers_give_no_verdict_however_good_a_model_looks() -> None:
+    few = compared(viewers=ENOUGH_VIEWERS - 1, tonight=0.5)
+    assert (decided(few, "champion").serves, decided(few).serves) == ("champion", "item_item_order")
+    assert not decided(few).is_judged
+    assert decided(few).why["tonight"] == (
+        "99 viewers to judge by, fewer than 100: no verdict, item_item_order serves on"
+    )
+
+
+def test_a_night_without_a_new_watch_keeps_what_serves() -> None:
+    found = decided(compared(tonight=0.5), serving="popularity_order", new_watches=0)
+    assert (found.serves, found.is_judged) == ("popularity_order", False)
+    assert "no new watch" in found.why["tonight"]

@@ -60,7 +60,7 @@ class Ranker(Protocol):
         ...
 
     def train(self, parts: Split, features: tuple[str, ...]) -> Trained:
-        """Learn from `parts.training`, stop by `parts.stopping`, and leave what judges alone.
+        """Learn from `parts.training` and stop by `parts.stopping`. What judges is not there to be seen.
 
         The same examples give the same bytes, or a repeated night would have another model under the same version.
         """

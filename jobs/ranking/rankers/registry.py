@@ -1,7 +1,6 @@
-"""Which rankers there are, and in what order.
+"""Which rankers there are.
 
-Belongs here: the one list. What follows from it reads it when it is called: what is trained and judged every night
-(jobs/ranking/train.py), and what orders the feeds (jobs/feeds/build.py).
+Belongs here: the one list. What is trained and judged every night (jobs/ranking/train.py) reads it when it is called.
 """
 
 from __future__ import annotations
@@ -9,5 +8,5 @@ from __future__ import annotations
 from jobs.ranking.rankers.lightgbm import LightGBM
 from jobs.ranking.rankers.ranker import Ranker
 
-# The first orders the feeds. The others are trained and judged beside it.
+# All are trained and judged beside each other and beside the plain orders; one system of all these orders the feeds.
 RANKERS: tuple[Ranker, ...] = (LightGBM(),)

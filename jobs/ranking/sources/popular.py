@@ -29,7 +29,7 @@ def learn(snapshot: Snapshot) -> Propose:
     days, viewers = _busy_window(snapshot)
     watched = np.flatnonzero(snapshot.audience)
     order = watched[np.lexsort((watched, -snapshot.audience[watched], -viewers[watched]))]
-    return partial(propose_in_order, order, viewers.astype(np.float64), str(days))
+    return partial(propose_in_order, order, viewers.astype(np.float64), str(days), POPULAR.cap)
 
 
 def _busy_window(snapshot: Snapshot) -> tuple[int, NDArray[np.int64]]:
@@ -43,11 +43,11 @@ def _busy_window(snapshot: Snapshot) -> tuple[int, NDArray[np.int64]]:
 
 
 def propose_in_order(
-    order: NDArray[np.int64], scores: NDArray[np.float64], because: str, chunk: Chunk
+    order: NDArray[np.int64], scores: NDArray[np.float64], because: str, cap: int, chunk: Chunk
 ) -> Iterator[Found]:
     """The first allowed videos of one order for everybody."""
     for allowed in chunk.allowed:
-        top = order[allowed[order]][: POPULAR.cap]
+        top = order[allowed[order]][:cap]
         yield Found(top, scores[top], [because] * len(top))
 
 

@@ -1,8 +1,7 @@
-"""Several rankers side by side: one more is one class, and each is trained, judged and put in service by its name."""
+"""Several rankers side by side: one more is one class, all are trained and judged, and the best of them serves."""
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
@@ -19,12 +17,15 @@ from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.ranking import train
-from jobs.ranking.model import MODELS, ModelMissing, in_service, save
+from jobs.ranking.model import MODELS, InService, ModelMissing, in_service, save
+from jobs.ranking.orders import plain_orders
 from jobs.ranking.rankers import registry
 from jobs.ranking.rankers.lightgbm import PARAMETERS, PATIENCE, ROUNDS, LightGBM
 from jobs.ranking.rankers.ranker import Trained
-from jobs.ranking.train import Judged, Night, version_of
+from jobs.ranking.serving import VERDICTS, serving
+from jobs.ranking.train import Challenger, Night, version_of
 from jobs.ranking.training_set import EXAMPLES, Split, ordered
+from tests.ranking.conftest import Make
 
 DAY = date(2024, 3, 20)
 TOMORROW = DAY + timedelta(days=1)
@@ -58,7 +59,7 @@ class Column:
         return scores
 
 
-GOOD, BAD = Column("popular_rank"), Column("days_since_published")
+GOOD, BAD = Column("days_since_published"), Column("fresh_rank")
 
 
 class Killed(Column):
@@ -69,18 +70,19 @@ class Killed(Column):
 
 
 @pytest.fixture
-def two_nights(lake: Lake, examples: pd.DataFrame, watches_of: Callable[..., DataFrame]) -> Lake:
-    """Examples of two nights, and a watch more on the second: popular_rank tells the label, as does a feature that
-    LightGBM learns from; days_since_published tells its contrary."""
+def two_nights(lake: Lake, examples: pd.DataFrame, watches_of: Make, videos_of: Make) -> Lake:
+    """Examples of two nights, and a watch more on the second: days_since_published tells the label, as does less well a
+    feature that LightGBM learns from; fresh_rank tells nothing."""
     newest = examples[examples["at"] >= "2024-03-15"].drop(columns="position")
     label = newest["label"]
     known = newest.rename(columns={"hint": "fresh_score"}).assign(
-        popular_rank=5 - label, days_since_published=label.astype(float), video__viewers_total=0
+        days_since_published=5.0 - label, fresh_rank=newest["popular_rank"], video__viewers_total=0
     )
     contract = data_contracts.load(EXAMPLES)
     for later, night in enumerate((DAY, TOMORROW)):
         moved = known.assign(
             event_date=night,
+            is_judging=known["at"] == known["at"].max(),
             at=known["at"] + pd.Timedelta(days=later),
             shown_at=known["shown_at"] + pd.Timedelta(days=later),
         )
@@ -88,17 +90,30 @@ def two_nights(lake: Lake, examples: pd.DataFrame, watches_of: Callable[..., Dat
         rows = lake.spark.createDataFrame(moved).withColumns(absent)
         lake.merge(EXAMPLES, rows.select(*[F.col(c.name).cast(c.type) for c in contract.columns]))
         lake.merge("silver.watches", watches_of(("u0", "v0", datetime.combine(night, time(), UTC))))
+    lake.merge("silver.videos", videos_of(*[(f"v{n}",) for n in range(6)]))
     return lake
 
 
 @pytest.fixture
-def served(lake: Lake, examples: pd.DataFrame) -> Judged:
-    """A model of LightGBM that serves from DAY on."""
-    judged = train.train(LIGHTGBM, Night(DAY, ordered(examples), ("item_item_rank", "hint"), watches=9), served=None)
-    assert judged is not None and judged.row["verdict"] == "promoted"
-    save(lake.settings.models, judged.row["path"], judged.content)
-    lake.replace(MODELS, rows_of(lake.spark, MODELS, [judged.row]), Window.of_day(DAY))
-    return judged
+def served(lake: Lake, examples: pd.DataFrame) -> Challenger:
+    """A model of LightGBM that was promoted on DAY, before there were verdicts."""
+    judged = train.train(_night(examples), last=None)
+    assert judged is not None and judged.models[0]["verdict"] == "promoted"
+    (one,) = judged.challengers
+    save(lake.settings.models, one.path, one.trained.content)
+    lake.replace(MODELS, rows_of(lake.spark, MODELS, judged.models), Window.of_day(DAY))
+    return one
+
+
+def _night(examples: pd.DataFrame) -> Night:
+    creators = dict.fromkeys(examples["video_id"], "maker")
+    return Night(DAY, ordered(examples), ("item_item_rank", "hint"), 9, creators)
+
+
+def _serves(lake: Lake, day: date) -> str | None:
+    """What orders the feeds of the night after that day's verdict."""
+    last = serving(lake, day + timedelta(days=1))
+    return last.system.version if last else None
 
 
 def _rows(lake: Lake, night: date) -> dict[str, dict[str, Any]]:
@@ -114,29 +129,41 @@ def _train(lake: Lake, night: date) -> dict[str, dict[str, Any]]:
     return _rows(lake, night)
 
 
-def test_one_more_ranker_is_trained_judged_and_in_service_by_itself(
+def test_one_more_ranker_is_trained_and_judged_beside_the_others_and_the_best_serves(
     two_nights: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = _train(two_nights, DAY)
     assert {name: row["verdict"] for name, row in alone.items()} == {"lightgbm": "promoted"}
+    assert _serves(two_nights, DAY) == alone["lightgbm"]["model_version"]
 
     monkeypatch.setattr(registry, "RANKERS", (*registry.RANKERS, GOOD, BAD))
     first = _train(two_nights, DAY)
     verdicts = {name: row["verdict"] for name, row in first.items()}
-    assert verdicts == {"lightgbm": "promoted", GOOD.name: "promoted", BAD.name: "rejected"}
-    # The others change nothing of what LightGBM is and serves.
-    assert first["lightgbm"] == alone["lightgbm"]
-    mine, theirs = in_service(two_nights, TOMORROW, LIGHTGBM), in_service(two_nights, TOMORROW, GOOD)
-    assert mine is not None and mine.version == first["lightgbm"]["model_version"]
-    assert theirs is not None and theirs.version == first[GOOD.name]["model_version"]
-    assert theirs.load().score(pd.DataFrame({"popular_rank": [3, 1]})).tolist() == [-3.0, -1.0]
-    assert in_service(two_nights, TOMORROW, BAD) is None
+    assert verdicts == {"lightgbm": "rejected", GOOD.name: "promoted", BAD.name: "rejected"}
+    assert _serves(two_nights, DAY) == first[GOOD.name]["model_version"]
+    # The others change nothing of what LightGBM is.
+    same = ("model_version", "ndcg_at_10", "trees")
+    assert [first["lightgbm"][name] for name in same] == [alone["lightgbm"][name] for name in same]
 
     second = _train(two_nights, TOMORROW)
-    against = {name: row["in_service_version"] for name, row in second.items()}
-    assert against == {"lightgbm": mine.version, GOOD.name: theirs.version, BAD.name: None}
+    assert {row["in_service_version"] for row in second.values()} == {first[GOOD.name]["model_version"]}
     assert second[GOOD.name]["ndcg_at_10"] == second[GOOD.name]["in_service_ndcg_at_10"] == 1.0
     assert second[GOOD.name]["verdict"] == "rejected"
+    assert _serves(two_nights, TOMORROW) == first[GOOD.name]["model_version"]
+
+
+def test_the_record_of_a_night_says_of_every_system_what_it_is_and_which_serves(two_nights: Lake) -> None:
+    (row,) = _train(two_nights, DAY).values()
+    found = two_nights.read(VERDICTS).collect()
+    assert {(r.system, r.kind) for r in found} == {
+        *[(order.version, order.kind) for order in plain_orders()], (row["model_version"], "challenger")
+    }  # fmt: skip
+    (serves,) = [r for r in found if r.is_serving]
+    assert (serves.system, serves.difference, serves.viewers) == (row["model_version"], 0.0, 100)
+    assert serves.why == row["why"]
+    _train(two_nights, TOMORROW)
+    later = two_nights.read(VERDICTS, since=TOMORROW).where("is_serving").collect()
+    assert [(r.system, r.kind) for r in later] == [(row["model_version"], "champion")]
 
 
 def test_a_killed_night_that_is_repeated_has_one_row_for_each_name(
@@ -145,27 +172,27 @@ def test_a_killed_night_that_is_repeated_has_one_row_for_each_name(
     monkeypatch.setattr(registry, "RANKERS", (LIGHTGBM, GOOD, Killed("fresh_rank")))
     with pytest.raises(KeyboardInterrupt):
         _train(two_nights, DAY)
-    assert not two_nights.exists(MODELS)
+    assert not two_nights.exists(MODELS) and _serves(two_nights, DAY) is None
     monkeypatch.setattr(registry, "RANKERS", (LIGHTGBM, GOOD))
     once = _train(two_nights, DAY)
     assert set(once) == {"lightgbm", GOOD.name}
     assert _train(two_nights, DAY) == once
 
 
-def test_models_of_before_rankers_had_names_go_on_serving_as_lightgbm(lake: Lake, served: Judged) -> None:
+def test_models_of_before_there_were_names_and_verdicts_go_on_serving(lake: Lake, served: Challenger) -> None:
     older = lake.read(MODELS).drop("model_name").localCheckpoint()
     older.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(lake.tables.uri(MODELS))
     later = Lake(lake.spark, lake.settings)
-    found = in_service(later, TOMORROW, LIGHTGBM)
-    assert found is not None
-    assert (found.version, found.content) == (served.row["model_version"], served.content)
+    found = serving(later, TOMORROW)
+    assert found is not None and isinstance(found.system, InService)
+    assert (found.system.version, found.system.content) == (served.version, served.trained.content)
     assert in_service(later, TOMORROW, GOOD) is None
 
 
-def test_a_model_whose_file_is_gone_is_named_with_the_night_to_repeat(lake: Lake, served: Judged) -> None:
-    (lake.settings.models / served.row["path"]).unlink()
+def test_a_model_whose_file_is_gone_is_named_with_the_night_to_repeat(lake: Lake, served: Challenger) -> None:
+    (lake.settings.models / served.path).unlink()
     with pytest.raises(ModelMissing, match=r"reelmill run ranking\.train --date 2024-03-20"):
-        in_service(lake, TOMORROW, LIGHTGBM)
+        serving(lake, TOMORROW)
 
 
 def test_versions_are_apart_for_each_name_and_as_they_were_for_lightgbm(examples: pd.DataFrame) -> None:
@@ -178,7 +205,7 @@ def test_versions_are_apart_for_each_name_and_as_they_were_for_lightgbm(examples
         train = LIGHTGBM.train
         load = LIGHTGBM.load
 
-    night = Night(DAY, ordered(examples), ("item_item_rank", "hint"), watches=9)
+    night = _night(examples)
     unnamed = json.dumps([night.digest, PARAMETERS, ROUNDS, PATIENCE], sort_keys=True).encode()
     assert version_of(LIGHTGBM, night) == f"20240320-{hashlib.sha256(unnamed).hexdigest()[:12]}"
     assert len({version_of(ranker, night) for ranker in (LIGHTGBM, Named("one"), Named("two"))}) == 3

@@ -11,6 +11,7 @@ from jobs.feeds.build import reasons, scored
 from jobs.ranking.candidates import candidates
 from jobs.ranking.examples import examples
 from jobs.ranking.features import ranker_features, side_by_side
+from jobs.ranking.orders import FIRST
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
@@ -51,14 +52,16 @@ def test_it_proposes_and_its_rank_orders_equal_scores(
         ("d", 3.0, 1), ("c", 2.0, 2)
     ]  # fmt: skip
     own = tonight.where("source = 'backwards' AND user_id = 'ann'")
-    slots = spaced(scored(side_by_side(own.withColumn("at", F.lit(TONIGHT))), None), videos)
+    slots = spaced(scored(side_by_side(own.withColumn("at", F.lit(TONIGHT))), FIRST), videos)
     assert [r.video_id for r in slots.orderBy("position").collect()] == ["d", "c"]
 
 
 def test_it_gives_its_reason_where_no_source_before_it_does(
     backwards: Source, followed: DataFrame, videos: DataFrame
 ) -> None:
-    tonight = candidates(followed, videos, DAY, TONIGHT).where("user_id = 'new' AND source <> 'fresh'")
+    tonight = candidates(followed, videos, DAY, TONIGHT).where(
+        "user_id = 'new' AND source NOT IN ('fresh', 'popularity')"
+    )
     assert {r.video_id: r.reason for r in reasons(tonight, videos).collect()} == {
         "b": "because you watched The a",
         "c": "because you watched The a",
@@ -70,7 +73,7 @@ def test_the_ranker_learns_from_what_it_says(
     backwards: Source, followed: DataFrame, videos: DataFrame, watches_of: Make, events_of: Make
 ) -> None:
     names = ranker_features()
-    place = names.index("fresh_rank") + 1
+    place = names.index("popularity_rank") + 1
     assert names[place : place + 4] == (
         "backwards_score", "backwards_share", "backwards_rank", "days_since_published"
     )  # fmt: skip

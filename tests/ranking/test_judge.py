@@ -1,0 +1,129 @@
+"""Whole lists: what a system would have served, by what the viewer watched from then on."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from jobs.ranking.gate import decide
+from jobs.ranking.judge import judge
+from jobs.ranking.orders import Order, plain_orders
+from jobs.ranking.sources.item_item import ITEM_ITEM
+from jobs.ranking.sources.popularity import POPULARITY
+from jobs.ranking.training_set import ordered
+
+RANKS = ("item_item_rank", "popular_rank", "fresh_rank", "popularity_rank")
+SIMILAR, POPULAR = Order(ITEM_ITEM), Order(POPULARITY)
+
+
+@dataclass
+class By:
+    """A ranker that gives each video its score, and all others 0."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        return np.array([self.scores.get(video, 0.0) for video in frame["video_id"]])
+
+
+def moment(viewer: str, *videos: tuple[str, dict[str, int], int]) -> pd.DataFrame:
+    """One moment of a viewer: each video with its ranks in the sources and the label of what followed."""
+    rows = [
+        {"user_id": viewer, "video_id": video, "at": pd.Timestamp("2024-03-19"), "label": label, **ranks}
+        for video, ranks, label in videos
+    ]
+    frame = pd.DataFrame(rows).reindex(columns=["user_id", "video_id", "at", "label", *RANKS])
+    return frame.assign(shown_at=frame["at"], video__viewers_total=9.0)
+
+
+def creators(rows: pd.DataFrame) -> dict[str, str]:
+    return {video: f"maker of {video}" for video in rows["video_id"]}
+
+
+ANN = moment(
+    "ann",
+    ("similar", {"item_item_rank": 1}, 0),
+    ("liked", {"item_item_rank": 2}, 3),
+    ("hit", {"popularity_rank": 1}, 1),
+    ("missed", {}, 4),
+)
+
+
+def test_what_no_source_proposed_is_in_no_list_and_counts_in_the_best_one() -> None:
+    rows = ordered(ANN)
+    found = judge(rows, {"alone": SIMILAR, "perfect": By({"liked": 2, "hit": 1, "missed": 9})}, creators(rows))
+    best = 4 + 3 / np.log2(3) + 1 / np.log2(4)
+    filled = 3 / np.log2(3) + 1 / np.log2(4)  # what item_item leaves of the list, popularity fills
+    assert found.figures.tolist() == [[pytest.approx(filled / best), pytest.approx((3 + 1 / np.log2(3)) / best)]]
+
+
+def test_a_moment_without_a_hit_counts_and_one_after_which_nothing_was_watched_does_not() -> None:
+    ben = moment("ben", ("similar", {"item_item_rank": 1}, 0), ("missed", {}, 1))
+    cid = moment("cid", ("similar", {"item_item_rank": 1}, 0))
+    rows = ordered(pd.concat([ANN, ben, cid]))
+    found = judge(rows, {"alone": SIMILAR}, creators(rows))
+    assert (found.viewers, found.moments) == (2, 2)
+    assert found.of("alone").value == pytest.approx(
+        judge(ordered(ANN), {"alone": SIMILAR}, creators(rows)).of("alone").value / 2, abs=1e-5
+    )
+
+
+def test_several_moments_of_a_viewer_count_as_one_viewer() -> None:
+    later = ANN.assign(at=ANN["at"] + pd.Timedelta(hours=1), label=[1, 0, 0, 0])
+    rows = ordered(pd.concat([ANN, later]))
+    found = judge(rows, {"alone": SIMILAR}, creators(rows))
+    assert (found.viewers, found.moments) == (1, 2)
+    assert 0.5 < found.of("alone").value < 1
+
+
+def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_misses_what_popularity_finds() -> None:
+    # What is watched is what is popular. The ranker puts the one similar video that is liked above the others that are
+    # not, which no plain order does, and all of them above what is popular.
+    popular = [(f"hit{n}", {"popularity_rank": n + 1, "popular_rank": 10 - n}, 2 if n < 6 else 0) for n in range(10)]
+    similar = [(f"like{n:02}", {"item_item_rank": n + 1}, 1 if n == 11 else 0) for n in range(12)]
+    rows = ordered(pd.concat([moment(f"u{n:03}", *popular, *similar) for n in range(120)]))
+    ranker = By({f"like{n:02}": 50.0 + n for n in range(12)})
+    among = rows[rows["video_id"].str.startswith("like")]
+    alone = judge(among, {"tonight": ranker, "item_item_order": SIMILAR}, creators(rows))
+    assert alone.of("tonight").value == 1.0 > alone.of("item_item_order").value
+
+    orders = {order.version: order for order in plain_orders()}
+    found = decide(
+        judge(rows, {**orders, "tonight": ranker}, creators(rows)), list(orders), ["tonight"], None, None, ""
+    )
+    assert found.serves == POPULAR.version
+    assert found.why["tonight"].startswith("does not clearly beat popularity_order")
+
+
+def test_lists_are_spaced_as_feeds_are() -> None:
+    rows = ordered(moment("ann", *[(f"v{n}", {"item_item_rank": n + 1}, int(n == 2)) for n in range(3)]))
+    apart = judge(rows, {"alone": SIMILAR}, creators(rows)).of("alone").value
+    busy = judge(rows, {"alone": SIMILAR}, {"v0": "busy", "v1": "busy", "v2": "ann"}).of("alone").value
+    assert [apart, busy] == pytest.approx([1 / np.log2(4), 1 / np.log2(3)], abs=1e-5)
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    chance = np.random.default_rng(5)
+    rows = pd.concat(
+        moment(
+            f"u{n}",
+            *[
+                (f"v{v}", {"item_item_rank": v + 1, "popular_rank": 9 - v}, int(chance.integers(0, 3)))
+                for v in range(9)
+            ],
+        )
+        for n in range(30)
+    )
+    systems = {order.version: order for order in plain_orders()}
+    once = judge(ordered(rows), systems, creators(rows))
+    again = judge(ordered(rows.sample(frac=1, random_state=2)), systems, creators(rows))
+    assert np.array_equal(once.figures, again.figures) and once.reach == again.reach
+
+
+def test_reach_is_what_the_first_ten_slots_of_all_lists_show() -> None:
+    rows = ordered(moment("ann", *[(f"v{n:02}", {"item_item_rank": n + 1}, 1) for n in range(20)]))
+    rows.loc[rows["video_id"] < "v05", "video__viewers_total"] = 50.0
+    found = judge(rows, {"alone": SIMILAR}, creators(rows) | {"unseen": "x"})
+    assert list(found.reach["alone"]) == pytest.approx([10 / 21, 0.5], abs=1e-5)
