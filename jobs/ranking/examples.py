@@ -84,7 +84,16 @@ def examples(
     known = known.persist()
     # What was shown when others are judged already teaches nobody, however old its feed.
     shown, replays = shown.where(F.col("shown_at") < begin), replays.where(F.col("at") < begin)
-    seen = labelled(shown, watches).join(known, on=["user_id", "at", "video_id"], how="inner")
+    learned = _learned(known, labelled(shown, watches), replays, watched)
+    # What came later can be in no list of the moment.
+    positives = with_age(watched_after(watches, judged), videos).where(F.col(AGE) >= 0).drop(AGE)
+    every = learned.unionByName(_judging(known, judged, positives), allowMissingColumns=False)
+    return with_age(every, videos).select(*KEY, "at", "position", "label", "is_judging", *source_features())
+
+
+def _learned(known: DataFrame, shown: DataFrame, replays: DataFrame, watched: DataFrame) -> DataFrame:
+    """What teaches: the candidates that were `shown`, labelled, and all candidates of the `replays`."""
+    seen = shown.join(known, on=["user_id", "at", "video_id"], how="inner")
     offered = (
         known.join(replays, on=["user_id", "at"], how="left_semi")
         .join(watched_next(watched, replays), on=["user_id", "at", "video_id"], how="left")
@@ -92,14 +101,10 @@ def examples(
         .withColumn("shown_at", F.col("at"))
         .withColumn("position", F.lit(None).cast("int"))
     )
-    learned = seen.unionByName(offered, allowMissingColumns=False).withColumn("is_judging", F.lit(False))
+    every = seen.unionByName(offered, allowMissingColumns=False).withColumn("is_judging", F.lit(False))
     # A viewer who liked nothing, or everything alike, at a moment says nothing about order.
-    telling = learned.groupBy("user_id", "at").agg(F.count_distinct("label").alias("labels")).where("labels > 1")
-    learned = learned.join(telling, on=["user_id", "at"], how="left_semi")
-    # What came later can be in no list of the moment.
-    positives = with_age(watched_after(watches, judged), videos).where(F.col(AGE) >= 0).drop(AGE)
-    every = learned.unionByName(_judging(known, judged, positives), allowMissingColumns=False)
-    return with_age(every, videos).select(*KEY, "at", "position", "label", "is_judging", *source_features())
+    telling = every.groupBy("user_id", "at").agg(F.count_distinct("label").alias("labels")).where("labels > 1")
+    return every.join(telling, on=["user_id", "at"], how="left_semi")
 
 
 def _judging(known: DataFrame, judged: DataFrame, positives: DataFrame) -> DataFrame:

@@ -59,13 +59,13 @@ def decide(
     unjudged = _no_verdict(compared.viewers, new_watches, serving or first)
     if unjudged:
         return Decision(serving or first, False, dict.fromkeys(compared.systems, unjudged))
-    best = max(orders, key=lambda order: (compared.of(order).low, compared.of(order).value))
+    best = max(orders, key=lambda order: (compared.mean(order).low, compared.mean(order).value))
     fit = {name: _unfit(compared, name, best, serving) for name in challengers}
-    stays = serving is not None and (serving in orders or compared.less(serving, best).value >= 0)
+    stays = serving is not None and (serving in orders or compared.difference(serving, best).value >= 0)
     base = serving if serving is not None and stays else best
     rivals = [name for name in (*orders, *challengers) if not fit.get(name) and _is_better(compared, name, base)]
     # All rivals beat it: the best of them is the best by the lower end of its own interval.
-    serves = max(rivals, key=lambda name: compared.of(name).low, default=base)
+    serves = max(rivals, key=lambda name: compared.mean(name).low, default=base)
     why = {name: fit.get(name) or _behind(compared, name, serves) for name in compared.systems if name != serves}
     return Decision(serves, True, {**why, serves: _praise(compared, serves, base, serving, best)})
 
@@ -79,13 +79,13 @@ def _no_verdict(viewers: int, new_watches: int | None, kept: str) -> str | None:
 
 
 def _is_better(compared: Compared, one: str, other: str) -> bool:
-    return one != other and compared.less(one, other).low > 0
+    return one != other and compared.difference(one, other).low > 0
 
 
 def _unfit(compared: Compared, model: str, best: str, serving: str | None) -> str | None:
     """Why a model of tonight may not serve at all; None if it may."""
     if not _is_better(compared, model, best):
-        return f"does not clearly beat {best}: {_signed(compared.less(model, best))}"
+        return f"does not clearly beat {best}: {_signed(compared.difference(model, best))}"
     mine, theirs = compared.reach[model], compared.reach[serving or best]
     for what, own, other in (
         ("different videos", mine.coverage, theirs.coverage),
@@ -97,20 +97,20 @@ def _unfit(compared: Compared, model: str, best: str, serving: str | None) -> st
 
 
 def _behind(compared: Compared, name: str, serves: str) -> str:
-    return f"against {serves}: {_signed(compared.less(name, serves))}"
+    return f"against {serves}: {_signed(compared.difference(name, serves))}"
 
 
 def _praise(compared: Compared, serves: str, base: str, serving: str | None, best: str) -> str:
     """Why it serves."""
-    figure = compared.of(serves)
+    figure = compared.mean(serves)
     mine = f"nDCG@10 {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
     if serves == serving:
         return f"{mine}: it serves on, nothing beats it with the interval of the difference clear of zero"
     if serves != base:
-        return f"{mine} beats {base}: {_signed(compared.less(serves, base))}"
+        return f"{mine} beats {base}: {_signed(compared.difference(serves, base))}"
     if serving is None:
         return f"{mine}: the best order by the lower end, and no model beats it with the interval clear of zero"
-    return f"{mine}: {serving} has fallen below it, {_signed(compared.less(serving, best))}"
+    return f"{mine}: {serving} has fallen below it, {_signed(compared.difference(serving, best))}"
 
 
 def _signed(difference: Interval) -> str:

@@ -53,11 +53,11 @@ class Compared:
     def viewers(self) -> int:
         return len(self.figures)
 
-    def of(self, system: str) -> Interval:
+    def mean(self, system: str) -> Interval:
         """The mean over viewers."""
         return self._mean(self.figures[:, [self.systems.index(system)]])
 
-    def less(self, one: str, other: str) -> Interval:
+    def difference(self, one: str, other: str) -> Interval:
         """The mean of one system less that of another, on the same draws of viewers."""
         here, there = self.systems.index(one), self.systems.index(other)
         return self._mean(self.figures[:, [here]] - self.figures[:, [there]])

@@ -141,10 +141,10 @@ def _model(
         "event_date": night.day,
         "verdict": verdict if decision.is_judged else UNJUDGED,
         "why": decision.why[one.version],
-        "ndcg_at_10": compared.of(one.version).value,
-        "popularity_ndcg_at_10": compared.of(Order(POPULARITY).version).value,
-        "item_item_ndcg_at_10": compared.of(Order(PRIOR).version).value,
-        "in_service_ndcg_at_10": compared.of(champion.version).value if champion else None,
+        "ndcg_at_10": compared.mean(one.version).value,
+        "popularity_ndcg_at_10": compared.mean(Order(POPULARITY).version).value,
+        "item_item_ndcg_at_10": compared.mean(Order(PRIOR).version).value,
+        "in_service_ndcg_at_10": compared.mean(champion.version).value if champion else None,
         "in_service_version": champion.version if champion else None,
         "evaluated_from": begin,
         "evaluated_groups": compared.moments,
@@ -164,7 +164,7 @@ def _verdicts(
 ) -> Iterator[dict[str, Any]]:
     """The rows of gold.verdicts: one for each system."""
     for name in compared.systems:
-        figure, difference = compared.of(name), compared.less(name, decision.serves)
+        figure, difference = compared.mean(name), compared.difference(name, decision.serves)
         yield {
             "event_date": night.day,
             "system": name,

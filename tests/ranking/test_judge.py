@@ -65,8 +65,8 @@ def test_a_moment_without_a_hit_counts_and_one_after_which_nothing_was_watched_d
     rows = ordered(pd.concat([ANN, ben, cid]))
     found = judge(rows, {"alone": SIMILAR}, creators(rows))
     assert (found.viewers, found.moments) == (2, 2)
-    assert found.of("alone").value == pytest.approx(
-        judge(ordered(ANN), {"alone": SIMILAR}, creators(rows)).of("alone").value / 2, abs=1e-5
+    assert found.mean("alone").value == pytest.approx(
+        judge(ordered(ANN), {"alone": SIMILAR}, creators(rows)).mean("alone").value / 2, abs=1e-5
     )
 
 
@@ -75,7 +75,7 @@ def test_several_moments_of_a_viewer_count_as_one_viewer() -> None:
     rows = ordered(pd.concat([ANN, later]))
     found = judge(rows, {"alone": SIMILAR}, creators(rows))
     assert (found.viewers, found.moments) == (1, 2)
-    assert 0.5 < found.of("alone").value < 1
+    assert 0.5 < found.mean("alone").value < 1
 
 
 def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_misses_what_popularity_finds() -> None:
@@ -87,7 +87,7 @@ def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_mis
     ranker = By({f"like{n:02}": 50.0 + n for n in range(12)})
     among = rows[rows["video_id"].str.startswith("like")]
     alone = judge(among, {"tonight": ranker, "item_item_order": SIMILAR}, creators(rows))
-    assert alone.of("tonight").value == 1.0 > alone.of("item_item_order").value
+    assert alone.mean("tonight").value == 1.0 > alone.mean("item_item_order").value
 
     orders = {order.version: order for order in plain_orders()}
     found = decide(
@@ -99,8 +99,8 @@ def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_mis
 
 def test_lists_are_spaced_as_feeds_are() -> None:
     rows = ordered(moment("ann", *[(f"v{n}", {"item_item_rank": n + 1}, int(n == 2)) for n in range(3)]))
-    apart = judge(rows, {"alone": SIMILAR}, creators(rows)).of("alone").value
-    busy = judge(rows, {"alone": SIMILAR}, {"v0": "busy", "v1": "busy", "v2": "ann"}).of("alone").value
+    apart = judge(rows, {"alone": SIMILAR}, creators(rows)).mean("alone").value
+    busy = judge(rows, {"alone": SIMILAR}, {"v0": "busy", "v1": "busy", "v2": "ann"}).mean("alone").value
     assert [apart, busy] == pytest.approx([1 / np.log2(4), 1 / np.log2(3)], abs=1e-5)
 
 
