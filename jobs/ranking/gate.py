@@ -3,18 +3,21 @@
 Belongs here: the rule, how many viewers it takes, the guards and the sentences. The figures: judge.py. What follows:
 serving.py.
 
-- What serves stays unless something beats it, with the interval of the paired difference clear of zero.
-- A model comes in only if it beats the best plain order like that too; "best" is by the lower end of its interval. It
-  leaves as soon as its mean is below the best plain order's: then that order serves.
+"Clearly" is with the interval of the paired difference clear of zero.
+
+- The best plain order is, of those that clearly beat popularity, the one with the highest lower end of its interval;
+  popularity where none does. No feed is to be below popularity, so whatever replaces it has the burden of proof.
+- A model comes in only if it clearly beats the best plain order, and what serves.
+- What serves stays until something clearly beats it, or its mean falls below popularity's; a model also leaves when its
+  mean falls below the best plain order's. Then that order serves.
 - So equal systems never change places, and a model that has come in has to be worth it on every later night.
-- Where nothing was judged before, the best plain order serves, or the model that beats it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from jobs.ranking.intervals import Interval
@@ -34,6 +37,13 @@ ENOUGH_VIEWERS = 100
 GUARD = 0.5
 
 
+class Defaults(NamedTuple):
+    """The order that serves before the first verdict, and the one below which nothing is to serve: popularity."""
+
+    first: str
+    least: str
+
+
 @dataclass(frozen=True)
 class Decision:
     """What serves from tonight, whether that is a verdict, and for each system why it serves or does not."""
@@ -49,25 +59,29 @@ def decide(
     challengers: Sequence[str],
     serving: str | None,
     new_watches: int | None,
-    first: str,
+    defaults: Defaults,
 ) -> Decision:
     """Decide among plain `orders` (in the order that breaks ties), tonight's models, and what is `serving`.
 
-    `serving` is None where nothing was ever judged; then `first` serves until something is. `new_watches`: how many
-    there are now beyond those of the last verdict; None before the first.
+    `serving` is None where nothing was ever judged. `new_watches`: how many there are now beyond those of the last
+    verdict; None before the first.
     """
-    unjudged = _no_verdict(compared.viewers, new_watches, serving or first)
+    unjudged = _no_verdict(compared.viewers, new_watches, serving or defaults.first)
     if unjudged:
-        return Decision(serving or first, False, dict.fromkeys(compared.systems, unjudged))
-    best = max(orders, key=lambda order: (compared.mean(order).low, compared.mean(order).value))
+        return Decision(serving or defaults.first, False, dict.fromkeys(compared.systems, unjudged))
+    best = _best_of(compared, [name for name in orders if _is_better(compared, name, defaults.least)], defaults.least)
     fit = {name: _unfit(compared, name, best, serving) for name in challengers}
-    stays = serving is not None and (serving in orders or compared.difference(serving, best).value >= 0)
-    base = serving if serving is not None and stays else best
+    least = defaults.least if serving in orders else best
+    base = serving if serving is not None and compared.difference(serving, least).value >= 0 else best
     rivals = [name for name in (*orders, *challengers) if not fit.get(name) and _is_better(compared, name, base)]
     # All rivals beat it: the best of them is the best by the lower end of its own interval.
-    serves = max(rivals, key=lambda name: compared.mean(name).low, default=base)
+    serves = _best_of(compared, rivals, base)
     why = {name: fit.get(name) or _behind(compared, name, serves) for name in compared.systems if name != serves}
-    return Decision(serves, True, {**why, serves: _praise(compared, serves, base, serving, best)})
+    return Decision(serves, True, {**why, serves: _praise(compared, serves, base, serving)})
+
+
+def _best_of(compared: Compared, names: Sequence[str], otherwise: str) -> str:
+    return max(names, key=lambda name: (compared.mean(name).low, compared.mean(name).value), default=otherwise)
 
 
 def _no_verdict(viewers: int, new_watches: int | None, kept: str) -> str | None:
@@ -100,17 +114,17 @@ def _behind(compared: Compared, name: str, serves: str) -> str:
     return f"against {serves}: {_signed(compared.difference(name, serves))}"
 
 
-def _praise(compared: Compared, serves: str, base: str, serving: str | None, best: str) -> str:
+def _praise(compared: Compared, serves: str, base: str, serving: str | None) -> str:
     """Why it serves."""
     figure = compared.mean(serves)
     mine = f"nDCG@10 {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
-    if serves == serving:
-        return f"{mine}: it serves on, nothing beats it with the interval of the difference clear of zero"
     if serves != base:
         return f"{mine} beats {base}: {_signed(compared.difference(serves, base))}"
+    if serves == serving:
+        return f"{mine}: it serves on, nothing beats it with the interval of the difference clear of zero"
     if serving is None:
-        return f"{mine}: the best order by the lower end, and no model beats it with the interval clear of zero"
-    return f"{mine}: {serving} has fallen below it, {_signed(compared.difference(serving, best))}"
+        return f"{mine}: the best plain order, and no model beats it with the interval of the difference clear of zero"
+    return f"{mine}: {serving} has fallen below it, {_signed(compared.difference(serving, serves))}"
 
 
 def _signed(difference: Interval) -> str:

@@ -25,7 +25,7 @@ from jobs.engine.window import Window
 from jobs.media.status import Status
 from jobs.ranking import model
 from jobs.ranking.features import PRIOR, ranker_features
-from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED, Decision, decide
+from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED, Decision, Defaults, decide
 from jobs.ranking.judge import Compared, judge
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order, plain_orders
@@ -114,7 +114,7 @@ def train(night: Night, last: Serving | None) -> Judged | None:
         [one.version for one in challengers],
         last.system.version if last else None,
         night.watches - last.watches if last and last.watches is not None else None,
-        FIRST.version,
+        Defaults(FIRST.version, Order(POPULARITY).version),
     )
     begin = _utc(judges["at"].min().floor("D"))
     models = [_model(night, parts, one, compared, decision, champion, begin) for one in challengers if parts]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.ranking.gate import ENOUGH_VIEWERS, Decision, decide
+from jobs.ranking.gate import ENOUGH_VIEWERS, Decision, Defaults, decide
 from jobs.ranking.judge import Compared, Reach
 
 VIEWERS = 200
@@ -22,10 +22,22 @@ def compared(reach: dict[str, Reach] | None = None, viewers: int = VIEWERS, **me
 
 def decided(of: Compared, serving: str | None = None, new_watches: int | None = 1) -> Decision:
     models = [name for name in of.systems if name not in (*ORDERS, serving)]
-    return decide(of, ORDERS, models, serving, new_watches, first="item_item_order")
+    return decide(of, ORDERS, models, serving, new_watches, Defaults("item_item_order", "popularity_order"))
 
 
-def test_where_nothing_was_judged_before_the_best_plain_order_serves() -> None:
+def noisy(**means: float) -> Compared:
+    """Systems whose gains say nothing: for one viewer much better, for the next as much worse."""
+    found = compared(**means)
+    swings = np.where(np.arange(VIEWERS) % 2, 0.1, -0.1)[:, None] * np.array([name in means for name in found.systems])
+    return Compared(found.systems, found.figures + swings, found.reach, VIEWERS)
+
+
+def test_where_nothing_was_judged_before_an_order_that_clearly_beats_popularity_serves() -> None:
+    assert decided(compared(item_item_order=0.02, fusion_order=0.03)).serves == "fusion_order"
+
+
+def test_popularity_serves_where_no_order_clearly_beats_it() -> None:
+    assert decided(noisy(item_item_order=0.005)).serves == "popularity_order"
     found = decided(compared(popularity_order=0.05))
     assert (found.serves, found.is_judged) == ("popularity_order", True)
     assert "no model beats it" in found.why["popularity_order"]
@@ -39,12 +51,9 @@ def test_a_model_that_beats_the_best_plain_order_clear_of_zero_serves() -> None:
 
 
 def test_a_model_that_is_better_by_chance_does_not_serve_and_the_record_says_so() -> None:
-    noisy = compared(tonight=0.0)
-    figures = noisy.figures.copy()
-    figures[:, -1] += np.where(np.arange(VIEWERS) % 2, 0.11, -0.1)
-    found = decided(Compared(noisy.systems, figures, noisy.reach, VIEWERS))
-    assert found.serves == "item_item_order"
-    assert found.why["tonight"].startswith("does not clearly beat item_item_order: +0.0050 [-")
+    found = decided(noisy(tonight=0.005))
+    assert found.serves == "popularity_order"
+    assert found.why["tonight"].startswith("does not clearly beat popularity_order: +0.0050 [-")
 
 
 @pytest.mark.parametrize("serving", [*ORDERS, "champion"])
@@ -58,11 +67,17 @@ def test_a_plain_order_that_is_beaten_by_another_gives_way() -> None:
     assert decided(compared(fusion_order=0.03), serving="item_item_order").serves == "fusion_order"
 
 
+@pytest.mark.parametrize("serving", ["item_item_order", "champion"])
+def test_whatever_falls_below_popularity_gives_way_to_it(serving: str) -> None:
+    found = decided(noisy(item_item_order=-0.001, champion=-0.001), serving=serving)
+    assert found.serves == "popularity_order"
+    assert f"{serving} has fallen below it" in found.why["popularity_order"]
+
+
 def test_a_model_in_service_stays_until_a_plain_order_is_above_it() -> None:
     assert decided(compared(champion=0.001), serving="champion").serves == "champion"
-    fallen = decided(compared(champion=0.0, popularity_order=0.001), serving="champion")
-    assert fallen.serves == "popularity_order"
-    assert "champion has fallen below it" in fallen.why["popularity_order"]
+    fallen = decided(compared(champion=0.02, fusion_order=0.021), serving="champion")
+    assert fallen.serves == "fusion_order"
 
 
 def test_a_new_model_must_beat_the_one_in_service_too() -> None:
@@ -73,7 +88,7 @@ def test_a_new_model_must_beat_the_one_in_service_too() -> None:
 @pytest.mark.parametrize(("narrow", "named"), [(Reach(0.2, 0.1), "different videos"), (Reach(0.5, 0.04), "new videos")])
 def test_a_better_model_that_narrows_what_is_shown_does_not_serve(narrow: Reach, named: str) -> None:
     found = decided(compared({"tonight": narrow}, tonight=0.1))
-    assert found.serves == "item_item_order"
+    assert found.serves == "popularity_order"
     assert named in found.why["tonight"]
 
 

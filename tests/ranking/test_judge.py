@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from jobs.ranking.gate import decide
+from jobs.ranking.gate import Defaults, decide
 from jobs.ranking.judge import judge
 from jobs.ranking.orders import Order, plain_orders
 from jobs.ranking.sources.item_item import ITEM_ITEM
@@ -90,8 +90,9 @@ def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_mis
     assert alone.mean("tonight").value == 1.0 > alone.mean("item_item_order").value
 
     orders = {order.version: order for order in plain_orders()}
+    defaults = Defaults(SIMILAR.version, POPULAR.version)
     found = decide(
-        judge(rows, {**orders, "tonight": ranker}, creators(rows)), list(orders), ["tonight"], None, None, ""
+        judge(rows, {**orders, "tonight": ranker}, creators(rows)), list(orders), ["tonight"], None, None, defaults
     )
     assert found.serves == POPULAR.version
     assert found.why["tonight"].startswith("does not clearly beat popularity_order")
