@@ -56,8 +56,8 @@ def positions(
     """
     silent_last = [np.where(np.isnan(ranks), np.inf, ranks) for ranks in tied]
     place = _count(np.lexsort((*reversed(silent_last), -scores, list_of)), list_of)
-    _, of_creator = np.unique(np.stack([list_of, creators]), axis=1, return_inverse=True)
-    further = _count(np.lexsort((place, of_creator.ravel())), of_creator.ravel())
+    of_creator = list_of * (creators.max(initial=0) + 1) + creators
+    further = _count(np.lexsort((place, of_creator)), of_creator)
     slot = place + DEMOTION * np.minimum(further, DEMOTED)
     return _count(np.lexsort((place, slot, list_of)), list_of)
 

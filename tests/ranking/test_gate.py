@@ -27,7 +27,7 @@ def decided(of: Compared, serving: str | None = None, new_watches: int | None = 
 
 def noisy(**means: float) -> Compared:
     """Systems whose gains say nothing: for one viewer much better, for the next as much worse."""
-    found = compared(**means)
+    found = compared(None, VIEWERS, **means)
     swings = np.where(np.arange(VIEWERS) % 2, 0.1, -0.1)[:, None] * np.array([name in means for name in found.systems])
     return Compared(found.systems, found.figures + swings, found.reach, VIEWERS)
 
