@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from jobs.command.groups import evaluate, feeds, imports, machine, runs, tables, upload
+from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, tables, upload
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
 
@@ -25,6 +25,8 @@ COMMANDS = (
     runs.pipeline,
     runs.jobs,
     feeds.feeds,
+    models.models,
+    models.explain,
     evaluate.evaluate,
     tables.tables,
     tables.query,

@@ -85,7 +85,7 @@ def runs(done: Sequence[JobRun]) -> None:
     """The table of what ran."""
     rows = [(r.job, f"{r.rows:,}", f"{r.quarantined:,}", f"{r.seconds:.1f}", _size(r.bytes)) for r in done]
     total = ("", f"{sum(r.rows for r in done):,}", "", f"{sum(r.seconds for r in done):.1f}", "")
-    _table(("job", "rows", "set aside", "seconds", "written"), [*rows, total], right=(1, 2, 3, 4))
+    table(("job", "rows", "set aside", "seconds", "written"), [*rows, total], right=(1, 2, 3, 4))
 
 
 def fields(report: Any) -> None:
@@ -108,7 +108,7 @@ def imported(report: CatalogueReport | ImportReport) -> None:
 
 def findings(found: Sequence[Finding], as_json: bool) -> None:
     if as_json:
-        return _json([asdict(f) for f in found])
+        return print_json([asdict(f) for f in found])
     for f in found:
         mark = ("✓", "green") if f.found else ("✗", "red")
         terminal.print(Text.assemble(mark, f" {f.what:<18} {f.detail}"))
@@ -116,9 +116,9 @@ def findings(found: Sequence[Finding], as_json: bool) -> None:
 
 def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
     if as_json:
-        return _json([asdict(f) for f in facts])
+        return print_json([asdict(f) for f in facts])
     rows = [(f.name, str(f.version), f"{f.rows:,}", _size(f.bytes), f.path) for f in facts]
-    _table(("table", "version", "rows", "size", "path"), rows, right=(1, 2, 3))
+    table(("table", "version", "rows", "size", "path"), rows, right=(1, 2, 3))
 
 
 def jobs(settings: Settings, as_json: bool) -> None:
@@ -139,7 +139,7 @@ def jobs(settings: Settings, as_json: bool) -> None:
         for j in JOBS.values()
     ]
     if as_json:
-        return _json(listed)
+        return print_json(listed)
     rows = [
         (
             j["job"],
@@ -150,14 +150,14 @@ def jobs(settings: Settings, as_json: bool) -> None:
         )
         for j in listed
     ]
-    _table(("job", "every", "reads", "writes", "last run (UTC)"), rows)
+    table(("job", "every", "reads", "writes", "last run (UTC)"), rows)
 
 
 def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
     if as_json:
         names = _distinct(columns)
-        return _json([dict(zip(names, map(finite, row), strict=True)) for row in rows])
-    _table(columns, [["" if v is None else str(v) for v in row] for row in rows])
+        return print_json([dict(zip(names, map(finite, row), strict=True)) for row in rows])
+    table(columns, [["" if v is None else str(v) for v in row] for row in rows])
     terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
 
 
@@ -167,37 +167,11 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
 
     colour = {"published": "green", "refused": "yellow", "set aside": "yellow"}
     shown = [(a.title, Text(a.status, colour.get(a.status, "")), a.detail, a.upload_id) for a in answers]
-    _table(("title", "status", "reason", "video"), shown)
+    table(("title", "status", "reason", "video"), shown)
     for answer in answers:
         if answer.playback_path:
             # A line of its own, unbroken: an address is there to be copied.
             say(f"{answer.upload_id} plays at {playback_address(settings, answer.playback_path)}")
-
-
-def rankers(settings: Settings) -> None:
-    """What was compared on the newest night, as whole lists, and what serves since then."""
-    from jobs.engine.query import query
-
-    columns, rows = query(
-        "SELECT * FROM gold.verdicts WHERE event_date = (SELECT max(event_date) FROM gold.verdicts) "
-        "ORDER BY ndcg_at_10 DESC, system",
-        settings,
-    )
-    if not rows:
-        return say("no ranker yet: nobody was shown or watched enough to learn from")
-    systems = [dict(zip(columns, row, strict=True)) for row in rows]
-    _table(("system", "", "nDCG@10", "less what serves", "coverage"), [_system(s) for s in systems], right=(4,))
-    (serves,) = (system for system in systems if system["is_serving"])
-    viewers, since = serves["viewers"], serves["judged_from"]
-    terminal.print(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
-    terminal.print(f"{serves['system']} serves: {serves['why']}")
-
-
-def _system(row: dict[str, Any]) -> tuple[str, ...]:
-    figure = f"{row['ndcg_at_10']:.4f} [{row['ndcg_at_10_low']:.4f}, {row['ndcg_at_10_high']:.4f}]"
-    less = f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
-    serves = row["is_serving"]
-    return row["system"], "serves" if serves else row["kind"], figure, "" if serves else less, f"{row['coverage']:.3f}"
 
 
 def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
@@ -209,7 +183,7 @@ def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
         metrics = judged.verdicts[system.key].metrics
         cells = [f"{m.value:.4f} [{m.low:.4f}, {m.high:.4f}]" for m in (metrics[name] for name in shown)]
         rows.append((system.name, system.fit, *cells, f"{system.spent.seconds:.1f}", f"{system.spent.peak_mb:,.0f}"))
-    _table(("system", "fit", *shown, "seconds", "MB"), rows, right=range(2, 4 + len(shown)))
+    table(("system", "fit", *shown, "seconds", "MB"), rows, right=range(2, 4 + len(shown)))
     for fit in found.fits:
         figures = sorted(fit.measured.items(), key=lambda item: -item[1])
         beside = ", ".join(f"{name} {figure:.4f}" for name, figure in figures)
@@ -230,7 +204,7 @@ def counterfactual(found: Estimates) -> None:
     words = {"logged": "as logged", "ips": "IPS", "snips": "SNIPS", "dr": "doubly robust"}
     figures = {words[name]: getattr(found, name) for name in words} | {"mean weight": found.mean_weight}
     rows = [(name, f"{f.value:.4f}", f"[{f.low:.4f}, {f.high:.4f}]") for name, f in figures.items()]
-    _table(("reward a row", "value", "95 %"), rows, right=(1, 2))
+    table(("reward a row", "value", "95 %"), rows, right=(1, 2))
     say(
         f"{found.rows:,} rows of {found.viewers:,} viewers, as good as {found.effective_rows:,.0f} rows of equal "
         f"weight; the largest weight is {found.largest_weight:,.1f}"
@@ -242,16 +216,17 @@ def counterfactual(found: Estimates) -> None:
 def feed(items: Sequence[dict[str, Any]]) -> None:
     """The slots of a feed page."""
     rows = [(str(i["position"]), i["video_id"], i["title"], f"{i['score']:.3f}", i["reason"]) for i in items]
-    _table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
+    table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[int] = ()) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[int] = ()) -> None:
+    """Cells under their heads; `right` numbers the columns that stand on the right."""
+    grid = Table(box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number in right else "left", overflow="fold")
+        grid.add_column(column, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
-    terminal.print(table, soft_wrap=False)
+        grid.add_row(*(_printable(cell) if isinstance(cell, str) else cell for cell in row))
+    terminal.print(grid, soft_wrap=False)
 
 
 def _printable(text: str) -> str:
@@ -271,7 +246,8 @@ def _distinct(columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """JSON for programs."""
     print(json.dumps(value, default=str, indent=2, ensure_ascii=False))
 
 

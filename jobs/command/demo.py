@@ -9,7 +9,7 @@ import time
 
 import httpx
 
-from jobs.command import console, progress
+from jobs.command import console, progress, rankings
 from jobs.command.endpoint import served
 from jobs.engine.query import query
 from jobs.settings import Settings
@@ -29,7 +29,7 @@ def run_demo(settings: Settings) -> None:
     console.heading("3. What ran")
     console.runs(runs)
     console.heading("4. The ranker, on the newest day that it was not trained on")
-    console.rankers(settings)
+    rankings.verdicts(settings, None)
     console.heading("5. A feed, over HTTP")
     user = query("SELECT min(user_id) FROM gold.feeds", settings)[1][0][0]
     with served(settings) as url:

@@ -23,7 +23,7 @@ from jobs.engine.window import Window
 from jobs.ranking.features import side_by_side, ties, with_age
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order
-from jobs.ranking.serving import serving
+from jobs.ranking.serving import PROMOTIONS, VERDICTS, serving
 from jobs.ranking.sources import registry
 from jobs.ranking.spacing import spaced
 from serving.feed_store.layout import version_of
@@ -87,7 +87,15 @@ def _title() -> Column:
 
 @job(
     every="night",
-    reads=["gold.candidates", "gold.models", "gold.verdicts", "gold.user_daily", "gold.video_daily", "silver.videos"],
+    reads=[
+        "gold.candidates",
+        "gold.models",
+        VERDICTS,
+        PROMOTIONS,
+        "gold.user_daily",
+        "gold.video_daily",
+        "silver.videos",
+    ],
     writes=["gold.feeds"],
 )
 def run(lake: Lake, window: Window) -> None:

@@ -25,7 +25,7 @@ from jobs.ranking.training_set import GROUP
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jobs.ranking.rankers.ranker import Model
+    from jobs.ranking.rankers.ranker import Scorer
 
 SEED = 20_240_301
 # What is decided is what is written down, and BLAS differs beyond from one machine to the next.
@@ -71,7 +71,7 @@ class Compared:
         return Interval(*(round(end, DECIMALS) for end in found))
 
 
-def judge(rows: pd.DataFrame, systems: Mapping[str, Model], creators: Mapping[str, str]) -> Compared:
+def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], creators: Mapping[str, str]) -> Compared:
     """Compare the systems on `ordered` rows that judge, with the ranker's features.
 
     `creators` has the creator of every published video. A moment after which nothing was watched judges nothing; one

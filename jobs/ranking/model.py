@@ -67,7 +67,9 @@ def in_service(lake: Lake, before: date, ranker: Ranker) -> InService | None:
 
 
 def of_version(lake: Lake, version: str) -> InService | None:
-    """The model of that version; None for one of no ranker that there is. Raises ModelMissing."""
+    """The model of that version; None where there is none, or no ranker for it any more. Raises ModelMissing."""
+    if not lake.exists(MODELS):
+        return None
     row = lake.read(MODELS).where(F.col("model_version") == version).first()
     rankers = {ranker.name: ranker for ranker in registry.RANKERS}
     ranker = rankers.get(row["model_name"] or UNNAMED) if row else None

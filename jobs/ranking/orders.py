@@ -46,12 +46,18 @@ class Order:
         """One number for each candidate: the higher, the nearer to the top."""
         if self.source:
             return by_rank(frame, self.source).round(6)
-        import numpy as np
-
-        columns = [source.column("rank") for source in registry.SOURCES]
-        ranks = frame[columns].to_numpy(dtype=np.float64, na_value=np.nan)
-        scores: NDArray[np.float64] = np.round(np.nansum(1 / (RRF + ranks), axis=1), 9)
+        scores: NDArray[np.float64] = self.contributions(frame).sum(axis=1).to_numpy().round(9)
         return scores
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What the rank in each source adds to the score."""
+        import pandas as pd
+
+        if self.source:
+            column = self.source.column("rank")
+            return pd.DataFrame({column: by_rank(frame, self.source)}, index=frame.index)
+        ranks = frame[[source.column("rank") for source in registry.SOURCES]].astype("float64")
+        return (1 / (RRF + ranks)).fillna(0.0)
 
 
 def plain_orders() -> tuple[Order, ...]:

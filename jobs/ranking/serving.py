@@ -1,23 +1,34 @@
 """What orders the feeds: a model in service, or a plain order. This is the one place that says which.
 
-Belongs here: reading the last verdict. The rule that made it: gate.py. Where a model's file lies: model.py. What it is
-used for: train.py (what a new model has to beat) and jobs/feeds/build.py.
+Belongs here: reading the verdicts of the gate and the decisions of people, and taking such a decision down. The rule of
+the gate: gate.py. Where a model's file lies: model.py. What it is used for: train.py (what a new model has to beat) and
+jobs/feeds/build.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
+from jobs.engine.tables import Tables
+from jobs.errors import ReelmillError
 from jobs.ranking import model
 from jobs.ranking.model import InService
 from jobs.ranking.orders import Order, plain_orders
 from jobs.ranking.rankers import registry
 
-VERDICTS = "gold.verdicts"
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+VERDICTS, PROMOTIONS = "gold.verdicts", "ops.promotions"
+
+
+class NothingServed(ReelmillError):
+    """There is no such model, or nothing that served before."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +39,82 @@ class Serving:
     watches: int | None
 
 
-def serving(lake: Lake, before: date) -> Serving | None:
-    """What serves by the last verdict on a night before that day; None where there was none.
+@dataclass(frozen=True)
+class Turn:
+    """From a night on, a system serves: because the gate said so, or a person. `watches` is None for a person."""
 
-    On a lake without a verdict it is the newest model that was promoted. Raises ModelMissing when its file is gone.
+    event_date: date
+    system: str
+    why: str
+    watches: int | None
+
+    @property
+    def is_by_a_person(self) -> bool:
+        return self.watches is None
+
+
+def turns(tables: Tables, versions: Mapping[str, int | None]) -> list[Turn]:
+    """Every verdict and every decision of a person, in the order in which they count.
+
+    `versions` names the tables that there are, each at a version, None for the newest.
     """
-    if lake.exists(VERDICTS):
-        judged = lake.read(VERDICTS, until=before).where("is_judged AND is_serving")
-        last = judged.orderBy(F.col("event_date").desc()).first()
-        if last is not None:
-            plain = {order.version: order for order in plain_orders()}
-            system = plain.get(last["system"]) or model.of_version(lake, last["system"])
-            # A source or a ranker that the code no longer has orders nothing.
-            return Serving(system, last["watches"]) if system else None
+    opened = {table: tables.open(table, version) for table, version in versions.items()}
+    judged = [row for row in _rows(opened.get(VERDICTS)) if row["is_judged"] and row["is_serving"]]
+    told = [Turn(row["event_date"], row["system"], row["why"], row["watches"]) for row in judged]
+    decided = sorted(_rows(opened.get(PROMOTIONS)), key=lambda row: row["decided_at"])
+    told += [Turn(row["event_date"], row["system"], row["why"], None) for row in decided]
+    # Stable: a decision of the same night was made after its verdict.
+    return sorted(told, key=lambda turn: turn.event_date)
+
+
+def turns_of(tables: Tables) -> list[Turn]:
+    """The same of the newest tables, for people."""
+    return turns(tables, {table: None for table in (VERDICTS, PROMOTIONS) if tables.is_there(table)})
+
+
+def serving(lake: Lake, before: date) -> Serving | None:
+    """What serves by the last verdict, or the decision of a person after it, on a night before that day.
+
+    None where there was none. On a lake without either it is the newest model that was promoted. Raises ModelMissing
+    when its file is gone.
+    """
+    versions = {table: lake.pin(table) for table in (VERDICTS, PROMOTIONS) if lake.exists(table)}
+    so_far = [turn for turn in turns(lake.tables, versions) if turn.event_date < before]
+    if so_far:
+        plain = {order.version: order for order in plain_orders()}
+        name = so_far[-1].system
+        system = plain.get(name) or model.of_version(lake, name)
+        watches = next((turn.watches for turn in reversed(so_far) if not turn.is_by_a_person), None)
+        # A source or a ranker that the code no longer has orders nothing.
+        return Serving(system, watches) if system else None
     newest = model.in_service(lake, before, registry.RANKERS[0])
     return Serving(newest, newest.watches) if newest else None
+
+
+def promote(lake: Lake, system: str, night: date, why: str) -> Turn:
+    """Let a model or a plain order serve from a night on, until the gate finds something better.
+
+    Raises NothingServed when there is none of that name, and ModelMissing when its file is gone.
+    """
+    plain = {order.version for order in plain_orders()}
+    if system not in plain and model.of_version(lake, system) is None:
+        raise NothingServed(
+            f"There is no model {system}, nor a plain order of that name ({', '.join(sorted(plain))}). "
+            "`reelmill models list` names the models."
+        )
+    row = {"decided_at": datetime.now(UTC), "event_date": night, "system": system, "why": why}
+    lake.merge(PROMOTIONS, rows_of(lake.spark, PROMOTIONS, [row]))
+    return Turn(night, system, why, None)
+
+
+def before_now(tables: Tables) -> Turn:
+    """The newest turn of what served before that which serves now. Raises NothingServed."""
+    told = turns_of(tables)
+    other = [turn for turn in told if turn.system != told[-1].system]
+    if not other:
+        raise NothingServed("Nothing else has served before, so there is nothing to go back to.")
+    return other[-1]
+
+
+def _rows(table: DeltaTable | None) -> list[dict[str, Any]]:
+    return table.to_pyarrow_table().to_pylist() if table else []

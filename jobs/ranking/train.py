@@ -31,7 +31,7 @@ from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order, plain_orders
 from jobs.ranking.rankers import registry
 from jobs.ranking.rankers.ranker import Model, Ranker, Trained
-from jobs.ranking.serving import VERDICTS, Serving, serving
+from jobs.ranking.serving import PROMOTIONS, VERDICTS, Serving, serving
 from jobs.ranking.sources.popularity import POPULARITY
 from jobs.ranking.training_set import EXAMPLES, Split, judging, of_night, ordered, split
 
@@ -208,7 +208,7 @@ def _creators(videos: DataFrame) -> dict[str, str]:
 
 @job(
     every="night",
-    reads=[EXAMPLES, WATCHES, VIDEOS, model.MODELS, VERDICTS],
+    reads=[EXAMPLES, WATCHES, VIDEOS, model.MODELS, VERDICTS, PROMOTIONS],
     writes=[model.MODELS, VERDICTS],
 )
 def run(lake: Lake, window: Window) -> None:
@@ -216,7 +216,7 @@ def run(lake: Lake, window: Window) -> None:
     if not lake.exists(EXAMPLES):
         return
     features = ranker_features()
-    rows = ordered(of_night(lake, window.day, features))
+    rows = ordered(of_night(lake.tables.open(EXAMPLES, lake.pin(EXAMPLES)), window.day, features))
     if rows.empty:
         return
     watches = lake.read(WATCHES, until=window.end).count()

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from jobs.engine.lake import Lake
-
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from deltalake import DeltaTable
     from numpy.typing import NDArray
 
 EXAMPLES = "gold.examples"
@@ -38,7 +37,7 @@ class Split:
     stopping: pd.DataFrame
 
 
-def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
+def of_night(table: DeltaTable, day: date, features: tuple[str, ...]) -> pd.DataFrame:
     """The night's rows of gold.examples: KEY, at, position, label, is_judging and the features, these as float32.
 
     Times are UTC without saying so. Read from the table's files by Arrow: through Spark, every row would pass the
@@ -48,9 +47,8 @@ def of_night(lake: Lake, day: date, features: tuple[str, ...]) -> pd.DataFrame:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    pinned = lake.tables.open(EXAMPLES, lake.pin(EXAMPLES))
     columns = [*KEY, "at", "position", "label", "is_judging", *features]
-    rows = pinned.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
+    rows = table.to_pyarrow_dataset().to_table(columns=columns, filter=ds.field("event_date") == pa.scalar(day))
     for time in ("shown_at", "at"):
         rows = rows.set_column(columns.index(time), time, rows[time].cast(pa.timestamp("us")))
     for feature in features:

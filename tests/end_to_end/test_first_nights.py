@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import data_contracts
-from jobs.command import console
+from jobs.command import rankings
 from jobs.command.endpoint import served
 from jobs.command.progress import run_pipeline
 from jobs.engine.frames import rows_of
@@ -58,7 +58,7 @@ def test_a_platform_starts_with_nothing_and_every_night_ends(lake: Lake, capsys:
     settings = lake.settings
     run_pipeline("nightly", None, settings)
     assert _feed(settings, "ann") == (503, [])
-    console.rankers(settings)
+    rankings.verdicts(settings, None)
     assert "no ranker yet" in capsys.readouterr().out
 
     # The first upload: nobody has watched it, and everybody is shown it.

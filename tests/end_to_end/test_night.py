@@ -16,8 +16,10 @@ from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.features import users, videos
 from jobs.feeds import build, publish
+from jobs.feeds.explain import NothingToExplain, explain, why_not
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
+from jobs.ranking.rebuild import NotRebuilt, rebuild
 from jobs.ranking.serving import serving
 from jobs.settings import Settings
 from serving.feed_store.writer import FeedStore
@@ -108,3 +110,41 @@ def test_serving_computes_the_same_features_as_training(platform: Lake) -> None:
 def test_a_night_without_feeds_publishes_nothing_and_says_what_to_run(platform: Lake) -> None:
     with pytest.raises(ReelmillError, match=r"reelmill run feeds\.build --date 2024-03-07"):
         publish.run(platform, Window.of_day(date(2024, 3, 7)))
+
+
+def test_a_feed_is_explained_as_it_was_built(platform: Lake) -> None:
+    feeds = platform.read("gold.feeds").where("user_id = 'u07'").orderBy("position").collect()
+    explained = explain(platform, "u07", NIGHT.day)
+    assert explained.system == "item_item_order"
+    shown = [one for one in explained.candidates if one.position is not None]
+    assert [(one.video_id, one.position, round(one.score, 6)) for one in shown] == [
+        (slot.video_id, slot.position, round(slot.score, 6)) for slot in feeds
+    ]
+    for one in explained.candidates:
+        assert sum(part.adds for part in one.parts) == pytest.approx(one.score, abs=1e-6)
+        assert one.proposed and (one.of_creator > 0 or one.position is None or one.position <= one.place)
+
+
+def test_a_video_that_is_not_in_a_feed_is_told_why(platform: Lake) -> None:
+    watched = platform.read("silver.watches").where("user_id = 'u07'").select("video_id").first()
+    assert watched is not None
+    assert "had watched" in why_not(platform, "u07", watched.video_id, NIGHT.day)
+    assert "there is no video" in why_not(platform, "u07", "absent", NIGHT.day)
+    with pytest.raises(NothingToExplain, match="the endpoint gives them the fallback"):
+        explain(platform, "stranger", NIGHT.day)
+
+
+def test_a_model_comes_out_again_with_the_same_bytes_and_a_lost_file_is_written_again(platform: Lake) -> None:
+    (ranker,) = platform.read("gold.models").collect()
+    again = rebuild(platform.settings, ranker.model_version)
+    content = again.path.read_bytes()
+    assert (again.was_missing, again.bytes) == (False, len(content))
+    again.path.unlink()
+    assert rebuild(platform.settings, ranker.model_version).was_missing
+    assert again.path.read_bytes() == content
+    again.path.write_bytes(content + b" ")
+    with pytest.raises(NotRebuilt, match="other bytes"):
+        rebuild(platform.settings, ranker.model_version)
+    again.path.write_bytes(content)
+    with pytest.raises(NotRebuilt, match="no model of'that name"):
+        rebuild(platform.settings, "of'that name")

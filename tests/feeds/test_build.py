@@ -80,6 +80,9 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
             scores: NDArray[np.float64] = -frame[self.column].to_numpy(dtype=np.float64)
             return scores
 
+        def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[[self.column]]
+
     served = InService(Freshest(), "20240309-abc", b"fresh_rank", datetime(2024, 3, 9, tzinfo=UTC))
     rows = ranked(spark, old={"popular": 1, "fresh": 2}, new={"popular": 2, "fresh": 1})
     result = {r.video_id: r.score for r in scored(rows, served).collect()}

@@ -14,8 +14,8 @@ from jobs.features.store import feature_names
 from jobs.features.tables import FeatureTable
 from jobs.pipeline import JOBS, WRITERS, in_order, jobs_of
 
-# The runner writes the record of runs, the lake what it sets aside; neither is a job.
-WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "quarantine.rows"}
+# The runner writes the record of runs, the lake what it sets aside, and a person what was decided; none is a job.
+WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "ops.promotions", "quarantine.rows"}
 UNITS = {"ms", "s", "bytes", "kbps", "px", "count", "share", "score", "1", "d", "rank", "position", "grade", "version"}
 
 

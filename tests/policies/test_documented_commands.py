@@ -36,6 +36,10 @@ INTERACTIONS = (
     "brings in other files",
     "tests/imports/test_interactions.py::test_csv_with_other_separators_gzip_and_parquet_say_the_same",
 )
+DECIDES = (
+    "changes what serves on the tests' night",
+    "tests/ranking/test_serving.py::test_what_a_person_promotes_serves_from_that_night_on",
+)
 AIRFLOW = "tests/end_to_end/test_airflow.py::test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
 # What is not run here: why, and the test that runs what the command leads to.
 ELSEWHERE = {
@@ -56,6 +60,13 @@ ELSEWHERE = {
     "reelmill run features.users --date 2026-01-18": (
         "does what the one for a range does, for one day",
         "tests/command/test_cli.py::test_an_hourly_job_is_run_for_the_hour_that_holds_an_instant_or_for_several",
+    ),
+    "reelmill models promote item_item_order --why '...'": DECIDES,
+    "reelmill models rollback --why '...'": DECIDES,
+    "reelmill models rebuild 20260118-0123456789ab": (
+        "names a model that the tests' night does not have",
+        "tests/end_to_end/test_night.py::"
+        "test_a_model_comes_out_again_with_the_same_bytes_and_a_lost_file_is_written_again",
     ),
     "reelmill pipeline ingest": AGAIN,
     "reelmill pipeline hourly": HOURLY,

@@ -31,3 +31,8 @@ def test_every_source_of_the_night_has_an_order_and_the_first_to_serve_is_one_of
     names = [order.version for order in plain_orders()]
     assert names == [*[f"{source.name}_order" for source in SOURCES], "fusion_order"]
     assert FIRST.version == "item_item_order"
+
+
+def test_what_the_features_add_is_the_score(rows: pd.DataFrame) -> None:
+    for order in plain_orders():
+        assert order.contributions(rows).sum(axis=1).to_numpy() == pytest.approx(order.score(rows), abs=1e-6)

@@ -30,9 +30,10 @@ def two_nights(spark: SparkSession, settings: Settings) -> Lake:
 
 
 def test_a_night_is_read_with_its_own_rows_in_utc_and_features_that_are_unknown_stay_so(two_nights: Lake) -> None:
-    (row,) = of_night(two_nights, date(2024, 3, 5), FEATURES).to_dict("records")
+    (row,) = of_night(two_nights.tables.open(EXAMPLES), date(2024, 3, 5), FEATURES).to_dict("records")
     assert (row["user_id"], row["video_id"], row["position"], row["label"]) == ("ann", "cats", 7, 4)
     assert row["is_judging"] is True
     assert (row["at"], row["shown_at"]) == (pd.Timestamp("2024-03-04"), pd.Timestamp("2024-03-04 09:00"))
     assert [row[f] for f in FEATURES] == [3, pytest.approx(np.nan, nan_ok=True), 16]
-    assert {str(t) for t in of_night(two_nights, date(2024, 3, 5), FEATURES)[list(FEATURES)].dtypes} == {"float32"}
+    rows = of_night(two_nights.tables.open(EXAMPLES), date(2024, 3, 5), FEATURES)
+    assert {str(t) for t in rows[list(FEATURES)].dtypes} == {"float32"}

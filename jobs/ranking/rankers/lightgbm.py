@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jobs.ranking.features import prior
+from jobs.ranking.features import PRIOR, prior
 from jobs.ranking.rankers.ranker import Trained
 from jobs.ranking.training_set import Split, group_sizes
 
@@ -44,6 +44,8 @@ PARAMETERS: dict[str, Any] = {
     "verbose": -1,
 }
 ROUNDS, PATIENCE = 400, 50
+# What trees give to every row alike.
+EVERYBODY = "everybody"
 
 
 class LightGBM:
@@ -76,6 +78,19 @@ class Trees:
 
         added = self.booster.predict(_matrix(frame, self.booster.feature_name()), num_threads=1)
         return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """SHAP values of the trees (Lundberg and Lee, "A unified approach to interpreting model predictions", NeurIPS
+        2017), what they give to everybody, and the prior, which is what the rank of its source adds before any tree."""
+        import numpy as np
+        import pandas as pd
+
+        names = self.booster.feature_name()
+        added = np.asarray(self.booster.predict(_matrix(frame, names), pred_contrib=True, num_threads=1))
+        found = pd.DataFrame(added, columns=[*names, EVERYBODY], index=frame.index)
+        start = PRIOR.column("rank")
+        found[start] = found.get(start, 0.0) + prior(frame)
+        return found
 
 
 class Grouped(NamedTuple):

@@ -28,11 +28,19 @@ class Trained:
     rounds: int
 
 
-class Model(Protocol):
-    """A trained ranker, read back from what its file holds."""
+class Scorer(Protocol):
+    """What puts candidates in order."""
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """One number for each row, a candidate with the ranker's features: the higher, the nearer to the top."""
+        ...
+
+
+class Model(Scorer, Protocol):
+    """A trained ranker, read back from what its file holds, or a plain order. It can say why."""
+
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """What each feature adds to the score of each row: a column a feature, and their sum is the score."""
         ...
 
 

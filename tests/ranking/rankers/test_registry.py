@@ -58,6 +58,9 @@ class Column:
         scores: NDArray[np.float64] = -frame[self.column].to_numpy(dtype=np.float64)
         return scores
 
+    def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return -frame[[self.column]]
+
 
 GOOD, BAD = Column("days_since_published"), Column("fresh_rank")
 

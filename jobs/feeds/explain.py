@@ -1,0 +1,193 @@
+"""Why a viewer's feed of a night is what it is: sources, what the features add, and what the policy moved.
+
+Belongs here: putting together what was proposed, how it was scored and where it went, again from the tables. How a
+night does it for everybody: build.py. How it is printed: jobs/command/rankings.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.engine.lake import Lake
+from jobs.engine.window import Window
+from jobs.errors import ReelmillError
+from jobs.feeds.build import features
+from jobs.media.status import Status
+from jobs.ranking import model
+from jobs.ranking.features import ties
+from jobs.ranking.orders import plain_orders
+from jobs.ranking.refused import refusals
+from jobs.ranking.spacing import SLOTS, positions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jobs.ranking.rankers.ranker import Model
+
+FEEDS, CANDIDATES, VIDEOS, WATCHES, EVENTS = (
+    "gold.feeds",
+    "gold.candidates",
+    "silver.videos",
+    "silver.watches",
+    "bronze.events",
+)
+
+
+class NothingToExplain(ReelmillError):
+    """The viewer has no feed of that night, or nothing is left of what made it."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """One source's word for a video: its rank there and its score, and what it went by."""
+
+    source: str
+    rank: int
+    score: float
+    because: str | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one feature adds to the score; `value` is None where it is unknown."""
+
+    feature: str
+    value: float | None
+    adds: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One candidate: its score and the parts of it, the largest first, its place by score and the one in the feed.
+
+    `place` and `position` count from 0; `position` is None beyond the last slot. `of_creator` is how many videos of the
+    same creator stand before it by score, which is why it went down.
+    """
+
+    video_id: str
+    title: str | None
+    score: float
+    place: int
+    position: int | None
+    of_creator: int
+    proposed: tuple[Proposed, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A viewer's candidates of a night in the order of the feed, and what ordered them."""
+
+    user_id: str
+    night: date
+    system: str
+    candidates: tuple[Explained, ...]
+
+
+def explain(lake: Lake, user_id: str, night: date) -> Feed:
+    """All candidates of a viewer on a night, the slots of the feed first. Raises NothingToExplain."""
+    window = Window.of_day(night)
+    system = _system(lake, window)
+    mine = lake.of(CANDIDATES, window).where(F.col("user_id") == user_id) if lake.exists(CANDIDATES) else None
+    if mine is None or mine.isEmpty():
+        raise NothingToExplain(
+            f"{user_id} has no feed of {night}: nothing was proposed to them, so the endpoint gives them the fallback. "
+            "Whoever never watched anything has no candidates; another night is named with --night."
+        )
+    found = _explained(lake, mine, window, _load(lake, system))
+    return Feed(user_id, night, system, tuple(found))
+
+
+def why_not(lake: Lake, user_id: str, video_id: str, night: date) -> str:
+    """Why a video was not proposed to a viewer on a night: what forbade it, or that no source found it."""
+    at = Window.of_day(night).end
+    video = lake.read(VIDEOS).where(F.col("video_id") == video_id).first()
+    if video is None:
+        return f"there is no video {video_id}"
+    if video["status"] != Status.PUBLISHED:
+        return f"{video_id} is not published: its status is {video['status']}"
+    of_both = (F.col("user_id") == user_id) & (F.col("video_id") == video_id)
+    if lake.read(VIDEOS, until=at).where(F.col("video_id") == video_id).isEmpty():
+        return f"{video_id} was published after that night"
+    if video["user_id"] == user_id:
+        return f"{user_id} made {video_id}"
+    if lake.exists(WATCHES) and not lake.read(WATCHES, until=at).where(of_both).isEmpty():
+        return f"{user_id} had watched {video_id} before"
+    if lake.exists(EVENTS) and not refusals(lake.read(EVENTS, until=at)).where(of_both).isEmpty():
+        return f"{user_id} had said that {video_id} does not interest them, or had reported it"
+    return f"no source had {video_id} among its best for {user_id}"
+
+
+def _system(lake: Lake, window: Window) -> str:
+    """What ordered the feeds of the night."""
+    first = lake.of(FEEDS, window).select("model_version").first() if lake.exists(FEEDS) else None
+    if first is None:
+        raise NothingToExplain(
+            f"There are no feeds of {window.day}. `reelmill pipeline nightly` makes those of a night."
+        )
+    return str(first["model_version"])
+
+
+def _load(lake: Lake, system: str) -> Model:
+    """What ordered the feeds, ready to score. Raises NothingToExplain when this code has it no more."""
+    plain = {order.version: order for order in plain_orders()}
+    found = plain.get(system) or model.of_version(lake, system)
+    if found is None:
+        raise NothingToExplain(f"{system} ordered the feeds of that night, and there is no such model any more.")
+    return found.load()
+
+
+def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model) -> list[Explained]:
+    videos = lake.read(VIDEOS, until=window.end).select("video_id", F.col("user_id").alias("creator"), "title")
+    known: pd.DataFrame = features(lake, mine, window.end).join(videos, on="video_id", how="inner").toPandas()
+    # In the order of the videos, by which the last ties are told apart.
+    rows = known.sort_values("video_id", ignore_index=True)
+    scores, parts = system.score(rows), system.contributions(rows)
+    tied = [rows[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
+    creators = np.unique(rows["creator"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
+    one_list = np.zeros(len(rows), dtype=np.int64)
+    # With a creator each nothing is moved.
+    places = positions(one_list, scores, tied, np.arange(len(rows)))
+    slots = positions(one_list, scores, tied, creators)
+    said = _proposed(mine)
+    found = []
+    for row in np.argsort(slots):
+        video_id, title = rows.at[row, "video_id"], rows.at[row, "title"]
+        found.append(
+            Explained(
+                video_id=video_id,
+                title=title if isinstance(title, str) else None,
+                score=float(scores[row]),
+                place=int(places[row]),
+                position=int(slots[row]) if slots[row] < SLOTS else None,
+                of_creator=int(((creators == creators[row]) & (places < places[row])).sum()),
+                proposed=said[video_id],
+                parts=_parts(rows.iloc[row], parts.iloc[row]),
+            )
+        )
+    return found
+
+
+def _proposed(mine: DataFrame) -> dict[str, tuple[Proposed, ...]]:
+    """By video, what each source said of it, the best rank first."""
+    said: dict[str, list[Proposed]] = {}
+    for row in mine.orderBy("rank", "source").collect():
+        said.setdefault(row["video_id"], []).append(Proposed(row["source"], row["rank"], row["score"], row["because"]))
+    return {video: tuple(words) for video, words in said.items()}
+
+
+def _parts(row: pd.Series[Any], added: pd.Series[Any]) -> tuple[Part, ...]:
+    """What adds anything, the largest first."""
+    adds = added[added != 0]
+    order = adds.abs().sort_values(ascending=False, kind="stable").index
+    return tuple(Part(str(name), _number(row.get(name)), float(adds[name])) for name in order)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or value != value else float(value)
