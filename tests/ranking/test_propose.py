@@ -50,10 +50,10 @@ def test_what_the_viewer_refused_or_made_is_never_proposed_and_a_refusal_counts_
     assert {r.video_id for r in then if r.user_id == "new"} == {"b", "e"}
 
 
-def test_a_viewer_who_watched_nothing_yet_gets_popular_and_fresh(followed: DataFrame, videos_of: Make) -> None:
+def test_a_viewer_who_watched_nothing_yet_gets_what_is_popular_or_fresh(followed: DataFrame, videos_of: Make) -> None:
     moments = moments_at(followed.selectExpr("'stranger' AS user_id"), TONIGHT)
     rows = propose(first_watches(followed), videos_of(("a",), ("b",), ("c",)), moments)
-    assert {r.source for r in rows.collect()} == {"popular", "fresh"}
+    assert {r.source for r in rows.collect()} == {"popular", "popularity", "fresh"}
 
 
 def test_what_happens_later_changes_nothing_that_was_proposed(
