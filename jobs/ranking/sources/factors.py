@@ -1,27 +1,27 @@
 """factors: viewers and videos as vectors whose products say who watches what, from what was watched and what was not.
 
-Belongs here: the alternating solves, and what is proposed from them.
+Belongs here: which setting a data set gets, and what is proposed. The alternating solves: als.py.
 
 Implicit ALS (Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008) as tuned by
-Rendle, Krichene, Zhang and Koren, "Revisiting the performance of iALS on item recommendation benchmarks", RecSys 2022:
-every pair has the target 0 with a small weight, a watched one the target 1 with its share besides, and a vector is
-regularised by the weight of its pairs. A viewer's vector is solved from what they watched before the moment, so it is
-never older than that, and never newer. How much a watched video says for a proposal is exact (section 5 of the first
-paper).
+Rendle, Krichene, Zhang and Koren, "Revisiting the performance of iALS on item recommendation benchmarks", RecSys 2022,
+who show that its constants decide more than its form: between two sets they differ by ten times. So the source keeps
+back one watched video of each viewer, tries all SETTINGS with few dimensions, and learns all watches with the one that
+ranks what was kept back best (docs/decisions/0014).
 
-One solve of a vector takes DIM^2 multiplications per pair and DIM^3 / 3 more, some 50 microseconds. 10^6 watches of
-10^5 viewers and 10^4 videos: 6 s of one core a round, and 28 MB; of what was learned 3 MB are kept.
+A viewer's vector is solved from what they watched before the moment, so it is never older than that, and never newer.
+How much a watched video says for a proposal is exact (section 5 of the first paper).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.ranking.sources.als import SEED, Matrix, Setting, Side, factorised
 from jobs.ranking.sources.similar import NOTHING, because_watched, best, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
@@ -29,78 +29,75 @@ from jobs.ranking.sources.source import Found, Propose, Source
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Matrix = NDArray[np.float32]
-
-DIM, ROUNDS, SEED = 64, 5, 7
-# All that a viewer did not watch weighs UNOBSERVED times what a mean viewer watched, and a pair at most DENSE. A vector
-# is regularised by REGULAR / the mean length of a history times the weight of its pairs. Of two sets whose histories
-# are 14 and 97 long, these give the best constants of each (docs/decisions/0014). At most STRONGEST, or all vectors
-# shrink to nothing where histories are very short.
-UNOBSERVED, DENSE, REGULAR, STRONGEST = 7.0, 0.3, 0.875, 0.12
-# The vectors of videos before the first round are that long.
-START = 0.1
-
-
-class Side(NamedTuple):
-    """What the vectors of one side are solved from.
-
-    The `vectors` of the other side; their Gram matrix by the weight of what was not watched; and the regularisation: by
-    the pairs that a row has, and `base` for those that it has not.
-    """
-
-    vectors: Matrix
-    gram: Matrix
-    penalty: float
-    base: float
-
-    def normal(self, videos: NDArray[np.int32], shares: Matrix) -> tuple[Matrix, Matrix]:
-        """The matrix of the normal equations of one row, and the vectors of its pairs, one column each by its share."""
-        pairs = self.vectors[videos].T
-        weighed: Matrix = pairs * shares
-        matrix: Matrix = self.gram + weighed @ pairs.T
-        matrix.flat[:: len(matrix) + 1] += self.penalty * (len(videos) + self.base)
-        return matrix, weighed
+DIM, ROUNDS = 128, 6
+# What is tried, with fewer dimensions and rounds; a set of a few viewers gets USUAL, which is best where histories are
+# 14 and 97 long, with vectors that do not shrink to nothing where they are short.
+SETTINGS = tuple(Setting(weight, regular) for weight in (2.0, 7.0, 20.0) for regular in (0.15, 0.3, 0.6, 1.2))
+USUAL, STRONGEST = Setting(7.0, 0.875), 0.12
+TRIED_DIM, TRIED_ROUNDS = 32, 4
+# Viewers with a video kept back, at least, for a choice; and pairs that are tried on, at most.
+ENOUGH, TRIED_PAIRS = 500, 300_000
+# Content is tried with the settings that are nearly the best without it.
+NEAR = 0.95
+# The choice is by 1 / log2(1 + rank), 0 below DEEP.
+DEEP = 50
+# Scores of viewers and videos that are held at once.
+ROOM = 10_000_000
 
 
 def learn(snapshot: Snapshot) -> Propose:
     positives = snapshot.positives
     if not positives.nnz:
         return nothing
-    kept = np.flatnonzero(positives.getnnz(axis=0))
+    content = snapshot.world.content
+    described = np.zeros(positives.shape[1], dtype=np.bool_) if content is None else content.any(axis=1)
+    # Nobody watched what is only described; it gets a vector where content counts.
+    kept = np.flatnonzero((positives.getnnz(axis=0) > 0) | (described & snapshot.is_out))
     watched = positives[:, kept][positives.getnnz(axis=1) > 0]
-    return partial(propose_near, snapshot.world.videos, kept, factorised(watched))
+    own = None if content is None else content[kept]
+    side = factorised(watched, chosen(watched, own), DIM, ROUNDS, own)
+    return partial(propose_near, snapshot.world.videos, kept, side)
 
 
-def factorised(watched: csr_matrix) -> Side:
-    """What viewers are solved from, of viewers x videos without an empty row or column."""
-    viewers, videos = watched.shape
-    mean = watched.nnz / viewers
-    unobserved = min(UNOBSERVED * mean / videos, DENSE)
-    penalty = min(REGULAR / mean, STRONGEST)
+def chosen(watched: csr_matrix, content: Matrix | None = None) -> Setting:
+    """The setting that ranks one video of each viewer best when it learned from all others."""
+    chance = np.random.default_rng(SEED)
+    order = chance.permutation(watched.shape[0])
+    lengths = watched.getnnz(axis=1)
+    some = watched[np.sort(order[np.cumsum(lengths[order]) <= TRIED_PAIRS])].tocsr()
+    lengths = some.getnnz(axis=1)
+    if np.count_nonzero(lengths > 1) < ENOUGH:
+        mean = watched.nnz / watched.shape[0]
+        return USUAL._replace(regular=min(USUAL.regular, STRONGEST * mean))
+    cells = (some.indptr[:-1] + chance.integers(0, lengths))[lengths > 1]
+    asked = some.indices[cells]
+    rest = some.copy()
+    rest.data[cells] = 0
+    rest.eliminate_zeros()
+    judged = partial(_quality, rest, lengths > 1, asked)
+    tried = {setting: judged(setting, None) for setting in SETTINGS}
+    if content is not None:
+        near = [setting for setting in SETTINGS if tried[setting] >= NEAR * max(tried.values())]
+        tried |= {one: judged(one, content) for one in (setting._replace(by_content=True) for setting in near)}
+    return max(tried, key=lambda setting: tried[setting])
 
-    def side(vectors: Matrix) -> Side:
-        gram = np.asarray(unobserved * (vectors.T @ vectors), dtype=np.float32)
-        return Side(vectors, gram, penalty, unobserved * len(vectors))
 
-    transposed = watched.T.tocsr()
-    drawn = np.random.default_rng(SEED).normal(scale=START / np.sqrt(DIM), size=(videos, DIM))
-    of_videos = side(drawn.astype(np.float32))
-    for _ in range(ROUNDS):
-        of_viewers = side(_solved(watched, of_videos))
-        of_videos = side(_solved(transposed, of_viewers))
-    return of_videos
-
-
-def _solved(pairs: csr_matrix, side: Side) -> Matrix:
-    """The vector of each row."""
-    from scipy.linalg.lapack import sposv
-
-    vectors = np.empty((pairs.shape[0], DIM), dtype=np.float32)
-    for row in range(pairs.shape[0]):
-        own = slice(pairs.indptr[row], pairs.indptr[row + 1])
-        matrix, weighed = side.normal(pairs.indices[own], pairs.data[own])
-        _, vectors[row], _ = sposv(matrix, weighed.sum(axis=1), overwrite_a=1, overwrite_b=1)
-    return vectors
+def _quality(
+    watched: csr_matrix, judged: NDArray[np.bool_], asked: NDArray[np.int32], setting: Setting, content: Matrix | None
+) -> float:
+    """How high the videos `asked`, one for each viewer who is `judged`, rank among all that they did not watch."""
+    side = factorised(watched, setting, TRIED_DIM, TRIED_ROUNDS, content)
+    histories, total = watched[judged], 0.0
+    vectors = side.solved(histories)
+    step = max(1, ROOM // watched.shape[1])
+    for first in range(0, len(asked), step):
+        some = slice(first, first + step)
+        scores = vectors[some] @ side.vectors.T
+        theirs = np.take_along_axis(scores, asked[some, None].astype(np.int64), axis=1)
+        scores[histories[some].nonzero()] = -np.inf
+        rank = 1 + np.count_nonzero(scores > theirs, axis=1)
+        total += float((1 / np.log2(1 + rank[rank <= DEEP])).sum())
+    return total / len(asked)
 
 
 def propose_near(videos: NDArray[np.object_], kept: NDArray[np.int64], side: Side, chunk: Chunk) -> Iterator[Found]:
