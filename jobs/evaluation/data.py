@@ -10,7 +10,7 @@ takes no look at either file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,6 +146,23 @@ def world_of(data: Data, watches: Watches) -> World:
         tagged=csr_matrix((videos, 1), dtype=np.int64),
         content=data.content,
     )
+
+
+def with_valid(data: Data) -> Data:
+    """The same with one training file of both: a pair that is in both is as the training file has it."""
+    train, valid = data.train, data.valid
+    if valid is None:
+        return data
+    is_new = ~np.isin(valid.viewer * len(data.videos) + valid.video, train.viewer * len(data.videos) + train.video)
+    pairs = Watches(
+        np.concatenate([train.viewer, valid.viewer[is_new]]),
+        np.concatenate([train.video, valid.video[is_new]]),
+        np.concatenate([train.at, valid.at[is_new]]),
+        np.concatenate([train.share, valid.share[is_new]]),
+    )
+    order = np.lexsort((draw(data.viewers, data.videos, pairs), pairs.at, pairs.viewer))
+    both = Watches(pairs.viewer[order], pairs.video[order], pairs.at[order], pairs.share[order])
+    return replace(data, train=both, valid=None)
 
 
 def labels_of(watches: Watches) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@ Two fits are told apart, and both are judged:
 - `train`: the sources and the ranker learn from the training file. The ranker's labels are a part of each viewer's
   training pairs; its features come from sources that learned from the rest, and serve from sources that learned from
   all. The validation file only chooses.
-- `train+valid`: the pairs of the validation file are the ranker's labels, the sources those of the training file.
+- `train+valid`: the pairs of the validation file are the ranker's labels, with features from sources of the training
+  file. The same order then ranks what sources propose that learned from both files.
 
 The test file is opened by the last line of `evaluate`, when every list is an array.
 """
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from jobs.evaluation import stack
 from jobs.evaluation.choice import Blend, K, best_of, fitted, fusion, measure, measure_lists, names_of
-from jobs.evaluation.data import Data, Files, Watches, hashed, labels_of, load
+from jobs.evaluation.data import Data, Files, Watches, hashed, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
 from jobs.evaluation.judge import Finished, Judged, judge
 from jobs.evaluation.meter import Spent, measured
@@ -49,6 +50,7 @@ class Fit:
     chosen: str
     importance: dict[str, float]
     folds: stack.Folds | None
+    asked: Asked  # what its lists are made of
 
 
 @dataclass(frozen=True)
@@ -124,51 +126,52 @@ def learn(data: Data, tell: Tell) -> Learned:
         plain = _plain(of, chooses, judging, blend)
     with measured() as train_spent:
         taught = labelled(part, pairs) if data.valid else judging
-        fits = [_fit(TRAIN, data, taught, judging, plain, tell)]
+        fits = [_fit(TRAIN, data, asked, taught, judging, plain, tell)]
         del taught  # some hundred bytes a candidate
     spent = {TRAIN: part_spent.then(train_spent)}
     if data.valid:
         with measured() as spent[TRAIN_VALID]:
-            fits.append(_fit(TRAIN_VALID, data, judging, judging, plain, tell))
+            both = with_valid(data)
+            of_both = ask(both, both.train, np.arange(len(data.viewers)), _named(tell, "both"))
+            fits.append(_fit(TRAIN_VALID, data, of_both, judging, judging, plain, tell))
     return Learned(asked, blend, fits, blend_spent, spent)
 
 
 def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
     """Every system's list for everybody: reelmill as each fit has it, then what it chose among."""
     asked, sources = learned.asked, learned.asked.sources
-    orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
-    with measured() as ranking_spent:
-        ranked = rank_all(
-            asked,
-            orders | {fit.name: fit.folds.score for fit in learned.fits if fit.folds},
-            length,
-            partial(tell, "lists"),
-        )
-    plain = [
-        System(name, TRAIN, alone(lists, asked.popularity, length), asked.spent[name])
-        for name, lists in asked.alone.items()
-    ]
-    asking = Spent.all_of(asked.spent[source.name] for source in sources).then(ranking_spent)
-    plain.append(System(FUSION, TRAIN, ranked[FUSION], asking))
-    plain.append(System(BLEND, TRAIN, ranked[BLEND], asking.then(learned.blend_spent)))
-    ours, rankers = [], []
+    cost = Spent.all_of(asked.spent[source.name] for source in sources)
+    plain: list[System] = []
+    ours: list[System] = []
+    rankers: list[System] = []
     for fit in learned.fits:
-        cost = asking.then(learned.blend_spent).then(learned.fit_spent[fit.name])
-        choice = {system.name: system.lists for system in plain}
-        if fit.name in ranked:
-            choice[RANKER] = ranked[fit.name]
-            rankers.append(System(RANKER, fit.name, ranked[fit.name], cost))
-        ours.append(System(REELMILL, fit.name, choice[fit.chosen], cost))
+        orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
+        if fit.folds:
+            orders[RANKER] = fit.folds.score
+        with measured() as ranking_spent:
+            lists = rank_all(fit.asked, orders, length, partial(tell, f"lists ({fit.name})"))
+        lists |= {name: alone(one, fit.asked.popularity, length) for name, one in fit.asked.alone.items()}
+        ranked = cost.then(ranking_spent)
+        whole = ranked.then(learned.blend_spent).then(learned.fit_spent[fit.name])
+        ours.append(System(REELMILL, fit.name, lists[fit.chosen], whole))
+        if fit.folds:
+            rankers.append(System(RANKER, fit.name, lists[RANKER], whole))
+        if fit.name == TRAIN:
+            plain = [System(name, TRAIN, lists[name], asked.spent[name]) for name in asked.alone]
+            plain.append(System(FUSION, TRAIN, lists[FUSION], ranked))
+            plain.append(System(BLEND, TRAIN, lists[BLEND], ranked.then(learned.blend_spent)))
     return [*ours, *rankers, *plain]
 
 
-def _fit(name: str, data: Data, taught: Labelled, judging: Labelled, plain: dict[str, float], tell: Tell) -> Fit:
+def _fit(
+    name: str, data: Data, asked: Asked, taught: Labelled, judging: Labelled, plain: dict[str, float], tell: Tell
+) -> Fit:
     """Grow the ranker of a fit, and choose between it and what is plain. Too few viewers grow none."""
     if len(taught.viewers) < ENOUGH_VIEWERS:
-        return Fit(name, plain, best_of(plain), {}, None)
+        return Fit(name, plain, best_of(plain), {}, None, asked)
     folds = stack.learn(taught, data.viewers, fitted(taught).score, partial(tell, f"ranker ({name})"))
     compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates))}
-    return Fit(name, compared, best_of(compared), folds.importance(), folds)
+    return Fit(name, compared, best_of(compared), folds.importance(), folds, asked)
 
 
 def _plain(of: Asked, chooses: Watches, judging: Labelled, blend: Blend) -> dict[str, float]:

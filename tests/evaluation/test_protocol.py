@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jobs.evaluation.data import Files, labels_of, load
+from jobs.evaluation.data import Files, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
 from jobs.evaluation.protocol import Learned, evaluate, learn, rank
 from tests.evaluation.conftest import Rows, write
@@ -41,7 +41,7 @@ def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, t
     (tmp_path / "test.csv").write_text("no such columns\n1\n")
     with pytest.raises(BadFile, match="no column user_id"):
         evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
-    assert told[-1] == ("lists", 201, 201)
+    assert told[-1] == ("lists (train+valid)", 201, 201)
 
 
 def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
@@ -76,6 +76,27 @@ def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: Ma
             assert set(data.videos[videos]) <= shown
             assert len(set(videos)) == len(videos)
             assert not set(videos) & set(data.train.video[data.train.viewer == viewer])
+
+
+def test_who_learned_from_both_files_shows_no_pair_of_either_and_the_other_fit_knows_one(files: MakeFiles) -> None:
+    data = load(files())
+    assert data.valid is not None
+    shown = {system.key: system.lists for system in rank(learn(data, quiet), 20, quiet)}
+    for key, has_valid in (("reelmill (train)", True), ("reelmill (train+valid)", False)):
+        in_lists = [
+            video in shown[key][viewer] for viewer, video in zip(data.valid.viewer, data.valid.video, strict=True)
+        ]
+        assert any(in_lists) == has_valid, key
+
+
+def test_both_files_as_one_have_each_pair_once_and_a_now_after_all_of_them(tmp_path: Path) -> None:
+    for name, rows in (("train", "ann,a,10\nbob,b,20\n"), ("valid", "ann,b,30\nann,a,40\ncid,c,50\n")):
+        (tmp_path / f"{name}.csv").write_text("user_id,video_id,timestamp\n" + rows)
+    data = load(Files(tmp_path / "train.csv", tmp_path / "valid.csv"))
+    both = with_valid(data)
+    pairs = zip(data.viewers[both.train.viewer], data.videos[both.train.video], both.train.at // 10**6, strict=True)
+    assert list(pairs) == [("ann", "a", 10), ("ann", "b", 30), ("bob", "b", 20), ("cid", "c", 50)]
+    assert data.now < both.now == 50 * 10**6 + 1
 
 
 def test_labels_that_are_shuffled_among_viewers_give_no_more_than_popularity(
