@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.ranking.sources.als import SEED, Matrix, Setting, Side, factorised
+from jobs.ranking.sources.als import Matrix, Setting, Side, factorised
+from jobs.ranking.sources.kept_back import KeptBack, keep_back
 from jobs.ranking.sources.similar import NOTHING, because_watched, best, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
@@ -35,14 +36,8 @@ DIM, ROUNDS = 128, 6
 SETTINGS = tuple(Setting(weight, regular) for weight in (2.0, 7.0, 20.0) for regular in (0.15, 0.3, 0.6, 1.2))
 USUAL, STRONGEST = Setting(7.0, 0.875), 0.12
 TRIED_DIM, TRIED_ROUNDS = 32, 4
-# Viewers with a video kept back, at least, for a choice; and pairs that are tried on, at most.
-ENOUGH, TRIED_PAIRS = 500, 300_000
 # Content is tried with the settings that are nearly the best without it.
 NEAR = 0.95
-# The choice is by 1 / log2(1 + rank), 0 below DEEP.
-DEEP = 50
-# Scores of viewers and videos that are held at once.
-ROOM = 10_000_000
 
 
 def learn(snapshot: Snapshot) -> Propose:
@@ -61,20 +56,11 @@ def learn(snapshot: Snapshot) -> Propose:
 
 def chosen(watched: csr_matrix, content: Matrix | None = None) -> Setting:
     """The setting that ranks one video of each viewer best when it learned from all others."""
-    chance = np.random.default_rng(SEED)
-    order = chance.permutation(watched.shape[0])
-    lengths = watched.getnnz(axis=1)
-    some = watched[np.sort(order[np.cumsum(lengths[order]) <= TRIED_PAIRS])].tocsr()
-    lengths = some.getnnz(axis=1)
-    if np.count_nonzero(lengths > 1) < ENOUGH:
+    kept_back = keep_back(watched)
+    if kept_back is None:
         mean = watched.nnz / watched.shape[0]
         return USUAL._replace(regular=min(USUAL.regular, STRONGEST * mean))
-    cells = (some.indptr[:-1] + chance.integers(0, lengths))[lengths > 1]
-    asked = some.indices[cells]
-    rest = some.copy()
-    rest.data[cells] = 0
-    rest.eliminate_zeros()
-    judged = partial(_quality, rest, lengths > 1, asked)
+    judged = partial(_quality, kept_back)
     tried = {setting: judged(setting, None) for setting in SETTINGS}
     if content is not None:
         near = [setting for setting in SETTINGS if tried[setting] >= NEAR * max(tried.values())]
@@ -82,22 +68,9 @@ def chosen(watched: csr_matrix, content: Matrix | None = None) -> Setting:
     return max(tried, key=lambda setting: tried[setting])
 
 
-def _quality(
-    watched: csr_matrix, judged: NDArray[np.bool_], asked: NDArray[np.int32], setting: Setting, content: Matrix | None
-) -> float:
-    """How high the videos `asked`, one for each viewer who is `judged`, rank among all that they did not watch."""
-    side = factorised(watched, setting, TRIED_DIM, TRIED_ROUNDS, content)
-    histories, total = watched[judged], 0.0
-    vectors = side.solved(histories)
-    step = max(1, ROOM // watched.shape[1])
-    for first in range(0, len(asked), step):
-        some = slice(first, first + step)
-        scores = vectors[some] @ side.vectors.T
-        theirs = np.take_along_axis(scores, asked[some, None].astype(np.int64), axis=1)
-        scores[histories[some].nonzero()] = -np.inf
-        rank = 1 + np.count_nonzero(scores > theirs, axis=1)
-        total += float((1 / np.log2(1 + rank[rank <= DEEP])).sum())
-    return total / len(asked)
+def _quality(kept_back: KeptBack, setting: Setting, content: Matrix | None) -> float:
+    side = factorised(kept_back.rest, setting, TRIED_DIM, TRIED_ROUNDS, content)
+    return kept_back.quality(lambda viewers: side.solved(kept_back.rest[viewers]) @ side.vectors.T)
 
 
 def propose_near(videos: NDArray[np.object_], kept: NDArray[np.int64], side: Side, chunk: Chunk) -> Iterator[Found]:

@@ -6,8 +6,9 @@ EASE (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019): o
 that rebuild the viewers x videos matrix X as X B, the one with the least squared error plus L |B|^2 is -P / diag(P) by
 columns, with P the inverse of X'X + L. Four things are added:
 
-- L is LAMBDA over the mean length of a history: the shorter they are, the less a pair says. It is at most PART of the
-  viewers, or on a small platform nothing would be left but the intercept.
+- L is the one of PENALTIES that ranks videos kept back best, among the videos with the largest audience. With too few
+  viewers to tell, it is LAMBDA over the mean length of a history, since the shorter they are, the less a pair says; at
+  most PART of the viewers, or on a small platform nothing would be left but the intercept.
 - A row of X weighs less the longer it is, so that long histories do not outweigh many short ones.
 - One more column, EVERYBODY in every row: an intercept, without which short histories are ranked worse than by
   popularity.
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.ranking.sources.kept_back import KeptBack, keep_back
 from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
@@ -39,6 +41,8 @@ Matrix = NDArray[np.float32]
 
 # These were chosen on validation pairs of three sets: docs/decisions/0014.
 LAMBDA, PART, EVERYBODY, CONTENT = 10_000.0, 0.13, 5.0, 1.0
+# Between two sets the best ones differ by ten times. They are tried on so many videos, half a second each.
+PENALTIES, TRIED = (30.0, 100.0, 300.0, 1000.0), 2000
 # Of the smaller side of X: 2 * 12,000^2 * 4 bytes are 1.2 GB. Beyond it the videos with the largest audience are kept,
 # and the other sources have the tail.
 LIMIT = 12_000
@@ -153,20 +157,40 @@ def _head(snapshot: Snapshot) -> NDArray[np.int64]:
 
 
 def _penalty(snapshot: Snapshot) -> float:
-    viewers = np.count_nonzero(snapshot.positives.getnnz(axis=1))
-    return min(LAMBDA / snapshot.mean_length, PART * viewers)
+    positives = snapshot.positives
+    audience = positives.getnnz(axis=0)
+    head = np.sort(np.lexsort((np.arange(len(audience)), -audience))[:TRIED])
+    kept_back = keep_back(positives[:, head].tocsr())
+    if kept_back is None:
+        viewers = np.count_nonzero(positives.getnnz(axis=1))
+        return min(LAMBDA / snapshot.mean_length, PART * viewers)
+    tried = {penalty: _quality(kept_back, penalty) for penalty in PENALTIES}
+    return max(tried, key=lambda penalty: tried[penalty])
+
+
+def _quality(kept_back: KeptBack, penalty: float) -> float:
+    watched = kept_back.rest[kept_back.rest.getnnz(axis=1) > 0]
+    none = np.zeros((0, watched.shape[1] + 1), dtype=np.float32)
+    similar, everybody = weights(_with_everybody(watched), none, penalty)
+    return kept_back.quality(lambda viewers: (kept_back.rest[viewers] @ similar).toarray() + everybody)
+
+
+def _with_everybody(watched: csr_matrix) -> csr_matrix:
+    """Histories, none empty, by their weight, with EVERYBODY's column."""
+    from scipy.sparse import csr_matrix, diags, hstack
+
+    lengths = watched.getnnz(axis=1)
+    weight = (lengths.mean() / lengths) ** 0.25 if len(lengths) else lengths  # of both sides of a product
+    everybody = csr_matrix(np.full((len(lengths), 1), EVERYBODY))
+    return (diags(weight) @ hstack([watched, everybody])).tocsr().astype(np.float32)
 
 
 def _rows(snapshot: Snapshot, kept: NDArray[np.int64]) -> tuple[csr_matrix, Matrix]:
     """X, whose last column is EVERYBODY's: what viewers watched and which hashtags videos have; and their content."""
-    from scipy.sparse import csr_matrix, diags, hstack, vstack
+    from scipy.sparse import csr_matrix, hstack, vstack
 
     watched = snapshot.positives[:, kept]
-    lengths = watched.getnnz(axis=1)
-    watched, lengths = watched[lengths > 0], lengths[lengths > 0]
-    weight = (lengths.mean() / lengths) ** 0.25 if len(lengths) else lengths  # of both sides of a product
-    everybody = csr_matrix(np.full((len(lengths), 1), EVERYBODY))
-    of_viewers = diags(weight) @ hstack([watched, everybody])
+    of_viewers = _with_everybody(watched[watched.getnnz(axis=1) > 0])
     hashtags = snapshot.tag_weights[kept].T * np.sqrt(CONTENT)
     of_hashtags = hstack([hashtags, csr_matrix((hashtags.shape[0], 1))]).tocsr()
     content = snapshot.world.content

@@ -3,8 +3,8 @@
 Belongs here: how alike two viewers are, and what the nearest propose.
 
 The cosine of two histories, whose videos weigh less the more viewers they have, and which is shrunk where it rests on
-little. Besides, all viewers are a little alike, by EVERYBODY over the squared mean length of a history: without that,
-short histories are ranked worse than by popularity.
+little. Besides, all viewers are a little alike, or short histories could be ranked worse than by popularity: by at most
+EVERYBODY over the squared mean length of a history; which PART of that is best is found on videos kept back.
 
 A viewer is compared with all those who watched one of the same videos, ROOM pairs of viewers at a time: 10^6 watches of
 10^4 viewers and 10^4 videos take 10^4 multiplications for each of a viewer's 100 videos, a millisecond, and 100 MB.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from jobs.ranking.sources.kept_back import KeptBack, keep_back
 from jobs.ranking.sources.similar import NOTHING, best, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 # These were chosen on validation pairs: docs/decisions/0014.
 NEAREST, SHRINK, DAMPING, LENGTH, EVERYBODY = 100, 5.0, 0.2, 0.5, 2.0
+PARTS = (1.0, 0.1, 0.01, 0.001)
 # Pairs of viewers that are compared at once, 4 bytes each.
 ROOM = 25_000_000
 
@@ -58,7 +61,7 @@ class Viewers:
 
         viewers = np.array([moment.viewer for moment in chunk.moments[rows]])
         asked = (chunk.positives[rows] @ diags(self.damped)).tocsr()
-        near = self._nearest(asked, viewers)
+        near = self.nearest(asked, viewers)
         every = (near @ self.proposed).toarray()
         for row, allowed in enumerate(chunk.allowed[rows]):
             if not asked[row].nnz:
@@ -68,7 +71,7 @@ class Viewers:
             top = best(scores, NEIGHBOURS.cap)
             yield Found(top, scores[top], [None] * len(top))
 
-    def _nearest(self, asked: csr_matrix, viewers: NDArray[np.int64]) -> csr_matrix:
+    def nearest(self, asked: csr_matrix, viewers: NDArray[np.int64]) -> csr_matrix:
         """asked x viewers: how alike those are who are most alike, other than each asked viewer themselves."""
         from scipy.sparse import csr_matrix
 
@@ -82,18 +85,42 @@ class Viewers:
 
 
 def learn(snapshot: Snapshot) -> Propose:
-    from scipy.sparse import diags
-
     positives = snapshot.positives
     if not positives.nnz:
         return nothing
+    most = EVERYBODY / snapshot.mean_length**2
+    kept_back = keep_back(positives)
+    part = 1.0 if kept_back is None else _best_part(kept_back, most)
+    return _viewers(positives, part * most).propose
+
+
+def _best_part(kept_back: KeptBack, most: float) -> float:
+    """The part of the likeness of all viewers with which the videos kept back rank best."""
+    from scipy.sparse import diags
+
+    everyone = _viewers(kept_back.rest, most)
+    asked = (kept_back.rest @ diags(everyone.damped)).tocsr()
+
+    def scores(part: float, viewers: NDArray[np.int64]) -> NDArray[np.float32]:
+        near = everyone.nearest(asked[viewers], viewers)
+        found: NDArray[np.float32] = (near @ everyone.proposed).toarray() + np.float32(part) * everyone.everybody
+        return found
+
+    tried = {part: kept_back.quality(partial(scores, part)) for part in PARTS}
+    return max(tried, key=lambda part: tried[part])
+
+
+def _viewers(positives: csr_matrix, alike: float) -> Viewers:
+    """What is compared and proposed, where all viewers are `alike` by that besides."""
+    from scipy.sparse import diags
+
     damped = (np.maximum(positives.getnnz(axis=0), 1) ** -DAMPING).astype(np.float32)
     compared = (positives @ diags(damped)).tocsr()
     norms = np.sqrt(np.asarray(compared.multiply(compared).sum(axis=1)).ravel())
     lengths = positives.getnnz(axis=1)
     proposed = (diags((np.maximum(lengths, 1) ** -LENGTH).astype(np.float32)) @ positives).tocsr()
-    everybody = np.asarray(proposed.sum(axis=0), dtype=np.float32).ravel() * (EVERYBODY / snapshot.mean_length**2)
-    return Viewers(damped, compared.T.tocsr(), norms, proposed, everybody).propose
+    everybody = np.asarray(proposed.sum(axis=0), dtype=np.float32).ravel() * np.float32(alike)
+    return Viewers(damped, compared.T.tocsr(), norms, proposed, everybody)
 
 
 def reason(because: Column, title: Column) -> Column:

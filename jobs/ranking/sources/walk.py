@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.ranking.sources.kept_back import KeptBack, keep_back
 from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # These were chosen on validation pairs: docs/decisions/0014.
 BETA, ANYWHERE = 0.1, 10_000.0
+PARTS = (1.0, 0.1, 0.01, 0.001)
 LONGEST, BLOCK = 300, 512
 
 
@@ -36,12 +38,31 @@ def learn(snapshot: Snapshot) -> Propose:
     positives = snapshot.positives
     if not positives.nnz:
         return nothing
+    most = ANYWHERE / snapshot.mean_length**2
+    kept_back = keep_back(positives)
+    part = 1.0 if kept_back is None else _best_part(kept_back, most)
+    similar, anywhere = _walks(positives)
+    every = (part * most * anywhere).astype(np.float32)
+    return partial(propose_similar, snapshot.world.videos, similar, history, WALK.cap, everybody=every)
+
+
+def _best_part(kept_back: KeptBack, most: float) -> float:
+    """The part of the weight with which the videos kept back rank best."""
+    similar, anywhere = _walks(kept_back.rest)
+
+    def scores(part: float, viewers: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = (kept_back.rest[viewers] @ similar).toarray() + (part * most * anywhere)
+        return found
+
+    tried = {part: kept_back.quality(partial(scores, part)) for part in PARTS}
+    return max(tried, key=lambda part: tried[part])
+
+
+def _walks(positives: csr_matrix) -> tuple[csr_matrix, NDArray[np.float64]]:
+    """The chances from each video, and those from anywhere."""
     audience = np.asarray(positives.sum(axis=0)).ravel()
     damped = np.maximum(audience, 1) ** -BETA
-    weight = ANYWHERE / snapshot.mean_length**2
-    anywhere = (weight * audience * damped / audience.sum()).astype(np.float32)
-    similar = chances(positives, damped)
-    return partial(propose_similar, snapshot.world.videos, similar, history, WALK.cap, everybody=anywhere)
+    return chances(positives, damped), audience * damped / audience.sum()
 
 
 def chances(positives: csr_matrix, damped: NDArray[np.float64]) -> csr_matrix:

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from jobs.ranking.sources.factors import ENOUGH, FACTORS, SETTINGS, STRONGEST, USUAL, chosen
+from jobs.ranking.sources.factors import FACTORS, SETTINGS, STRONGEST, USUAL, chosen
+from jobs.ranking.sources.kept_back import ENOUGH
 from tests.ranking.sources.conftest import Watched, found, world_of
 
 
