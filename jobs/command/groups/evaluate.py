@@ -80,7 +80,8 @@ def evaluate(
     Two results are printed:
       train        Sources and ranker learn from the training file. Of each viewer's pairs, a fifth (the newest, or
                    without timestamps a draw) are the ranker's labels; --valid only chooses what serves.
-      train+valid  The pairs of --valid are the ranker's labels. Each viewer is ranked by trees of other viewers.
+      train+valid  The pairs of --valid are the ranker's labels, and afterwards history that the sources learn too.
+                   Each viewer is ranked by trees of other viewers.
 
     \b
     In both, the ranker, each source alone and two plain blends compete for nDCG@20 on --valid, and the best serves as

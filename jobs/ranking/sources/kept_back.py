@@ -9,9 +9,9 @@ comes later changes nothing; the same watches give the same draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Matrix = NDArray[np.float32]
+# Of some viewers, by their row: a score for each video.
+Scores = Callable[[NDArray[np.int64]], Matrix]
 
 # Viewers with a video kept back, at least, for a choice, and at most; and pairs that are tried on, at most.
-ENOUGH, JUDGED, PAIRS = 500, 4000, 300_000
+ENOUGH, JUDGED, PAIRS = 500, 3000, 300_000
 # The quality is the mean of 1 / log2(1 + rank), 0 below DEEP.
 DEEP = 50
 # Scores of viewers and videos that are held at once.
@@ -38,18 +40,30 @@ class KeptBack:
     viewers: NDArray[np.int64]
     asked: NDArray[np.int64]
 
-    def quality(self, scores: Callable[[NDArray[np.int64]], Matrix]) -> float:
+    def quality(self, scores: Scores) -> float:
         """How high the videos rank among all that their viewers did not watch; `scores` has a row for each viewer."""
-        total, step = 0.0, max(1, ROOM // self.rest.shape[1])
-        for first in range(0, len(self.asked), step):
-            viewers, asked = self.viewers[first : first + step], self.asked[first : first + step]
-            found = scores(viewers)
-            theirs = np.take_along_axis(found, asked[:, None], axis=1)
-            above = np.count_nonzero(found > theirs, axis=1)
-            row, video = self.rest[viewers].nonzero()
-            above -= np.bincount(row[found[row, video] > theirs[row, 0]], minlength=len(viewers))
-            total += float((1 / np.log2(2 + above[above < DEEP])).sum())
+        total = sum(self._gain(some, scores(self.viewers[some])) for some in self._blocks())
         return total / len(self.asked)
+
+    def best_part(self, scores: Scores, everybody: NDArray[np.floating[Any]], parts: tuple[float, ...]) -> float:
+        """Of what is added to the scores of `everybody`, the part with which the videos rank best."""
+        total = np.zeros(len(parts))
+        for some in self._blocks():
+            own = scores(self.viewers[some])
+            total += [self._gain(some, own + np.float32(part) * everybody) for part in parts]
+        return parts[int(np.argmax(total))]
+
+    def _blocks(self) -> Iterator[slice]:
+        step = max(1, ROOM // self.rest.shape[1])
+        return (slice(first, first + step) for first in range(0, len(self.asked), step))
+
+    def _gain(self, some: slice, scores: NDArray[np.floating[Any]]) -> float:
+        """The sum over these viewers."""
+        theirs = np.take_along_axis(scores, self.asked[some, None], axis=1)
+        above = np.count_nonzero(scores > theirs, axis=1)
+        row, video = self.rest[self.viewers[some]].nonzero()
+        above -= np.bincount(row[scores[row, video] > theirs[row, 0]], minlength=len(above))
+        return float((1 / np.log2(2 + above[above < DEEP])).sum())
 
 
 def keep_back(watched: csr_matrix) -> KeptBack | None:

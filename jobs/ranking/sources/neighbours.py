@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,13 +100,11 @@ def _best_part(kept_back: KeptBack, most: float) -> float:
     everyone = _viewers(kept_back.rest, most)
     asked = (kept_back.rest @ diags(everyone.damped)).tocsr()
 
-    def scores(part: float, viewers: NDArray[np.int64]) -> NDArray[np.float32]:
-        near = everyone.nearest(asked[viewers], viewers)
-        found: NDArray[np.float32] = (near @ everyone.proposed).toarray() + np.float32(part) * everyone.everybody
+    def scores(viewers: NDArray[np.int64]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = (everyone.nearest(asked[viewers], viewers) @ everyone.proposed).toarray()
         return found
 
-    tried = {part: kept_back.quality(partial(scores, part)) for part in PARTS}
-    return max(tried, key=lambda part: tried[part])
+    return kept_back.best_part(scores, everyone.everybody, PARTS)
 
 
 def _viewers(positives: csr_matrix, alike: float) -> Viewers:

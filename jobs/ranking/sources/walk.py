@@ -49,13 +49,8 @@ def learn(snapshot: Snapshot) -> Propose:
 def _best_part(kept_back: KeptBack, most: float) -> float:
     """The part of the weight with which the videos kept back rank best."""
     similar, anywhere = _walks(kept_back.rest)
-
-    def scores(part: float, viewers: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = (kept_back.rest[viewers] @ similar).toarray() + (part * most * anywhere)
-        return found
-
-    tried = {part: kept_back.quality(partial(scores, part)) for part in PARTS}
-    return max(tried, key=lambda part: tried[part])
+    rest = kept_back.rest
+    return kept_back.best_part(lambda viewers: (rest[viewers] @ similar).toarray(), most * anywhere, PARTS)
 
 
 def _walks(positives: csr_matrix) -> tuple[csr_matrix, NDArray[np.float64]]:
