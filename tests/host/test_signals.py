@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from jobs.host import signals
-from jobs.host.signals import unwinding
+from jobs.host.signals import POLITE, unwinding
+
+
+@pytest.fixture(autouse=True)
+def nobody_handles_them_yet() -> Iterator[None]:
+    """What other tests import, such as Dagster, leaves handlers of its own in this process."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in POLITE}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_signal_unwinds_the_program_with_the_code_that_a_shell_shows() -> None:
