@@ -39,6 +39,7 @@ def models(settings: Settings, as_json: bool) -> None:
     """Every model, the newest first, and the present turn."""
     from jobs.engine.query import exists, query
     from jobs.engine.tables import Tables
+    from jobs.ranking.model import UNNAMED
     from jobs.ranking.serving import turns_of
 
     told = turns_of(Tables.of(settings))
@@ -51,7 +52,7 @@ def models(settings: Settings, as_json: bool) -> None:
     if as_json:
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
         return print_json({"models": listed, "turns": [asdict(turn) for turn in told]})
-    cells = [(str(r[0]), r[1] or "lightgbm", str(r[2]), r[3], f"{r[4]:.4f}", f"{r[5]:.4f}", str(r[7])) for r in rows]
+    cells = [(str(r[0]), r[1] or UNNAMED, str(r[2]), r[3], f"{r[4]:.4f}", f"{r[5]:.4f}", str(r[7])) for r in rows]
     heads = ("model", "ranker", "night", "verdict", "nDCG@10", "popularity's", "rounds")
     table(heads, cells, right=(4, 5, 6))
     if told:

@@ -19,10 +19,9 @@ from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.feeds.build import features
 from jobs.media.status import Status
-from jobs.ranking import model
 from jobs.ranking.features import ties
-from jobs.ranking.orders import plain_orders
 from jobs.ranking.refused import refusals
+from jobs.ranking.serving import system_of
 from jobs.ranking.spacing import SLOTS, positions
 
 if TYPE_CHECKING:
@@ -136,8 +135,7 @@ def _system(lake: Lake, window: Window) -> str:
 
 def _load(lake: Lake, system: str) -> Model:
     """What ordered the feeds, ready to score. Raises NothingToExplain when this code has it no more."""
-    plain = {order.version: order for order in plain_orders()}
-    found = plain.get(system) or model.of_version(lake, system)
+    found = system_of(lake, system)
     if found is None:
         raise NothingToExplain(f"{system} ordered the feeds of that night, and there is no such model any more.")
     return found.load()

@@ -81,9 +81,7 @@ def serving(lake: Lake, before: date) -> Serving | None:
     versions = {table: lake.pin(table) for table in (VERDICTS, PROMOTIONS) if lake.exists(table)}
     so_far = [turn for turn in turns(lake.tables, versions) if turn.event_date < before]
     if so_far:
-        plain = {order.version: order for order in plain_orders()}
-        name = so_far[-1].system
-        system = plain.get(name) or model.of_version(lake, name)
+        system = system_of(lake, so_far[-1].system)
         watches = next((turn.watches for turn in reversed(so_far) if not turn.is_by_a_person), None)
         # A source or a ranker that the code no longer has orders nothing.
         return Serving(system, watches) if system else None
@@ -91,15 +89,24 @@ def serving(lake: Lake, before: date) -> Serving | None:
     return Serving(newest, newest.watches) if newest else None
 
 
+def system_of(lake: Lake, name: str) -> InService | Order | None:
+    """The plain order or the model of that name; None where the code or the lake has it no more.
+
+    Raises ModelMissing when a model's file is gone.
+    """
+    plain = {order.version: order for order in plain_orders()}
+    return plain.get(name) or model.of_version(lake, name)
+
+
 def promote(lake: Lake, system: str, night: date, why: str) -> Turn:
     """Let a model or a plain order serve from a night on, until the gate finds something better.
 
     Raises NothingServed when there is none of that name, and ModelMissing when its file is gone.
     """
-    plain = {order.version for order in plain_orders()}
-    if system not in plain and model.of_version(lake, system) is None:
+    if system_of(lake, system) is None:
+        plain = ", ".join(order.version for order in plain_orders())
         raise NothingServed(
-            f"There is no model {system}, nor a plain order of that name ({', '.join(sorted(plain))}). "
+            f"There is no model {system}, nor a plain order of that name ({plain}). "
             "`reelmill models list` names the models."
         )
     row = {"decided_at": datetime.now(UTC), "event_date": night, "system": system, "why": why}
