@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -106,10 +107,12 @@ def _wait(spark: SparkSession, driver: psutil.Process, patience: float, over: th
     tasks = threading.Event()
     # In a thread of its own, since a JVM that hangs does not answer the question either.
     threading.Thread(target=_follow_tasks, args=(spark, every, tasks, over), daemon=True).start()
-    quiet, used = 0.0, _processor_seconds(driver)
+    quiet, used, looking = 0.0, _processor_seconds(driver), time.thread_time()
     while not over.wait(every):
         before, used = used, _processor_seconds(driver)
-        new = sum(seconds - before.get(process, 0.0) for process, seconds in used.items())
+        # To look is work too, the more processes the machine has.
+        looked, looking = looking, time.thread_time()
+        new = sum(seconds - before.get(process, 0.0) for process, seconds in used.items()) - (looking - looked)
         quiet = 0.0 if tasks.is_set() or new > IDLE * every else quiet + every
         tasks.clear()
         if quiet >= patience:
