@@ -25,6 +25,8 @@ K = 20
 STEPS = 20
 # Viewers by whom weights are sought: enough to tell orders apart, and fewer than a minute takes.
 ENOUGH = 3000
+# Positives whose places are counted at once.
+ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,17 @@ def measure(labelled: Labelled, scores: NDArray[np.float64]) -> float:
 
 def ndcg(scores: NDArray[np.float64], positive: NDArray[np.bool_], positives: NDArray[np.int64]) -> NDArray[np.float64]:
     """nDCG@20 of each viewer, whose candidates are a row; equal scores keep their places."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :K]
-    return metrics.ndcg(np.take_along_axis(positive, order, axis=1), positives, K)
+    row, column = np.nonzero(positive)
+    place = np.empty(len(row), dtype=np.int64)
+    # To count what stands above the positives is many times faster than to sort all candidates.
+    for first in range(0, len(row), ROWS):
+        some = slice(first, first + ROWS)
+        of_row, own = scores[row[some]], scores[row[some], column[some], None]
+        equal_before = (of_row == own) & (np.arange(scores.shape[1]) < column[some, None])
+        place[some] = np.count_nonzero((of_row > own) | equal_before, axis=1)
+    hits = np.zeros((len(scores), K), dtype=np.bool_)
+    hits[row[place < K], place[place < K]] = True
+    return metrics.ndcg(hits, positives, K)
 
 
 def measure_lists(asked: Asked, lists: NDArray[np.int32], pairs: Watches) -> float:

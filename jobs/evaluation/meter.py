@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
 
 # Arrays that matter live longer than this.
 EVERY_S = 0.02
@@ -26,11 +25,6 @@ class Spent:
     def then(self, other: Spent) -> Spent:
         """Both one after the other."""
         return Spent(self.seconds + other.seconds, max(self.peak_mb, other.peak_mb))
-
-    @staticmethod
-    def all_of(parts: Iterable[Spent]) -> Spent:
-        """All one after the other."""
-        return reduce(Spent.then, parts, Spent())
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 Belongs here: the order of the steps. Each step: data.py, sources.py, stack.py, choice.py, rankings.py and judge.py.
 
+What sources choose on videos kept back, they choose on the whole training file, for all that they learn later: a few
+numbers of a source, which a fifth more or less of the pairs hardly changes.
+
 Two fits are told apart, and both are judged:
 - `train`: the sources and the ranker learn from the training file. The ranker's labels are a part of each viewer's
   training pairs; its features come from sources that learned from the rest, and serve from sources that learned from
@@ -15,7 +18,7 @@ The test file is opened by the last line of `evaluate`, when every list is an ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.evaluation import stack
+from jobs.evaluation.baselines import BASELINES, POPULARITY
 from jobs.evaluation.choice import Blend, K, best_of, fitted, fusion, measure, measure_lists, names_of
 from jobs.evaluation.data import Data, Files, Watches, hashed, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
@@ -33,6 +37,7 @@ from jobs.evaluation.overlap import Overlap, overlap_of
 from jobs.evaluation.rankings import LENGTH, Order, alone, rank_all
 from jobs.evaluation.sources import Asked, Labelled, Tell, ask, labelled
 from jobs.ranking.gate import ENOUGH_VIEWERS
+from jobs.ranking.sources.kept_back import Choices
 
 TRAIN, TRAIN_VALID = "train", "train+valid"
 REELMILL = "reelmill"
@@ -115,10 +120,13 @@ def learn(data: Data, tell: Tell) -> Learned:
     pairs = _some(data, data.train.where(is_label))
     if data.valid is None and not len(pairs):
         raise BadFile("no viewer of the training file has two pairs, so nothing can choose: name a file by --valid.")
+    everybody, choices = np.arange(len(data.viewers)), Choices()
+    asked = ask(data, data.train, everybody, choices, _named(tell, "all"))
+    # Without a validation file the labels choose too, by trees that did not see them, and among the baselines too.
+    among = (POPULARITY,) if data.valid else BASELINES
     with measured() as part_spent:
-        part = ask(data, data.train.where(~is_label), np.unique(pairs.viewer), _named(tell, "part"))
-    asked = ask(data, data.train, np.arange(len(data.viewers)), _named(tell, "all"))
-    # Without a validation file the labels choose too, by trees that did not see them.
+        rest, labelled_viewers = data.train.where(~is_label), np.unique(pairs.viewer)
+        part = ask(data, rest, labelled_viewers, choices, _named(tell, "part"), among)
     chooses, of = (_some(data, data.valid), asked) if data.valid else (pairs, part)
     with measured() as blend_spent:
         judging = labelled(of, chooses)
@@ -127,20 +135,21 @@ def learn(data: Data, tell: Tell) -> Learned:
     with measured() as train_spent:
         taught = labelled(part, pairs) if data.valid else judging
         fits = [_fit(TRAIN, data, asked, taught, judging, plain, tell)]
-        del taught  # some hundred bytes a candidate
+        del taught, part  # some hundred bytes a candidate
     spent = {TRAIN: part_spent.then(train_spent)}
     if data.valid:
         with measured() as spent[TRAIN_VALID]:
+            fit = _fit(TRAIN_VALID, data, asked, judging, judging, plain, tell)
             both = with_valid(data)
-            of_both = ask(both, both.train, np.arange(len(data.viewers)), _named(tell, "both"))
-            fits.append(_fit(TRAIN_VALID, data, of_both, judging, judging, plain, tell))
+            among = tuple(one for one in BASELINES if one is POPULARITY or one.name == fit.chosen)
+            of_both = ask(both, both.train, everybody, choices, _named(tell, "both"), among)
+            fits.append(replace(fit, asked=of_both))
     return Learned(asked, blend, fits, blend_spent, spent)
 
 
 def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
     """Every system's list for everybody: reelmill as each fit has it, then what it chose among."""
     asked, sources = learned.asked, learned.asked.sources
-    cost = Spent.all_of(asked.spent[source.name] for source in sources)
     plain: list[System] = []
     ours: list[System] = []
     rankers: list[System] = []
@@ -151,7 +160,7 @@ def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
         with measured() as ranking_spent:
             lists = rank_all(fit.asked, orders, length, partial(tell, f"lists ({fit.name})"))
         lists |= {name: alone(one, fit.asked.popularity, length) for name, one in fit.asked.alone.items()}
-        ranked = cost.then(ranking_spent)
+        ranked = asked.whole.then(ranking_spent)
         whole = ranked.then(learned.blend_spent).then(learned.fit_spent[fit.name])
         ours.append(System(REELMILL, fit.name, lists[fit.chosen], whole))
         if fit.folds:

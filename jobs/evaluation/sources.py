@@ -7,6 +7,7 @@ jobs/ranking/lists.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,9 +20,12 @@ from jobs.evaluation.data import Data, Watches, world_of
 from jobs.evaluation.meter import Spent, measured
 from jobs.ranking.lists import NOTHING, Lists, Union, lists_of, union
 from jobs.ranking.sources import registry
+from jobs.ranking.sources.kept_back import Choices
 from jobs.ranking.sources.snapshot import Moment, take_snapshot
 from jobs.ranking.sources.source import Source
 
+# Sources that learn and propose beside each other: numpy and scipy leave Python alone for most of that time.
+BESIDE = 2
 # The best candidates that the ranker sees of a viewer.
 DEPTH = 200
 # Viewers whose candidates lie side by side at once.
@@ -32,25 +36,27 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """What each source and each baseline proposes to some viewers, who are in order, and facts of the same snapshot."""
+    """What each source and some baselines propose to some viewers, who are in order, and facts of the same snapshot.
+
+    `alone` has all lists by name, `spent` what each of them took, and `whole` what all took, some beside each other.
+    """
 
     videos: int
     sources: tuple[Source, ...]
     viewers: NDArray[np.int64]
-    lists: tuple[Lists, ...]
-    baselines: tuple[Lists, ...]
+    alone: dict[str, Lists]
     facts: Facts
     spent: dict[str, Spent]
+    whole: Spent
 
     @property
     def popularity(self) -> Lists:
-        return self.baselines[BASELINES.index(POPULARITY)]
+        return self.alone[POPULARITY.name]
 
     @property
-    def alone(self) -> dict[str, Lists]:
-        """All lists by name."""
-        named = zip((*self.sources, *BASELINES), (*self.lists, *self.baselines), strict=True)
-        return {source.name: lists for source, lists in named}
+    def lists(self) -> tuple[Lists, ...]:
+        """Those of the sources."""
+        return tuple(self.alone[source.name] for source in self.sources)
 
     def candidates(self, rows: NDArray[np.int64]) -> Union:
         """The candidates of the viewers in these rows, with all columns."""
@@ -73,19 +79,38 @@ class Labelled:
     judged: int
 
 
-def ask(data: Data, watches: Watches, viewers: NDArray[np.int64], tell: Tell) -> Asked:
-    """Let every source learn these watches and nothing else, one after the other, and propose to the viewers."""
-    snapshot = take_snapshot(world_of(data, watches), data.now)
-    moments = [Moment(int(viewer), data.now) for viewer in viewers]
+def ask(
+    data: Data,
+    watches: Watches,
+    viewers: NDArray[np.int64],
+    choices: Choices,
+    tell: Tell,
+    baselines: tuple[Source, ...] = BASELINES,
+) -> Asked:
+    """Let every source learn these watches and nothing else but the choices, and propose to the viewers."""
     sources = registry.JUDGED
-    lists, spent = [], {}
-    for source in (*sources, *BASELINES):
+    snapshot = take_snapshot(world_of(data, watches), data.now, choices=choices)
+    moments = [Moment(int(viewer), data.now) for viewer in viewers]
+    _ = snapshot.positives, snapshot.is_out, snapshot.tag_weights  # once, before anything shares them
+
+    def asked(source: Source) -> tuple[Lists, Spent]:
         tell(source.name, 0, len(moments))
-        with measured() as spent[source.name]:
-            lists.append(lists_of(source, snapshot, moments, partial(_tell, tell, source.name, len(moments))))
-    facts = facts_of(snapshot, data.contents)
-    of_sources, of_baselines = tuple(lists[: len(sources)]), tuple(lists[len(sources) :])
-    return Asked(len(data.videos), sources, viewers, of_sources, of_baselines, facts, spent)
+        with measured() as spent:
+            lists = lists_of(source, snapshot, moments, partial(_tell, tell, source.name, len(moments)))
+        return lists, spent
+
+    everybody = (*sources, *baselines)
+    with measured() as whole, ThreadPoolExecutor(BESIDE) as pool:
+        found = dict(zip((source.name for source in everybody), pool.map(asked, everybody), strict=True))
+    return Asked(
+        videos=len(data.videos),
+        sources=sources,
+        viewers=viewers,
+        alone={name: lists for name, (lists, _) in found.items()},
+        facts=facts_of(snapshot, data.contents),
+        spent={name: spent for name, (_, spent) in found.items()},
+        whole=whole,
+    )
 
 
 def labelled(asked: Asked, pairs: Watches) -> Labelled:

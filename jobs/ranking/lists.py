@@ -46,10 +46,10 @@ class Union:
 def lists_of(
     source: Source, snapshot: Snapshot, moments: list[Moment], tell: Callable[[int], None] = lambda done: None
 ) -> Lists:
-    """What one source proposes at each of the moments. `tell` is called with how many are done."""
+    """What one source proposes at each of the moments, without reasons. `tell` is called with how many are done."""
     videos = np.full((len(moments), source.cap), NOTHING, dtype=np.int32)
     scores = np.full((len(moments), source.cap), np.nan, dtype=np.float32)
-    for row, proposal in enumerate(proposals((source,), snapshot, moments)):
+    for row, proposal in enumerate(proposals((source,), snapshot, moments, explained=False)):
         found = proposal.found
         videos[row, : len(found.videos)] = found.videos
         scores[row, : len(found.videos)] = found.scores

@@ -87,7 +87,9 @@ def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
     return viewers.select("user_id", F.lit(at).alias("at"), F.lit(at).alias("snapshot_at")).distinct()
 
 
-def proposals(sources: Sequence[Source], snapshot: Snapshot, moments: list[Moment]) -> Iterator[Proposal]:
+def proposals(
+    sources: Sequence[Source], snapshot: Snapshot, moments: list[Moment], explained: bool = True
+) -> Iterator[Proposal]:
     """What each source proposes at each of the moments.
 
     Of a snapshot in blocks, each block has its own best of a source that keeps pairs of videos, and the first block all
@@ -96,7 +98,7 @@ def proposals(sources: Sequence[Source], snapshot: Snapshot, moments: list[Momen
     asked = [source for source in sources if source.pairs_per_watch or snapshot.block == 0]
     learned = [(source.name, source.learn(snapshot)) for source in asked]
     for begin in range(0, len(moments), CHUNK):
-        chunk = gather(snapshot.world, moments[begin : begin + CHUNK])
+        chunk = gather(snapshot.world, moments[begin : begin + CHUNK], explained)
         for name, find in learned:
             for moment, found in zip(chunk.moments, find(chunk), strict=True):
                 yield Proposal(moment, name, found)

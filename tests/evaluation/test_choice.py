@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.evaluation.choice import best_of, fitted, fusion, measure
+from jobs.evaluation.choice import best_of, fitted, fusion, measure, ndcg
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import Lists, union
 from jobs.ranking.sources.item_item import ITEM_ITEM
@@ -35,6 +35,15 @@ def test_without_labels_all_sources_weigh_the_same() -> None:
     nobody = labelled([0, 0])
     empty = replace(nobody, viewers=nobody.viewers[:0])
     assert fitted(empty) == fusion(SOURCES)
+
+
+def test_ndcg_counts_places_and_equal_scores_keep_theirs() -> None:
+    scores = np.array([[3.0, 5.0, 3.0, -np.inf], [1.0, 1.0, 1.0, 1.0]])
+    positive = np.array([[True, False, True, False], [False, False, True, False]])
+    second, third = 1 / np.log2(3), 1 / np.log2(4)
+    best_two = 1 + second
+    found = ndcg(scores, positive, np.array([2, 1]))
+    np.testing.assert_allclose(found, [(second + third) / best_two, third])
 
 
 def test_of_equal_ones_the_first_is_best() -> None:

@@ -54,6 +54,9 @@ class Described:
             watched, shares = tastes.indices[own], tastes.data[own]
             scores = np.round(np.where(allowed, every[row] / shares.sum(), 0).astype(float), 6)
             top = best(scores, CONTENT.cap)
+            if not chunk.explained:
+                yield Found(top, scores[top], [None] * len(top))
+                continue
             terms = (self.words[top] @ self.words[watched].T).toarray() + self.content[top] @ self.content[watched].T
             most = watched[np.argmax(np.round(terms * shares, 6), axis=1)]
             yield Found(top, scores[top], [str(self.videos[video]) for video in most])

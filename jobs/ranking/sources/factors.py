@@ -50,7 +50,8 @@ def learn(snapshot: Snapshot) -> Propose:
     kept = np.flatnonzero((positives.getnnz(axis=0) > 0) | (described & snapshot.is_out))
     watched = positives[:, kept][positives.getnnz(axis=1) > 0]
     own = None if content is None else content[kept]
-    side = factorised(watched, chosen(watched, own), DIM, ROUNDS, own)
+    setting = snapshot.choices.once(FACTORS.name, partial(chosen, watched, own))
+    side = factorised(watched, setting, DIM, ROUNDS, own)
     return partial(propose_near, snapshot.world.videos, kept, side)
 
 
@@ -78,15 +79,19 @@ def propose_near(videos: NDArray[np.object_], kept: NDArray[np.int64], side: Sid
     from scipy.linalg.lapack import sposv
 
     watched = chunk.positives[:, kept]
+    every = side.solved(watched) @ side.vectors.T
     for row in range(len(chunk.moments)):
         own = slice(watched.indptr[row], watched.indptr[row + 1])
         if own.start == own.stop:
             yield NOTHING
             continue
+        scores = np.round(every[row].astype(float), 6)
+        top = best(np.where(chunk.allowed[row, kept], scores, 0), FACTORS.cap)
+        if not chunk.explained:
+            yield Found(kept[top], scores[top], [None] * len(top))
+            continue
         # What each watched video adds to the viewer's vector, a column each.
         _, parts, _ = sposv(*side.normal(watched.indices[own], watched.data[own]))
-        scores = np.round((side.vectors @ parts.sum(axis=1)).astype(float), 6)
-        top = best(np.where(chunk.allowed[row, kept], scores, 0), FACTORS.cap)
         most = np.argmax(np.round(side.vectors[top] @ parts, 9), axis=1)
         because: list[str | None] = [str(videos[video]) for video in kept[watched.indices[own][most]]]
         yield Found(kept[top], scores[top], because)

@@ -44,26 +44,31 @@ def propose_liked(
     hashtags: NDArray[np.object_], tagged: csr_matrix, pool: NDArray[np.int64], chunk: Chunk
 ) -> Iterator[Found]:
     """The pool by each viewer's share of liking for a video's hashtags, then in its own order."""
-    liking = (chunk.weights @ tagged).tocsr()
+    liking, tags = (chunk.weights @ tagged).tocsr(), tagged[pool]
     for row in range(len(chunk.moments)):
         share = np.zeros(tagged.shape[1])
-        liked = liking[row]
-        if liked.nnz:
-            share[liked.indices] = liked.data / liked.data.sum()
-        yield _by_liking(hashtags, tagged, pool[chunk.allowed[row, pool]], share)
+        liked = slice(liking.indptr[row], liking.indptr[row + 1])
+        if liked.start < liked.stop:
+            share[liking.indices[liked]] = liking.data[liked] / liking.data[liked].sum()
+        scores = np.round(tags @ share, 9)
+        places = np.flatnonzero(chunk.allowed[row, pool])
+        top = places[np.argsort(-scores[places], kind="stable")][: FRESH.cap]
+        because: list[str | None] = [None] * len(top)
+        if chunk.explained:
+            because = _most_liked(hashtags, tags, top, share)
+        yield Found(pool[top], scores[top], because)
 
 
-def _by_liking(
-    hashtags: NDArray[np.object_], tagged: csr_matrix, videos: NDArray[np.int64], share: NDArray[np.float64]
-) -> Found:
-    own = tagged[videos]
-    scores = np.round(own @ share, 9)
-    order = np.lexsort((np.arange(len(videos)), -scores))[: FRESH.cap]
+def _most_liked(
+    hashtags: NDArray[np.object_], tags: csr_matrix, places: NDArray[np.int64], share: NDArray[np.float64]
+) -> list[str | None]:
+    """Of the hashtags in each of these rows of `tags`, the one that is liked most; None where none is."""
     because: list[str | None] = []
-    for place in order:
-        tags = own.indices[own.indptr[place] : own.indptr[place + 1]]
-        because.append(str(hashtags[tags[np.argmax(share[tags])]]) if scores[place] > 0 else None)
-    return Found(videos[order], scores[order], because)
+    for place in places:
+        own = tags.indices[tags.indptr[place] : tags.indptr[place + 1]]
+        most = own[np.argmax(share[own])] if len(own) else None
+        because.append(None if most is None or not share[most] else str(hashtags[most]))
+    return because
 
 
 def reason(hashtag: Column, title: Column) -> Column:

@@ -1,6 +1,7 @@
 """One video of each viewer kept back, by which a source finds the constants that suit the data.
 
-Belongs here: the draw, and how well what was kept back ranks. What is tried: the sources that have constants to find.
+Belongs here: the draw, how well what was kept back ranks, and the choices that were made by it. What is tried: the
+sources that have constants to find.
 
 No constant suits all data: on histories of five videos those that are best for some of fourteen rank everybody by
 popularity, and lose half of what can be found (docs/decisions/0014). Only watches of the snapshot take part, so what
@@ -10,8 +11,8 @@ comes later changes nothing; the same watches give the same draw.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Matrix = NDArray[np.float32]
+Choice = TypeVar("Choice")
 # Of some viewers, by their row: a score for each video.
 Scores = Callable[[NDArray[np.int64]], Matrix]
 
@@ -30,6 +32,20 @@ DEEP = 50
 # Scores of viewers and videos that are held at once.
 ROOM = 10_000_000
 SEED = 7
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What sources chose by videos kept back, by their names: snapshots that share it choose once."""
+
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, source: str, choose: Callable[[], Choice]) -> Choice:
+        """What the source chose; it chooses now if it has not."""
+        if source not in self.made:
+            self.made[source] = choose()
+        choice: Choice = self.made[source]
+        return choice
 
 
 @dataclass(frozen=True)

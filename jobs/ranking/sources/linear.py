@@ -60,7 +60,8 @@ def learn(snapshot: Snapshot) -> Propose:
     if not snapshot.positives.nnz:
         return nothing
     kept = _head(snapshot)
-    similar, everybody = weights(*_rows(snapshot, kept), _penalty(snapshot))
+    penalty = snapshot.choices.once(LINEAR.name, partial(_penalty, snapshot))
+    similar, everybody = weights(*_rows(snapshot, kept), penalty)
     spread = csr_matrix((np.ones(len(kept), np.float32), (np.arange(len(kept)), kept)), shape=(len(kept), size))
     every = np.zeros(size, dtype=np.float32)
     every[kept] = everybody

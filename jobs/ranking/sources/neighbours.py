@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from jobs.ranking.sources.kept_back import KeptBack, keep_back
+from jobs.ranking.sources.kept_back import keep_back
 from jobs.ranking.sources.similar import NOTHING, best, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
@@ -88,15 +89,17 @@ def learn(snapshot: Snapshot) -> Propose:
     if not positives.nnz:
         return nothing
     most = EVERYBODY / snapshot.mean_length**2
-    kept_back = keep_back(positives)
-    part = 1.0 if kept_back is None else _best_part(kept_back, most)
+    part = snapshot.choices.once(NEIGHBOURS.name, partial(_best_part, positives, most))
     return _viewers(positives, part * most).propose
 
 
-def _best_part(kept_back: KeptBack, most: float) -> float:
-    """The part of the likeness of all viewers with which the videos kept back rank best."""
+def _best_part(positives: csr_matrix, most: float) -> float:
+    """The part of the likeness of all viewers with which the videos kept back rank best; all where too few are."""
     from scipy.sparse import diags
 
+    kept_back = keep_back(positives)
+    if kept_back is None:
+        return 1.0
     everyone = _viewers(kept_back.rest, most)
     asked = (kept_back.rest @ diags(everyone.damped)).tocsr()
 

@@ -71,14 +71,16 @@ def propose_similar(
     tastes = taste(chunk)
     every = (tastes @ similar).toarray()
     for row in range(len(chunk.moments)):
-        watched = tastes[row]
-        if not watched.nnz:
+        if tastes.indptr[row] == tastes.indptr[row + 1]:
             yield NOTHING
             continue
         scores = every[row] if everybody is None else every[row] + everybody
         scores = np.round(np.where(chunk.allowed[row], scores, 0).astype(float), decimals)
         top = best(scores, cap)
-        says_most = _says_most(watched, similar, top)
+        if not chunk.explained:
+            yield Found(top, scores[top], [None] * len(top))
+            continue
+        says_most = _says_most(tastes[row], similar, top)
         yield Found(top, scores[top], [None if video < 0 else str(videos[video]) for video in says_most])
 
 

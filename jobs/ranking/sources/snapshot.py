@@ -6,7 +6,7 @@ module.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.events.watches import SKIPPED
+from jobs.ranking.sources.kept_back import Choices
 from jobs.ranking.watched import World
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Moment(NamedTuple):
 class Snapshot:
     """What all viewers did before an instant (`at`, in microseconds): which watches, and how many viewers a video had.
 
-    Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`.
+    Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`. A source that has made its
+    choice in `choices` does not search for its constants again.
     """
 
     world: World
@@ -43,6 +45,7 @@ class Snapshot:
     audience: NDArray[np.int64]
     block: int
     blocks: int
+    choices: Choices = field(default_factory=Choices)
 
     @cached_property
     def positives(self) -> csr_matrix:
@@ -90,7 +93,8 @@ class Chunk:
     """Moments that are asked together, one row each of two matrices of moments x videos.
 
     `weights`: how much each of the viewer's newest watches speaks for them. `allowed`: what is published and was
-    neither watched nor refused before the moment, nor made by the viewer.
+    neither watched nor refused before the moment, nor made by the viewer. Reasons cost as much as scores do; unless it
+    is `explained`, sources may leave them out.
     """
 
     world: World
@@ -99,6 +103,7 @@ class Chunk:
     seen: list[slice]
     weights: csr_matrix
     allowed: NDArray[np.bool_]
+    explained: bool
 
     @cached_property
     def positives(self) -> csr_matrix:
@@ -108,17 +113,17 @@ class Chunk:
         return _positives(self.world, row, watch, len(self.moments))
 
 
-def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1) -> Snapshot:
-    """The snapshot at an instant."""
+def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1, choices: Choices | None = None) -> Snapshot:
+    """The snapshot at an instant, with choices of its own unless some are given."""
     watches = world.at < at
     audience = np.bincount(world.video[watches], minlength=len(world.videos))
-    return Snapshot(world, at, watches, audience, block, blocks)
+    return Snapshot(world, at, watches, audience, block, blocks, choices or Choices())
 
 
-def gather(world: World, moments: list[Moment]) -> Chunk:
+def gather(world: World, moments: list[Moment], explained: bool = True) -> Chunk:
     """The moments with what their viewers did before each of them."""
     seen = [_seen(world, moment) for moment in moments]
-    return Chunk(world, moments, seen, _weights(world, moments, seen), _allowed(world, moments, seen))
+    return Chunk(world, moments, seen, _weights(world, moments, seen), _allowed(world, moments, seen), explained)
 
 
 def _positives(world: World, row: NDArray[np.int64], watch: NDArray[np.int64], rows: int) -> csr_matrix:

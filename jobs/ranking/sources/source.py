@@ -20,7 +20,10 @@ Measure = Literal["score", "share", "rank"]
 
 
 class Found(NamedTuple):
-    """What a source proposes at one moment: video numbers, best first, their scores, and what it went by."""
+    """What a source proposes at one moment: video numbers, best first, their scores, and what it went by.
+
+    None is a proposal without a reason, as any may be in a chunk that is not explained.
+    """
 
     videos: NDArray[np.int64]
     scores: NDArray[np.float64]

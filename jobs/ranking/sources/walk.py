@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.ranking.sources.kept_back import KeptBack, keep_back
+from jobs.ranking.sources.kept_back import keep_back
 from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
@@ -39,15 +39,17 @@ def learn(snapshot: Snapshot) -> Propose:
     if not positives.nnz:
         return nothing
     most = ANYWHERE / snapshot.mean_length**2
-    kept_back = keep_back(positives)
-    part = 1.0 if kept_back is None else _best_part(kept_back, most)
+    part = snapshot.choices.once(WALK.name, partial(_best_part, positives, most))
     similar, anywhere = _walks(positives)
     every = (part * most * anywhere).astype(np.float32)
     return partial(propose_similar, snapshot.world.videos, similar, history, WALK.cap, everybody=every)
 
 
-def _best_part(kept_back: KeptBack, most: float) -> float:
-    """The part of the weight with which the videos kept back rank best."""
+def _best_part(positives: csr_matrix, most: float) -> float:
+    """The part of the weight with which the videos kept back rank best; all of it where too few are."""
+    kept_back = keep_back(positives)
+    if kept_back is None:
+        return 1.0
     similar, anywhere = _walks(kept_back.rest)
     rest = kept_back.rest
     return kept_back.best_part(lambda viewers: (rest[viewers] @ similar).toarray(), most * anywhere, PARTS)

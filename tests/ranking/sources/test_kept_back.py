@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from jobs.ranking.sources.factors import FACTORS
-from jobs.ranking.sources.kept_back import ENOUGH, KeptBack, keep_back
+from jobs.ranking.sources.kept_back import ENOUGH, Choices, KeptBack, keep_back
 from jobs.ranking.sources.linear import LINEAR
 from jobs.ranking.sources.neighbours import NEIGHBOURS
 from jobs.ranking.sources.snapshot import Moment, gather, take_snapshot
@@ -43,6 +43,12 @@ def test_a_rank_counts_unwatched_videos_only() -> None:
         assert one.quality(scores.__getitem__) == pytest.approx(quality)
 
 
+def test_what_is_chosen_once_is_not_chosen_again() -> None:
+    choices = Choices()
+    assert choices.once("walk", lambda: 0.1) == choices.once("walk", lambda: 1.0) == 0.1
+    assert choices.once("linear", lambda: 30.0) == 30.0
+
+
 def of_tastes() -> Watched:
     """Viewers of eight tastes, four of the thirty videos of one each, in a draw that everybody's favourites disturb."""
     chance = np.random.default_rng(6)
@@ -63,3 +69,13 @@ def test_where_tastes_are_clear_a_viewer_gets_videos_of_their_own(source: Source
         for viewer, found in enumerate(source.learn(take_snapshot(world, at))(chunk))
     ]
     assert np.mean(own) > 0.5, "by popularity it is an eighth"
+
+
+@pytest.mark.parametrize("source", (FACTORS, LINEAR, NEIGHBOURS, WALK), ids=lambda source: str(source.name))
+def test_a_snapshot_with_the_choices_of_another_proposes_as_if_it_had_made_them(source: Source) -> None:
+    world, choices = world_of(of_tastes()), Choices()
+    at = len(world.at)
+    chunk = gather(world, [Moment(viewer, at) for viewer in range(5)])
+    own, shared = (list(source.learn(take_snapshot(world, at, choices=choices))(chunk)) for _ in range(2))
+    assert list(choices.made) == [source.name]
+    assert [found.videos.tolist() for found in own] == [found.videos.tolist() for found in shared]

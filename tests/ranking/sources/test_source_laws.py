@@ -45,6 +45,17 @@ def test_it_proposes_what_is_allowed_each_once_best_first_and_at_most_its_cap(so
 
 
 @each_source
+def test_without_reasons_it_proposes_the_same(source: Source) -> None:
+    world = described(drawn(0))
+    at, moments = len(world.at), [Moment(viewer, len(world.at)) for viewer in range(len(world.viewers))]
+    propose = source.learn(take_snapshot(world, at))
+    with_reasons, without = (list(propose(gather(world, moments, explained))) for explained in (True, False))
+    for one, other in zip(with_reasons, without, strict=True):
+        assert np.array_equal(one.videos, other.videos) and np.array_equal(one.scores, other.scores)
+        assert other.because in (one.because, [None] * len(one.videos))
+
+
+@each_source
 def test_what_happens_later_changes_nothing(source: Source) -> None:
     for seed in range(3):
         past = drawn(seed)
