@@ -108,7 +108,8 @@ def _by_rows(watched: csr_matrix, content: Matrix, penalty: float) -> tuple[Iter
     _invert(gram, penalty)
     solved = np.empty((len(gram), columns), dtype=np.float32)  # (XX' + penalty)^-1 X
     for block in _blocks(columns):
-        solved[:, block] = gram[:, :viewers] @ watched[:, block] + gram[:, viewers:] @ content[:, block]
+        # The inverse is symmetric, and scipy would copy its columns, but not its rows, for each block.
+        solved[:, block] = (transposed[block] @ gram[:viewers]).T + gram[:, viewers:] @ content[:, block]
     diagonal = np.asarray(watched.multiply(solved[:viewers]).sum(axis=0)).ravel()
     diagonal += np.einsum("ij,ij->j", content, solved[viewers:])
     scale = 1 / (1 - diagonal)
