@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 STRANGER = ""
 # Of a viewer's pairs, one in LABELS is a label of the ranker, and one of those who have two to four.
 LABELS = 5
+# A validation file is of later pairs if they come after so much of their viewers' training pairs, in the mean. A draw
+# gives a half, a cut in time 1.
+LATER = 0.75
 # A pair without a rating, and the best rating there is, weigh 1; the worst one weighs LEAST.
 LEAST = 0.2
 
@@ -165,13 +168,34 @@ def with_valid(data: Data) -> Data:
     return replace(data, train=both, valid=None)
 
 
-def labels_of(watches: Watches) -> NDArray[np.bool_]:
-    """True for the pairs that are labels: each viewer's newest, or without times a draw; who has one has no label."""
-    _, first, count = np.unique(watches.viewer, return_index=True, return_counts=True)
+def labels_of(data: Data) -> NDArray[np.bool_]:
+    """True for the training pairs that are labels: of each viewer the newest ones, or a draw; who has one has no label.
+
+    They are cut off as the validation file is. Trees that learn what comes next rank a draw of the past worse than no
+    trees do, as people begin with what is popular and end with what is not.
+    """
+    train = data.train
+    order = np.arange(len(train))
+    if data.valid and not comes_later(train, data.valid):
+        order = np.lexsort((draw(data.viewers, data.videos, train), train.viewer))
+    _, first, count = np.unique(train.viewer, return_index=True, return_counts=True)
     held = np.where(count > 1, np.maximum(count // LABELS, 1), 0)
-    place = np.arange(len(watches)) - np.repeat(first, count)
-    mask: NDArray[np.bool_] = place >= np.repeat(count - held, count)
+    place = np.arange(len(train)) - np.repeat(first, count)
+    mask = np.empty(len(train), dtype=np.bool_)
+    mask[order] = place >= np.repeat(count - held, count)
     return mask
+
+
+def comes_later(train: Watches, valid: Watches) -> bool:
+    """Whether the pairs of `valid` are later than most training pairs of the same viewers; equal times count half."""
+    instants, at = np.unique(np.concatenate([train.at, valid.at]), return_inverse=True)
+    first = np.searchsorted(train.viewer, valid.viewer)
+    count = np.searchsorted(train.viewer, valid.viewer, side="right") - first
+    known = count > 0
+    # Training pairs lie by viewer and time.
+    earlier, asked = train.viewer * len(instants) + at[: len(train)], valid.viewer * len(instants) + at[len(train) :]
+    before = sum(np.searchsorted(earlier, asked, side=side) for side in ("left", "right")) / 2 - first
+    return bool(known.any() and (before[known] / count[known]).mean() >= LATER)
 
 
 def numbers(ids: pa.Array, among: NDArray[np.object_]) -> NDArray[np.int64]:

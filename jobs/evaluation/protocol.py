@@ -116,7 +116,7 @@ def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tel
 
 def learn(data: Data, tell: Tell) -> Learned:
     """Let the sources and the rankers learn, and choose among them."""
-    is_label = labels_of(data.train)
+    is_label = labels_of(data)
     pairs = _some(data, data.train.where(is_label))
     if data.valid is None and not len(pairs):
         raise BadFile("no viewer of the training file has two pairs, so nothing can choose: name a file by --valid.")

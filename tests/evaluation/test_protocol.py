@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jobs.evaluation.data import Files, labels_of, load, with_valid
+from jobs.evaluation.data import Files, draw, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
 from jobs.evaluation.protocol import Learned, evaluate, learn, rank
 from tests.evaluation.conftest import Rows, write
@@ -121,7 +121,7 @@ def test_without_a_validation_file_a_part_of_the_training_pairs_chooses(files: M
 def test_a_viewer_gives_a_fifth_as_labels_and_at_least_one_of_two(tmp_path: Path) -> None:
     rows = [("one", "a")] + [("two", v) for v in "ab"] + [("ten", v) for v in "abcdefghij"]
     data = load(Files(write(tmp_path / "train.csv", rows)))
-    labels = data.train.where(labels_of(data.train))
+    labels = data.train.where(labels_of(data))
     assert sorted(data.viewers[labels.viewer]) == ["ten", "ten", "two"]
 
 
@@ -129,4 +129,17 @@ def test_with_times_the_newest_pairs_are_the_labels(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text("user_id,video_id,timestamp\nann,new,30\nann,old,10\nann,older,5\n")
     data = load(Files(path))
-    assert data.videos[data.train.where(labels_of(data.train)).video].tolist() == ["new"]
+    assert data.videos[data.train.where(labels_of(data)).video].tolist() == ["new"]
+
+
+@pytest.mark.parametrize(("asked_at", "label"), ((40, "new"), (15, "old")))
+def test_labels_are_the_newest_pairs_only_if_the_validation_pairs_are_newer_still(
+    tmp_path: Path, asked_at: int, label: str
+) -> None:
+    pairs = {"train": "ann,new,30\nann,old,10\nben,a,10\n", "valid": f"ann,later,{asked_at}\nnobody,old,10\n"}
+    for name, rows in pairs.items():
+        (tmp_path / f"{name}.csv").write_text("user_id,video_id,timestamp\n" + rows)
+    data = load(Files(tmp_path / "train.csv", tmp_path / "valid.csv"))
+    drawn = draw(data.viewers, data.videos, data.train.where(data.train.viewer == data.viewers.searchsorted("ann")))
+    assert drawn[0] > drawn[1], "a draw, which takes the largest number, differs from the newest here"
+    assert data.videos[data.train.where(labels_of(data)).video].tolist() == [label]

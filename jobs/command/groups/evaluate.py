@@ -78,8 +78,8 @@ def evaluate(
 
     \b
     Two results are printed:
-      train        Sources and ranker learn from the training file. Of each viewer's pairs, a fifth (the newest, or
-                   without timestamps a draw) are the ranker's labels; --valid only chooses what serves.
+      train        Sources and ranker learn from the training file. Of each viewer's pairs, a fifth (the newest, or a
+                   draw where --valid is one) are the ranker's labels; --valid only chooses what serves.
       train+valid  The pairs of --valid are the ranker's labels, and afterwards history that the sources learn too.
                    Each viewer is ranked by trees of other viewers.
 
