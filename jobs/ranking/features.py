@@ -1,7 +1,7 @@
 """What the ranker sees of one viewer, one video and one moment, the same in training and in serving.
 
-Belongs here: the list of feature columns, the candidate scores laid side by side, and the prior. Features by day come
-from the feature store: jobs/features/store.py. Labels: examples.py.
+Belongs here: the list of feature columns, the candidate scores laid side by side, and the score of a source's order.
+Features by day come from the feature store: jobs/features/store.py. Labels: examples.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VIDEO = "video_id"
 AGE = "days_since_published"
-# By whose rank videos are ordered before anything is learned.
+# By whose rank videos are ordered before anything is judged.
 PRIOR = ITEM_ITEM
 
 
@@ -68,7 +68,7 @@ def was_proposed() -> Column:
 
 
 def ties() -> tuple[str, ...]:
-    """The columns that order equal scores: every source's rank but the prior's, from which the score starts."""
+    """The columns that order equal scores: every source's rank but that of PRIOR."""
     return tuple(source.column("rank") for source in registry.SOURCES if source is not PRIOR)
 
 
@@ -88,12 +88,3 @@ def by_rank(frame: pd.DataFrame, source: Source) -> NDArray[np.float64]:
 
     rank = frame[source.column("rank")].to_numpy(dtype=np.float64, na_value=np.nan)
     return -np.log2(np.where(np.isnan(rank), source.cap + 1.0, rank))
-
-
-def prior(frame: pd.DataFrame) -> NDArray[np.float64]:
-    """The score from which the ranker starts: the order of item_item.
-
-    A ranker that starts from the best plain order can only learn what improves on it. Learned from nothing, on the few
-    thousand moments that a small platform has, it did worse than that order.
-    """
-    return by_rank(frame, PRIOR)

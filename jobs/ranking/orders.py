@@ -1,7 +1,7 @@
 """The plain orders: what can order a feed without having learned to.
 
-Belongs here: each source's own order and the fusion of all, by the columns that the sources have. What has learned:
-rankers/. Which of all serves: serving.py.
+Belongs here: each source's own order and the fusion of all, by the columns that the sources have; and which of them is
+the best on some rows, from which a ranker starts. What has learned: rankers/. Which of all serves: serving.py.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from jobs.ranking.features import PRIOR, by_rank
+from jobs.ranking.features import PRIOR, by_rank, ties
 from jobs.ranking.lists import RRF
+from jobs.ranking.metrics import ndcg
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.source import Source
+from jobs.ranking.spacing import positions
+from jobs.ranking.training_set import GROUP
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +52,20 @@ class Order:
         scores: NDArray[np.float64] = self.contributions(frame).sum(axis=1).to_numpy().round(9)
         return scores
 
+    def start(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """The same order as scores that trees can correct: -log2 of a rank, where nDCG's own discount has its steps.
+
+        For the fusion it is the rank that would give as much if all sources had it. No other row is looked at: a task
+        may hold a part of a viewer's candidates only.
+        """
+        import numpy as np
+
+        if self.source:
+            return self.score(frame)
+        least = 1 / (RRF + max(source.cap for source in registry.SOURCES) + 1)
+        like_rank = len(registry.SOURCES) / np.maximum(self.score(frame), least) - RRF
+        return -np.log2(np.maximum(like_rank, 1.0)).round(6)
+
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """What the rank in each source adds to the score."""
         import pandas as pd
@@ -63,6 +80,26 @@ class Order:
 def plain_orders() -> tuple[Order, ...]:
     """Every order there is to serve or to be beaten."""
     return (*[Order(source) for source in registry.SOURCES], Order(None))
+
+
+def best_order(rows: pd.DataFrame) -> Order:
+    """The plain order with the highest mean nDCG@K on `ordered` rows, whose label is the gain; of equal ones the first.
+
+    The best list of a moment is that of its rows: it is the same for all orders.
+    """
+    import numpy as np
+
+    lists: NDArray[np.int64] = rows.groupby(GROUP, sort=True).ngroup().to_numpy()
+    labels = rows["label"].to_numpy()
+    tied = [rows[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
+    # With a creator each nothing is moved.
+    apart = np.arange(len(rows))
+
+    def mean(order: Order) -> float:
+        places = positions(lists, order.score(rows), tied, apart).astype(np.float64)
+        return float(ndcg(labels, places, lists).mean().round(9))
+
+    return max(plain_orders(), key=mean)
 
 
 # What serves where nothing was ever judged: the best source alone on the data that this was measured on.

@@ -153,6 +153,7 @@ def _model(
         "trained_rows": len(parts.training),
         "watches": night.watches,
         "trees": one.trained.rounds,
+        "starts_from": one.trained.starts_from,
         "parameters": json.dumps(one.ranker.parameters, sort_keys=True),
         "data": json.dumps(data, sort_keys=True),
         "path": one.path,

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from jobs.ranking.orders import FIRST, Order, plain_orders
+from jobs.ranking.orders import FIRST, Order, best_order, plain_orders
 from jobs.ranking.sources.popular import POPULAR
 from jobs.ranking.sources.registry import SOURCES
 
@@ -36,3 +36,19 @@ def test_every_source_of_the_night_has_an_order_and_the_first_to_serve_is_one_of
 def test_what_the_features_add_is_the_score(rows: pd.DataFrame) -> None:
     for order in plain_orders():
         assert order.contributions(rows).sum(axis=1).to_numpy() == pytest.approx(order.score(rows), abs=1e-6)
+
+
+def test_scores_to_start_from_stand_in_the_order_and_are_as_far_apart_as_ranks(rows: pd.DataFrame) -> None:
+    for order in plain_orders():
+        assert order.start(rows).argsort().tolist() == order.score(rows).argsort().tolist()
+    assert Order(POPULAR).start(rows)[:2].tolist() == [-1.0, 0.0]
+    everywhere = pd.DataFrame({source.column("rank"): [1.0, 4.0] for source in SOURCES})
+    assert Order(None).start(everywhere) == pytest.approx([0.0, -2.0], abs=1e-5)
+
+
+def test_the_best_order_is_that_whose_lists_have_what_was_watched_on_top_and_of_equal_ones_the_first(
+    rows: pd.DataFrame,
+) -> None:
+    one_moment = rows.assign(user_id="me", at=pd.Timestamp("2024-03-01"), video_id=["a", "b", "c"])
+    assert best_order(one_moment.assign(label=[0, 1, 0])).version == "popular_order"
+    assert best_order(one_moment.assign(label=[1, 1, 1])).version == "item_item_order"

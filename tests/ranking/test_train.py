@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs.ranking.features import prior
 from jobs.ranking.model import InService
 from jobs.ranking.orders import Order
 from jobs.ranking.rankers.lightgbm import LightGBM
@@ -121,6 +120,9 @@ def test_positions_are_taken_for_a_bias_where_they_are_known(examples: pd.DataFr
     assert plain.trained.content != aware.trained.content
 
 
-def test_without_trees_worth_having_the_score_is_near_the_prior(examples: pd.DataFrame) -> None:
-    frame = pd.DataFrame({"item_item_rank": pd.Series([1, 2, None], dtype="Int32")})
-    assert prior(frame) == pytest.approx([0.0, -1.0, -np.log2(151)])
+def test_the_trees_start_from_the_order_that_is_best_on_the_stopping_span_and_the_record_names_it(
+    examples: pd.DataFrame,
+) -> None:
+    before = examples["at"] < examples["at"].max()
+    by_label = examples.assign(popular_rank=np.where(before, 6 - examples["label"], examples["popular_rank"]))
+    assert judged(by_label).models[0]["starts_from"] == "popular_order"

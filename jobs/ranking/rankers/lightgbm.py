@@ -1,6 +1,7 @@
-"""LightGBM: a lambdarank of small trees that starts from the order of item-item.
+"""LightGBM: a lambdarank of small trees that starts from the best plain order.
 
-Belongs here: its parameters, how it learns, and how a booster and the prior make a score. What it learns from, and what
+Belongs here: its parameters, how it learns, and how a booster and its start make a score. The plain orders, and which
+of them is the best: jobs/ranking/orders.py. What it learns from, and what
 judges it: jobs/ranking/training_set.py and train.py. Where its file lies: jobs/ranking/model.py.
 """
 
@@ -10,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jobs.ranking.features import PRIOR, prior
+from jobs.errors import ReelmillError
+from jobs.ranking.orders import FIRST, Order, best_order, plain_orders
 from jobs.ranking.rankers.ranker import Trained
+from jobs.ranking.sources import registry
 from jobs.ranking.training_set import Split, group_sizes
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NAME = "lightgbm"
-# Trees are small and slow to learn, because a prior that is already good leaves little to correct.
+# Trees are small and slow to learn, because a start that is already good leaves little to correct.
 PARAMETERS: dict[str, Any] = {
     "objective": "lambdarank",
     "metric": "ndcg",
@@ -46,50 +49,74 @@ PARAMETERS: dict[str, Any] = {
 ROUNDS, PATIENCE = 400, 50
 # What trees give to every row alike.
 EVERYBODY = "everybody"
+# The first line of a file, before LightGBM's own, names the order that the trees correct. Older files have none: their
+# trees correct FIRST.
+STARTS_FROM = "starts_from="
+
+
+class StartGone(ReelmillError):
+    """A model corrects an order that this code has no more."""
 
 
 class LightGBM:
-    """A lambdarank that starts from the prior and stops when the stopping span gets no better. Its rounds are trees."""
+    """A lambdarank that starts from the plain order that is best on the stopping span, and stops when that span gets no
+    better. Its rounds are trees.
+
+    A ranker that starts from the best plain order can only learn what improves on it. Learned from nothing, on the few
+    thousand moments that a small platform has, it did worse than that order (docs/decisions/0005).
+    """
 
     name = NAME
     file = "model.txt"
-    parameters = PARAMETERS
+    parameters: Mapping[str, Any] = {
+        **PARAMETERS,
+        "starts_from": "the best plain order of the stopping span",
+        "monotone_constraints": "ranks and shares of sources",
+    }
     limits = (ROUNDS, PATIENCE)
 
     def train(self, parts: Split, features: tuple[str, ...]) -> Trained:
-        booster = _learned(parts, features)
+        order = best_order(parts.stopping)
+        booster = _learned(parts, features, order)
         text = booster.model_to_string(num_iteration=booster.best_iteration)
-        return Trained(text.encode(), booster.best_iteration)
+        return Trained(f"{STARTS_FROM}{order.version}\n{text}".encode(), booster.best_iteration, order.version)
 
     def load(self, content: bytes) -> Trees:
+        """Raises StartGone."""
         import lightgbm as lgb
 
-        return Trees(lgb.Booster(model_str=content.decode()))
+        text, order = content.decode(), FIRST
+        if text.startswith(STARTS_FROM):
+            first, text = text.split("\n", 1)
+            order = _order_of(first.removeprefix(STARTS_FROM))
+        return Trees(lgb.Booster(model_str=text), order)
 
 
 @dataclass(frozen=True)
 class Trees:
-    """A trained booster, whose score is the prior plus what the trees add."""
+    """A trained booster, whose score is that of the plain order that it corrects plus what the trees add."""
 
     booster: lgb.Booster
+    order: Order
 
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         import numpy as np
 
         added = self.booster.predict(_matrix(frame, self.booster.feature_name()), num_threads=1)
-        return np.asarray(np.round(prior(frame) + added, 6), dtype=np.float64)
+        return np.asarray(np.round(self.order.start(frame) + added, 6), dtype=np.float64)
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """SHAP values of the trees (Lundberg and Lee, "A unified approach to interpreting model predictions", NeurIPS
-        2017), what they give to everybody, and the prior, which is what the rank of its source adds before any tree."""
+        2017), what they give to everybody, and the start: what the rank of its source, or the fusion, adds before any
+        tree."""
         import numpy as np
         import pandas as pd
 
         names = self.booster.feature_name()
         added = np.asarray(self.booster.predict(_matrix(frame, names), pred_contrib=True, num_threads=1))
         found = pd.DataFrame(added, columns=[*names, EVERYBODY], index=frame.index)
-        start = PRIOR.column("rank")
-        found[start] = found.get(start, 0.0) + prior(frame)
+        start = self.order.source.column("rank") if self.order.source else self.order.version
+        found[start] = found.get(start, 0.0) + self.order.start(frame)
         return found
 
 
@@ -128,14 +155,36 @@ def grow(
     )
 
 
-def _learned(parts: Split, features: tuple[str, ...]) -> lgb.Booster:
+def _order_of(version: str) -> Order:
+    for order in plain_orders():
+        if order.version == version:
+            return order
+    raise StartGone(
+        f"A model corrects {version}, and there is no such order any more. Let something else serve: "
+        f"reelmill models promote {FIRST.version}"
+    )
+
+
+def _learned(parts: Split, features: tuple[str, ...], order: Order) -> lgb.Booster:
     slots = parts.training["position"]
     positions = slots.fillna(-1).astype(int).to_numpy() if slots.notna().any() else None
-    return grow(_grouped(parts.training, features), _grouped(parts.stopping, features), features, positions=positions)
+    training, stopping = (_grouped(rows, features, order) for rows in (parts.training, parts.stopping))
+    return grow(training, stopping, features, {**PARAMETERS, "monotone_constraints": monotone(features)}, positions)
 
 
-def _grouped(rows: pd.DataFrame, features: tuple[str, ...]) -> Grouped:
-    return Grouped(_matrix(rows, features), rows["label"].to_numpy(), group_sizes(rows), prior(rows))
+def monotone(features: Sequence[str]) -> list[int]:
+    """For each feature, whether more of it may only lower the score (-1), only raise it (1), or either (0).
+
+    A video is never worse for a better rank in a source, or a larger share of its best score. On sparse histories,
+    trees that may think otherwise learned noise (docs/decisions/0018).
+    """
+    lowers = {source.column("rank") for source in registry.SOURCES}
+    raises = {source.column("share") for source in registry.SOURCES}
+    return [-1 if feature in lowers else int(feature in raises) for feature in features]
+
+
+def _grouped(rows: pd.DataFrame, features: tuple[str, ...], order: Order) -> Grouped:
+    return Grouped(_matrix(rows, features), rows["label"].to_numpy(), group_sizes(rows), order.start(rows))
 
 
 def _dataset(rows: Grouped, features: Sequence[str], reference: lgb.Dataset | None = None) -> lgb.Dataset:

@@ -22,10 +22,12 @@ class Trained:
     """`content` is the whole model as its file holds it, small enough to travel to every Spark task.
 
     `rounds` is how many rounds of training early stopping kept; 0 where a ranker does not learn in rounds.
+    `starts_from` is the plain order that it corrects; None where it starts from nothing.
     """
 
     content: bytes
     rounds: int
+    starts_from: str | None = None
 
 
 class Scorer(Protocol):

@@ -20,7 +20,7 @@ from jobs.ranking import train
 from jobs.ranking.model import MODELS, InService, ModelMissing, in_service, save
 from jobs.ranking.orders import plain_orders
 from jobs.ranking.rankers import registry
-from jobs.ranking.rankers.lightgbm import PARAMETERS, PATIENCE, ROUNDS, LightGBM
+from jobs.ranking.rankers.lightgbm import PATIENCE, ROUNDS, LightGBM
 from jobs.ranking.rankers.ranker import Trained
 from jobs.ranking.serving import VERDICTS, serving
 from jobs.ranking.train import Challenger, Night, version_of
@@ -209,7 +209,7 @@ def test_versions_are_apart_for_each_name_and_as_they_were_for_lightgbm(examples
         load = LIGHTGBM.load
 
     night = _night(examples)
-    unnamed = json.dumps([night.digest, PARAMETERS, ROUNDS, PATIENCE], sort_keys=True).encode()
+    unnamed = json.dumps([night.digest, LIGHTGBM.parameters, ROUNDS, PATIENCE], sort_keys=True).encode()
     assert version_of(LIGHTGBM, night) == f"20240320-{hashlib.sha256(unnamed).hexdigest()[:12]}"
     assert len({version_of(ranker, night) for ranker in (LIGHTGBM, Named("one"), Named("two"))}) == 3
 
