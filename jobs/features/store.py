@@ -12,7 +12,7 @@ derived here from the dates, for both ways alike.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
 from importlib import import_module
@@ -63,18 +63,19 @@ def point_in_time(lake: Lake, entities: DataFrame) -> DataFrame:
         job = store.get_historical_features(timed, store.get_feature_service(SERVICE), full_feature_names=True)
         # The Spark store's job, which stays in Spark; the general one only promises pandas.
         joined = cast("SparkRetrievalJob", job).to_spark_df()
-    return joined.select(*entities.columns, *_features(F.col("at")))
+    return joined.select(*entities.columns, *_features(_read(), F.col("at")))
 
 
-def as_of(lake: Lake, pairs: DataFrame, at: datetime) -> DataFrame:
-    """`pairs` (the keys of the views and whatever else) with the features that are known at one instant.
+def as_of(lake: Lake, rows: DataFrame, at: datetime) -> DataFrame:
+    """`rows` with the features, known at one instant, of all views whose keys they have.
 
     The same columns and values as `point_in_time` with every `at` the same, without a join over time.
     """
-    joined = pairs
-    for view, contract in _read().items():
+    read = {view: contract for view, contract in _read().items() if {*entity_keys(contract)} <= {*rows.columns}}
+    joined = rows
+    for view, contract in read.items():
         joined = joined.join(_latest(lake, view, contract, at), on=list(entity_keys(contract)), how="left")
-    return joined.select(*pairs.columns, *_features(F.lit(at)))
+    return joined.select(*rows.columns, *_features(read, F.lit(at)))
 
 
 def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | None = None) -> FeatureStore:
@@ -140,10 +141,10 @@ def _latest(lake: Lake, view: str, contract: Contract, at: datetime) -> DataFram
     return newest.select(*keys, *[F.col(c.name).alias(f"{view}__{c.name}") for c in features(contract)])
 
 
-def _features(at: Column) -> list[Column]:
-    """The feature columns, dates turned into days before `at`."""
+def _features(read: Mapping[str, Contract], at: Column) -> list[Column]:
+    """The feature columns of these views, dates turned into days before `at`."""
     columns = []
-    for view, contract in _read().items():
+    for view, contract in read.items():
         for column in features(contract):
             value = F.col(f"{view}__{column.name}")
             if column.type == "date":

@@ -1,88 +1,153 @@
 """Everybody's feed for tonight: candidates, scored by what serves, spaced, each slot with its reason.
 
-Belongs here: the feeds of a night and their reasons. The candidates, the ranker and the policy: jobs/ranking. Handing
-feeds to the endpoint: publish.py.
+Belongs here: the feeds of a night and their reasons. What becomes of the candidates of a few viewers: slots.py. The
+candidates, the ranker and the policy: jobs/ranking. Handing feeds to the endpoint: publish.py.
 
-Scoring runs in Spark tasks over Arrow batches: the ranker is a file of some hundred kilobytes that travels with the
-task, so it takes as many viewers as there are tasks, and no join.
+The candidates of each viewer come to lie together, and a Spark task makes whole feeds of them, so a night is one
+exchange of the candidates by viewer. The ranker is a file of some hundred kilobytes that travels with the task.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
-from jobs.ranking.features import side_by_side, ties, with_age
+from jobs.errors import ReelmillError
+from jobs.feeds.slots import Candidates, Catalogue, Columns, candidates_of, catalogue_of, slots_of
+from jobs.ranking.features import VIDEO, ties, with_age
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order
 from jobs.ranking.serving import PROMOTIONS, VERDICTS, serving
 from jobs.ranking.sources import registry
-from jobs.ranking.spacing import spaced
+from jobs.ranking.spacing import SLOTS
 from serving.feed_store.layout import version_of
 
-if TYPE_CHECKING:
-    import pandas as pd
+VIEWER = "user_id"
+# Rows that are made into feeds at once: some hundred viewers, 250 bytes a row.
+AT_ONCE = 50_000
+SLOT = "user_id string, video_id string, position int, score double, source string, because string, title string"
 
 
-def scored(rows: DataFrame, served: InService | Order) -> DataFrame:
-    """user_id, video_id, score of rows with the ranker's features.
-
-    Candidates that a source did not propose have its order's score in common: `ties` are kept to order them by.
-    """
-    ranks = ties()
-
-    def score_batches(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        system = served.load()
-        for batch in batches:
-            yield batch[["user_id", "video_id", *ranks]].assign(score=system.score(batch))
-
-    schema = ["user_id string", "video_id string", *[f"{rank} int" for rank in ranks], "score double"]
-    return rows.mapInPandas(score_batches, ", ".join(schema))
+class NotServed(ReelmillError):
+    """The ranker reads features that describe neither a viewer nor a video."""
 
 
-def reasons(candidates: DataFrame, videos: DataFrame) -> DataFrame:
-    """user_id, video_id, reason: what the first source that proposes the video went by, in its words."""
-    places = F.coalesce(*[F.when(F.col("source") == s.name, place) for place, s in enumerate(registry.SOURCES)])
-    first = F.min_by(F.struct("source", "because"), places)
-    one = candidates.groupBy("user_id", "video_id").agg(first.alias("first")).select("user_id", "video_id", "first.*")
-    titles = videos.select(F.col("video_id").alias("because"), _title().alias("title"))
-    words = [F.when(F.col("source") == s.name, s.reason(F.col("because"), F.col("title"))) for s in registry.SOURCES]
-    return one.join(titles, on="because", how="left").select("user_id", "video_id", F.coalesce(*words).alias("reason"))
+@dataclass(frozen=True)
+class Tonight:
+    """What everybody's feed is made of: `said` has gold.candidates, and a row of `facts` for each viewer."""
+
+    said: DataFrame
+    catalogue: Catalogue
+    columns: Columns
 
 
-def feeds(slots: DataFrame, why: DataFrame, day: date, model_version: str) -> DataFrame:
-    """The rows of gold.feeds from `spaced` and `reasons`."""
-    return slots.join(why, on=["user_id", "video_id"], how="inner").select(
-        "user_id",
-        F.col("position").cast("int").alias("position"),
+def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
+    """Tonight's candidates with all that is known at `at` of their viewers and of all videos. Raises NotServed."""
+    from jobs.features.store import as_of, feature_names
+
+    videos = lake.read("silver.videos", until=at)
+    described = videos.select(VIDEO, F.col("user_id").alias("creator"), "title", F.lit(at).alias("at"))
+    of_videos = as_of(lake, with_age(described, videos), at)
+    of_viewers = as_of(lake, candidates.select(VIEWER).distinct(), at)
+    names = feature_names()
+    video_names, viewer_names = ([n for n in names if n in frame.columns] for frame in (of_videos, of_viewers))
+    if unread := set(names) - {*video_names, *viewer_names}:
+        raise NotServed(
+            f"The ranker reads {', '.join(sorted(unread))}, and feeds are made with what describes a viewer or a video "
+            "alone: take them out of the service in feature_repo/definitions.py, or let slots.py join them."
+        )
+    facts = of_viewers.select(VIEWER, F.array(*[F.col(name).cast("double") for name in viewer_names]).alias("facts"))
+    said = candidates.select(VIEWER, VIDEO, "source", "score", "rank", "because")
+    return Tonight(
+        said.unionByName(facts, allowMissingColumns=True),
+        catalogue_of(of_videos.toArrow(), tuple(video_names)),
+        Columns(registry.SOURCES, ties(), tuple(viewer_names)),
+    )
+
+
+def slots(tonight: Tonight, served: InService | Order) -> DataFrame:
+    """Whole feeds, as SLOT: `source` is the first one that proposed the video, `title` that of the video it went by."""
+    columns, shared = tonight.columns, tonight.said.sparkSession.sparkContext.broadcast(tonight.catalogue)
+
+    def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue, model = shared.value, served.load()
+        for rows in whole_viewers(batches):
+            made = candidates_of(rows, catalogue, columns)
+            if len(made.frame):
+                yield from _shown(rows, catalogue, made, *slots_of(made, catalogue, columns, model)).to_batches()
+
+    # By a hash first, which tells viewers apart by comparing numbers.
+    together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
+    return together.mapInArrow(make, SLOT)
+
+
+def whole_viewers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows in tables of AT_ONCE and more in which nobody's rows are cut off; each viewer's lie together."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(map(len, held)) >= AT_ONCE:
+            rows = pa.Table.from_batches(held)
+            last = pc.index(rows[VIEWER], rows[VIEWER][-1]).as_py()
+            if last:
+                yield rows.slice(0, last)
+            held = rows.slice(last).to_batches()
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
+    """The rows of gold.feeds from `slots`: the reason is in the words of the source."""
+    title = F.when(F.trim("title") != "", F.col("title"))
+    named = F.coalesce(title, F.col("because"))
+    words = [F.when(F.col("source") == s.name, s.reason(F.col("because"), named)) for s in registry.SOURCES]
+    return slots.select(
+        VIEWER,
+        "position",
         F.lit(version_of(day, model_version)).alias("feed_version"),
         F.lit(day).alias("event_date"),
-        "video_id",
+        VIDEO,
         "score",
-        "reason",
+        F.coalesce(*words).alias("reason"),
         F.lit(model_version).alias("model_version"),
     )
 
 
-def features(lake: Lake, candidates: DataFrame, at: datetime) -> DataFrame:
-    """The ranker's features of tonight's candidates (user_id, video_id, source, score, rank), as known at `at`."""
-    from jobs.features.store import as_of
-
-    videos = lake.read("silver.videos", until=at)
-    known = with_age(side_by_side(candidates.withColumn("at", F.lit(at))), videos)
-    return as_of(lake, known, at)
-
-
-def _title() -> Column:
-    return F.coalesce(F.when(F.trim("title") != "", F.col("title")), F.col("video_id"))
+def _shown(
+    rows: pa.Table,
+    catalogue: Catalogue,
+    made: Candidates,
+    scores: NDArray[np.float64],
+    position: NDArray[np.int64],
+) -> pa.Table:
+    """The slots of the feeds, as SLOT."""
+    shown = np.flatnonzero(position < SLOTS)
+    said = rows.take(made.first[shown])
+    because = said["because"].combine_chunks()
+    titles = catalogue.titles.take(pc.index_in(because, value_set=catalogue.videos))
+    return pa.table(
+        {
+            VIEWER: said[VIEWER],
+            VIDEO: said[VIDEO],
+            "position": position[shown].astype(np.int32),
+            "score": scores[shown],
+            "source": said["source"],
+            "because": because,
+            "title": titles,
+        }
+    )
 
 
 @job(
@@ -100,10 +165,8 @@ def _title() -> Column:
 )
 def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
-    videos = lake.read("silver.videos", until=window.end).select("video_id", "user_id", "title")
     last = serving(lake, window.day + timedelta(days=1))
     served = last.system if last else FIRST
-    slots = spaced(scored(features(lake, candidates, window.end), served), videos)
-    built = feeds(slots, reasons(candidates, videos), window.day, served.version)
+    built = feeds(slots(tonight(lake, candidates, window.end), served), window.day, served.version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
     lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run("ranking.candidates", window, lake.settings))

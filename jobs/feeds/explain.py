@@ -6,7 +6,7 @@ night does it for everybody: build.py. How it is printed: jobs/command/rankings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.feeds.build import features
+from jobs.feeds.build import tonight
+from jobs.feeds.slots import candidates_of, slots_of
 from jobs.media.status import Status
-from jobs.ranking.features import ties
 from jobs.ranking.refused import refusals
 from jobs.ranking.serving import system_of
-from jobs.ranking.spacing import SLOTS, positions
+from jobs.ranking.spacing import SLOTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,31 +142,27 @@ def _load(lake: Lake, system: str) -> Model:
 
 
 def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model) -> list[Explained]:
-    videos = lake.read(VIDEOS, until=window.end).select("video_id", F.col("user_id").alias("creator"), "title")
-    known: pd.DataFrame = features(lake, mine, window.end).join(videos, on="video_id", how="inner").toPandas()
-    # In the order of the videos, by which the last ties are told apart.
-    rows = known.sort_values("video_id", ignore_index=True)
-    scores, parts = system.score(rows), system.contributions(rows)
-    tied = [rows[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
-    creators = np.unique(rows["creator"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
-    one_list = np.zeros(len(rows), dtype=np.int64)
+    known = tonight(lake, mine, window.end)
+    made = candidates_of(known.said.toArrow(), known.catalogue, known.columns)
+    scores, slots = slots_of(made, known.catalogue, known.columns, system)
     # With a creator each nothing is moved.
-    places = positions(one_list, scores, tied, np.arange(len(rows)))
-    slots = positions(one_list, scores, tied, creators)
-    said = _proposed(mine)
+    apart = replace(known.catalogue, creators=np.arange(len(known.catalogue.videos)))
+    _, places = slots_of(made, apart, known.columns, system)
+    creators = known.catalogue.creators[made.video]
+    parts, said = system.contributions(made.frame), _proposed(mine)
     found = []
     for row in np.argsort(slots):
-        video_id, title = rows.at[row, "video_id"], rows.at[row, "title"]
+        video_id = known.catalogue.videos[made.video[row]].as_py()
         found.append(
             Explained(
                 video_id=video_id,
-                title=title if isinstance(title, str) else None,
+                title=known.catalogue.titles[made.video[row]].as_py(),
                 score=float(scores[row]),
                 place=int(places[row]),
                 position=int(slots[row]) if slots[row] < SLOTS else None,
                 of_creator=int(((creators == creators[row]) & (places < places[row])).sum()),
                 proposed=said[video_id],
-                parts=_parts(rows.iloc[row], parts.iloc[row]),
+                parts=_parts(made.frame.iloc[row], parts.iloc[row]),
             )
         )
     return found

@@ -8,6 +8,7 @@ import orjson
 import pytest
 import redis
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.engine.frames import rows_of
@@ -17,6 +18,7 @@ from jobs.errors import ReelmillError
 from jobs.features import users, videos
 from jobs.feeds import build, publish
 from jobs.feeds.explain import NothingToExplain, explain, why_not
+from jobs.feeds.slots import candidates_of
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
 from jobs.ranking.rebuild import NotRebuilt, rebuild
@@ -98,13 +100,20 @@ def test_a_night_ends_in_redis(platform: Lake) -> None:
 def test_serving_computes_the_same_features_as_training(platform: Lake) -> None:
     """Tonight's candidates as examples of tonight, joined by point in time, are the rows that the ranker scores."""
     from jobs.features.store import point_in_time
-    from jobs.ranking.features import ranker_features, source_features
+    from jobs.ranking.features import ranker_features, side_by_side, source_features, with_age
 
     proposed = platform.read("gold.candidates").where("user_id < 'u05'")
-    serving = build.features(platform, proposed, NIGHT.end)
-    training = point_in_time(platform, serving.select("user_id", "video_id", "at", *source_features()))
-    names = ["user_id", "video_id", *ranker_features()]
-    assert sorted(map(str, training.select(*names).collect())) == sorted(map(str, serving.select(*names).collect()))
+    known = build.tonight(platform, proposed, NIGHT.end)
+    made = candidates_of(known.said.toArrow(), known.catalogue, known.columns)
+    serving = made.frame.assign(
+        user_id=np.array(made.viewers)[made.viewer], video_id=np.array(known.catalogue.videos)[made.video]
+    )
+    asked = with_age(side_by_side(proposed.withColumn("at", F.lit(NIGHT.end))), platform.read("silver.videos"))
+    training = point_in_time(platform, asked.select("user_id", "video_id", "at", *source_features())).toPandas()
+    key, names = ["user_id", "video_id"], list(ranker_features())
+    there, here = (frame.set_index(key).sort_index()[names] for frame in (training, serving))
+    assert there.index.equals(here.index) and len(here) > 100
+    np.testing.assert_array_equal(here.to_numpy(dtype=np.float32), there.to_numpy(dtype=np.float32, na_value=np.nan))
 
 
 def test_a_night_without_feeds_publishes_nothing_and_says_what_to_run(platform: Lake) -> None:

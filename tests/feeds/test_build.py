@@ -1,67 +1,79 @@
-"""Feeds: ordered by the ranker, every slot with a reason that a person understands."""
+"""Feeds: ordered by what serves, every slot with a reason that a person understands, and nobody's feed cut in two."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine.frames import frame_of
-from jobs.feeds.build import feeds, reasons, scored
+from feature_repo import definitions
+from jobs.engine.frames import frame_of, rows_of
+from jobs.engine.lake import Lake
+from jobs.features import store
+from jobs.feeds import build
+from jobs.feeds.build import NotServed, tonight, whole_viewers
+from jobs.feeds.slots import Columns, candidates_of, catalogue_of
+from jobs.ranking.features import side_by_side, ties
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST
 from jobs.ranking.rankers.ranker import Model, Trained
-from jobs.ranking.spacing import spaced
+from jobs.ranking.sources import registry
+from jobs.ranking.spacing import SLOTS
 from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
-from tests.ranking.conftest import by_score, ranked
+from tests.ranking.conftest import DAY, feeds_of
 
-CANDIDATES = "user_id string, video_id string, source string, because string"
+CANDIDATES = "user_id string, video_id string, source string, score double, rank int, because string"
+
+
+def candidates(spark: SparkSession, *said: tuple[str, str, int, str | None]) -> DataFrame:
+    """What sources propose to "me": video, source, rank and what it went by."""
+    return frame_of(spark, CANDIDATES, [("me", video, source, 1 / n, n, why) for video, source, n, why in said])
 
 
 @pytest.fixture(scope="module")
 def videos(spark: SparkSession) -> DataFrame:
-    rows = [(f"busy{n}", "busy", f"Busy {n}") for n in range(4)] + [
-        ("a", "ann", "Toy"),
-        ("b", "ben", " "),
-        ("c", "cid", None),
-    ]
+    titles = {"a": "Toy", "b": " ", "c": None}
+    rows = [(video, f"maker of {video}", titles.get(video, "T")) for video in "abcdefg"]
     return frame_of(spark, "video_id string, user_id string, title string", rows)
 
 
 def test_the_reason_is_that_of_the_strongest_source_in_words(spark: SparkSession, videos: DataFrame) -> None:
-    rows = [
-        ("me", "1", "item_item", "a"),
-        ("me", "1", "popular", "7"),
-        ("me", "2", "item_item", "b"),
-        ("me", "3", "popular", "7"),
-        ("me", "4", "popular", "36500"),
-        ("me", "5", "fresh", "cats"),
-        ("me", "6", "fresh", None),
-    ]
-    said = {r.video_id: r.reason for r in reasons(frame_of(spark, CANDIDATES, rows), videos).collect()}
-    assert said == {
-        "1": "because you watched Toy",
-        "2": "because you watched b",
-        "3": "popular this week",
-        "4": "popular of all time",
-        "5": "new in #cats",
-        "6": "new here",
+    said = candidates(
+        spark,
+        ("d", "popular", 1, "7"),
+        ("d", "item_item", 1, "a"),
+        ("e", "item_item", 2, "b"),
+        ("f", "item_item", 3, "gone"),
+        ("a", "popular", 2, "36500"),
+        ("b", "fresh", 1, "cats"),
+        ("c", "fresh", 2, None),
+        ("gone", "item_item", 4, "a"),
+    )
+    assert {r.video_id: r.reason for r in feeds_of(said, videos, FIRST)} == {
+        "d": "because you watched Toy",
+        "e": "because you watched b",
+        "f": "because you watched gone",
+        "a": "popular of all time",
+        "b": "new in #cats",
+        "c": "new here",
     }
 
 
-def test_before_anything_was_judged_the_order_is_that_of_item_item(spark: SparkSession) -> None:
-    rows = ranked(spark, second={"item_item": 2}, first={"item_item": 1}, popular={"popular": 1})
-    result = {r.video_id: r.score for r in scored(rows, FIRST).collect()}
-    assert result["first"] == 0.0 > result["second"] == -1.0 > result["popular"]
+def test_before_anything_was_judged_the_order_is_that_of_item_item(spark: SparkSession, videos: DataFrame) -> None:
+    said = candidates(spark, ("a", "item_item", 2, "c"), ("b", "item_item", 1, "c"), ("d", "popular", 1, "7"))
+    assert [(r.video_id, r.score) for r in feeds_of(said, videos, FIRST)][:2] == [("b", 0.0), ("a", -1.0)]
 
 
-def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: SparkSession) -> None:
+def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: SparkSession, videos: DataFrame) -> None:
     class Freshest:
         name, file, limits = "freshest", "none.txt", ()
         parameters: Mapping[str, Any] = {}
@@ -84,13 +96,62 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
             return frame[[self.column]]
 
     served = InService(Freshest(), "20240309-abc", b"fresh_rank", datetime(2024, 3, 9, tzinfo=UTC))
-    rows = ranked(spark, old={"popular": 1, "fresh": 2}, new={"popular": 2, "fresh": 1})
-    result = {r.video_id: r.score for r in scored(rows, served).collect()}
-    assert result == {"old": -2.0, "new": -1.0}
+    said = candidates(
+        spark, ("a", "popular", 1, "7"), ("a", "fresh", 2, None), ("b", "popular", 2, "7"), ("b", "fresh", 1, None)
+    )
+    assert [(r.video_id, r.score) for r in feeds_of(said, videos, served)] == [("b", -1.0), ("a", -2.0)]
 
 
-def test_the_same_night_and_ranker_have_the_same_version(spark: SparkSession, videos: DataFrame) -> None:
-    why = frame_of(spark, "user_id string, video_id string, reason string", [("me", "a", "because")])
-    (row,) = feeds(spaced(by_score(spark, ["a"]), videos), why, date(2024, 3, 9), "20240309-abc").collect()
-    assert row.feed_version == version_of(date(2024, 3, 9), "20240309-abc") == "20240309.20240309-abc"
-    assert (row.user_id, row.position, row.video_id, row.reason) == ("me", 0, "a", "because")
+def test_a_feed_has_no_more_than_its_slots_and_the_nights_version(spark: SparkSession) -> None:
+    many = [f"v{n:03}" for n in range(SLOTS + 9)]
+    videos = frame_of(spark, "video_id string, user_id string, title string", [(v, f"by {v}", v) for v in many])
+    said = candidates(spark, *[(video, "item_item", n + 1, "v000") for n, video in enumerate(many)])
+    feed = feeds_of(said, videos, FIRST)
+    assert [(r.position, r.video_id) for r in feed] == list(enumerate(many[:SLOTS]))
+    assert {(r.user_id, r.feed_version) for r in feed} == {("me", version_of(DAY, "m"))}
+
+
+@given(sizes=st.lists(st.integers(1, 9), max_size=12), cut=st.integers(1, 7), at_once=st.integers(1, 12))
+def test_nobodys_rows_are_cut_in_two_and_none_is_lost(sizes: list[int], cut: int, at_once: int) -> None:
+    people = [f"u{n}" for n, size in enumerate(sizes) for _ in range(size)]
+    table = pa.table({"user_id": pa.array(people, pa.string()), "row": range(len(people))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "AT_ONCE", at_once)
+        made = list(whole_viewers(table.to_batches(max_chunksize=cut)))
+    assert [row for part in made for row in part["row"].to_pylist()] == list(range(len(people)))
+    seen = [set(part["user_id"].to_pylist()) for part in made]
+    assert sum(map(len, seen)) == len(sizes)
+
+
+def test_what_sources_say_lies_side_by_side_as_it_does_for_past_moments(spark: SparkSession) -> None:
+    chance = np.random.default_rng(5)
+    rows = [
+        # Counts, of which many are halves of the last decimal that is kept.
+        (user, f"v{video}", source, float(chance.integers(0, 129)), rank + 1, None)
+        for user in ("ann", "ben")
+        for source in ("item_item", "popular", "fresh")
+        for rank, video in enumerate(chance.permutation(40)[:30])
+    ]
+    rows.append(("cid", "v1", "popular", 0.0, 1, None))
+    said = frame_of(spark, CANDIDATES, rows)
+    table: pd.DataFrame = side_by_side(said.selectExpr("*", "TIMESTAMP '2024-03-09' AS at")).toPandas()
+    known = pa.table({"video_id": [f"v{n}" for n in range(40)], "creator": ["x"] * 40, "title": ["t"] * 40})
+    catalogue = catalogue_of(known.append_column("days_since_published", pa.array([0.0] * 40)), ())
+    made = candidates_of(
+        said.selectExpr("*", "CAST(NULL AS array<double>) AS facts").toArrow(),
+        catalogue,
+        Columns(registry.SOURCES, ties(), ()),
+    )
+    ids = [(made.viewers[v].as_py(), catalogue.videos[w].as_py()) for v, w in zip(made.viewer, made.video, strict=True)]
+    expected = table.set_index(["user_id", "video_id"]).loc[ids].drop(columns="at").astype("float32")
+    np.testing.assert_array_equal(made.frame[expected.columns].to_numpy(), expected.to_numpy())
+
+
+def test_a_ranker_that_reads_what_describes_no_viewer_and_no_video_is_refused(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(definitions.SERVICES, store.SERVICE, ("hashtag",))
+    lake.merge("silver.videos", rows_of(lake.spark, "silver.videos", []))
+    said = rows_of(lake.spark, "gold.candidates", [])
+    with pytest.raises(NotServed, match=r"hashtag__.*describes a viewer or a video alone"):
+        tonight(lake, said, datetime(2024, 3, 9, tzinfo=UTC))

@@ -1,6 +1,6 @@
 """What the tests of ranking share: a small platform, said in a few words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,8 +11,13 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import data_contracts
-from jobs.engine.frames import frame_of, rows_of
-from jobs.ranking.sources.registry import SOURCES
+from jobs.engine.frames import rows_of
+from jobs.feeds.build import Tonight, feeds, slots
+from jobs.feeds.slots import Columns, catalogue_of
+from jobs.ranking.features import AGE, ties
+from jobs.ranking.model import InService
+from jobs.ranking.orders import Order
+from jobs.ranking.sources import registry
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = date(2024, 3, 9)
@@ -35,18 +40,12 @@ def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
     return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
 
 
-def ranked(spark: SparkSession, **videos: dict[str, int]) -> DataFrame:
-    """A row for each video, with its rank in some of the sources."""
-    columns = [source.column("rank") for source in SOURCES]
-    rows = [("me", video, *[ranks.get(source.name) for source in SOURCES]) for video, ranks in videos.items()]
-    return frame_of(spark, ", ".join(["user_id string", "video_id string", *[f"{c} int" for c in columns]]), rows)
-
-
-def by_score(spark: SparkSession, videos: Iterable[str]) -> DataFrame:
-    """One viewer's videos, best first."""
-    places = list(videos)
-    score = F.create_map(*[F.lit(part) for n, video in enumerate(places) for part in (video, -float(n))])
-    return ranked(spark, **{video: {} for video in places}).withColumn("score", score[F.col("video_id")])
+def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order) -> list[Row]:
+    """The slots of everybody's feed, in their order, where nothing is known of viewers and videos."""
+    known = videos.select("video_id", F.col("user_id").alias("creator"), "title", F.lit(0.0).alias(AGE))
+    said = candidates.withColumn("facts", F.lit(None).cast("array<double>"))
+    made = slots(Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ())), system)
+    return feeds(made, DAY, "m").orderBy("user_id", "position").collect()
 
 
 @pytest.fixture(scope="session")

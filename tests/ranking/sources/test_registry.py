@@ -7,16 +7,14 @@ import pytest
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.feeds.build import reasons, scored
 from jobs.ranking.candidates import candidates
 from jobs.ranking.examples import examples
-from jobs.ranking.features import ranker_features, side_by_side
+from jobs.ranking.features import ranker_features
 from jobs.ranking.orders import FIRST
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
-from jobs.ranking.spacing import spaced
-from tests.ranking.conftest import DAY, TONIGHT, Make, hour, proposed
+from tests.ranking.conftest import DAY, TONIGHT, Make, feeds_of, hour, proposed
 
 
 @pytest.fixture
@@ -52,8 +50,7 @@ def test_it_proposes_and_its_rank_orders_equal_scores(
         ("d", 3.0, 1), ("c", 2.0, 2)
     ]  # fmt: skip
     own = tonight.where("source = 'backwards' AND user_id = 'ann'")
-    slots = spaced(scored(side_by_side(own.withColumn("at", F.lit(TONIGHT))), FIRST), videos)
-    assert [r.video_id for r in slots.orderBy("position").collect()] == ["d", "c"]
+    assert [r.video_id for r in feeds_of(own, videos, FIRST)] == ["d", "c"]
 
 
 def test_it_gives_its_reason_where_no_source_before_it_does(
@@ -62,7 +59,7 @@ def test_it_gives_its_reason_where_no_source_before_it_does(
     tonight = candidates(followed, videos, DAY, TONIGHT).where(
         "user_id = 'new' AND source NOT IN ('fresh', 'popularity')"
     )
-    assert {r.video_id: r.reason for r in reasons(tonight, videos).collect()} == {
+    assert {r.video_id: r.reason for r in feeds_of(tonight, videos, FIRST)} == {
         "b": "because you watched The a",
         "c": "because you watched The a",
         "d": "close to The d",
