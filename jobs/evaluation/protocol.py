@@ -9,8 +9,8 @@ Two fits are told apart, and both are judged:
 - `train`: the sources and the ranker learn from the training file. The ranker's labels are a part of each viewer's
   training pairs; its features come from sources that learned from the rest, and serve from sources that learned from
   all. The validation file only chooses.
-- `train+valid`: the pairs of the validation file are the ranker's labels, with features from sources of the training
-  file. The same order then ranks what sources propose that learned from both files.
+- `train+valid`: the pairs of the validation file are labels of the ranker too, with features from sources of the
+  training file, and they stop its trees. The same order then ranks what sources propose that learned from both files.
 
 The test file is opened by the last line of `evaluate`, when every list is an array.
 """
@@ -134,12 +134,12 @@ def learn(data: Data, tell: Tell) -> Learned:
         plain = _plain(of, chooses, judging, blend)
     with measured() as train_spent:
         taught = labelled(part, pairs) if data.valid else judging
-        fits = [_fit(TRAIN, data, asked, taught, judging, plain, tell)]
-        del taught, part  # some hundred bytes a candidate
+        fits = [_fit(TRAIN, data, asked, (taught,), judging, plain, tell)]
     spent = {TRAIN: part_spent.then(train_spent)}
     if data.valid:
         with measured() as spent[TRAIN_VALID]:
-            fit = _fit(TRAIN_VALID, data, asked, judging, judging, plain, tell)
+            fit = _fit(TRAIN_VALID, data, asked, (judging, taught), judging, plain, tell)
+            del taught, judging, part  # some hundred bytes a candidate
             both = with_valid(data)
             among = tuple(one for one in BASELINES if one is POPULARITY or one.name == fit.chosen)
             of_both = ask(both, both.train, everybody, choices, _named(tell, "both"), among)
@@ -173,12 +173,18 @@ def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
 
 
 def _fit(
-    name: str, data: Data, asked: Asked, taught: Labelled, judging: Labelled, plain: dict[str, float], tell: Tell
+    name: str,
+    data: Data,
+    asked: Asked,
+    taught: Sequence[Labelled],
+    judging: Labelled,
+    plain: dict[str, float],
+    tell: Tell,
 ) -> Fit:
     """Grow the ranker of a fit, and choose between it and what is plain. Too few viewers grow none."""
-    if len(taught.viewers) < ENOUGH_VIEWERS:
+    if len(taught[0].viewers) < ENOUGH_VIEWERS:
         return Fit(name, plain, best_of(plain), {}, None, asked)
-    folds = stack.learn(taught, data.viewers, fitted(taught).score, partial(tell, f"ranker ({name})"))
+    folds = stack.learn(taught, data.viewers, fitted(taught[0]).score, partial(tell, f"ranker ({name})"))
     compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates))}
     return Fit(name, compared, best_of(compared), folds.importance(), folds, asked)
 

@@ -12,7 +12,7 @@ held out, and one number learned from it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FOLDS = 4
 # A score for each candidate of viewers, -inf where a list has ended.
 Plain = Callable[[Union], NDArray[np.float64]]
-# Rows that one fold learns from at most: whole viewers are left out.
+# Rows of each set of labels that one fold learns from at most: whole viewers are left out.
 ROWS = 600_000
 
 
@@ -61,22 +61,26 @@ class Folds:
         return dict(zip(self.trees[0].feature_name(), (gain / max(gain.sum(), 1e-12)).tolist(), strict=True))
 
 
-def learn(labelled: Labelled, viewers: NDArray[np.object_], prior: Plain, tell: Callable[[int, int], None]) -> Folds:
+def learn(
+    taught: Sequence[Labelled], viewers: NDArray[np.object_], prior: Plain, tell: Callable[[int, int], None]
+) -> Folds:
     """Grow the trees of every fold. `viewers` are the ids of all, by which the folds are drawn.
 
-    `prior` is the best plain order: trees that start from it learn corrections, as those of the night do.
+    All of `taught` teaches, and the first of it stops. `prior` is the best plain order: trees that start from it learn
+    corrections, as those of the night do.
     """
     draw = hashed(viewers)
     parts = (draw % FOLDS).astype(np.int64)
-    start = _start(prior(labelled.candidates))
+    starts = [_start(prior(labelled.candidates)) for labelled in taught]
 
     def grown(part: int) -> lgb.Booster:
-        own = parts[labelled.viewers] == part
-        return grow(
-            _grouped(labelled, start, np.flatnonzero(~own), draw, thin=True),
-            _grouped(labelled, start, np.flatnonzero(own), draw, thin=False),
-            labelled.candidates.columns,
-        )
+        is_own = [parts[labelled.viewers] == part for labelled in taught]
+        teaching = [
+            _grouped(labelled, start, np.flatnonzero(~own), draw, thin=True)
+            for labelled, start, own in zip(taught, starts, is_own, strict=True)
+        ]
+        stopping = _grouped(taught[0], starts[0], np.flatnonzero(is_own[0]), draw, thin=False)
+        return grow(_together(teaching), stopping, taught[0].candidates.columns)
 
     tell(0, FOLDS)
     trees = []
@@ -109,6 +113,13 @@ def _grouped(
         sizes=sizes[sizes > 0],
         start=start[rows][kept],
     )
+
+
+def _together(groups: Sequence[Grouped]) -> Grouped:
+    """The groups of all, one after the other."""
+    start = np.concatenate([some.start for some in groups if some.start is not None])
+    matrix, labels, sizes = (np.concatenate(parts) for parts in zip(*(some[:3] for some in groups), strict=True))
+    return Grouped(matrix, labels, sizes, start)
 
 
 def _start(scores: NDArray[np.float64]) -> NDArray[np.float64]:

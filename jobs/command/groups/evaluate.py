@@ -80,7 +80,7 @@ def evaluate(
     Two results are printed:
       train        Sources and ranker learn from the training file. Of each viewer's pairs, a fifth (the newest, or a
                    draw where --valid is one) are the ranker's labels; --valid only chooses what serves.
-      train+valid  The pairs of --valid are the ranker's labels, and afterwards history that the sources learn too.
+      train+valid  The pairs of --valid are labels too, and afterwards history that the sources learn too.
                    Each viewer is ranked by trees of other viewers.
 
     \b

@@ -1,0 +1,35 @@
+"""The trees over the sources: whose labels teach them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.evaluation.sources import Labelled
+from jobs.evaluation.stack import learn
+from jobs.ranking.lists import Union
+from jobs.ranking.sources.popular import POPULAR
+
+
+def labelled(viewers: range) -> Labelled:
+    """Each has five candidates, in an order that says nothing, and watches the one whose only column is largest."""
+    chance = np.random.default_rng(len(viewers))
+    values = chance.random((len(viewers), 5, 1)).astype(np.float32)
+    videos = np.tile(np.arange(5, dtype=np.int32), (len(viewers), 1))
+    positive = values[:, :, 0] == values.max(axis=1)
+    ones = np.ones(len(viewers), dtype=np.int64)
+    return Labelled((POPULAR,), np.array(viewers), Union(videos, ("column",), values), positive, ones, len(viewers))
+
+
+def in_place(candidates: Union) -> NDArray[np.float64]:
+    return -candidates.videos.astype(np.float64)
+
+
+def test_all_labels_teach_and_too_few_teach_nothing() -> None:
+    few, many = labelled(range(60)), labelled(range(60, 2060))
+    ids = np.array([f"u{n:04}" for n in range(2060)], dtype=object)
+
+    def found_first(*taught: Labelled) -> float:
+        scores = learn(taught, ids, in_place, lambda done, total: None).score(few.viewers, few.candidates)
+        return float(few.positive[np.arange(60), scores.argmax(axis=1)].mean())
+
+    assert found_first(few) < 0.5
+    assert found_first(few, many) > 0.65
