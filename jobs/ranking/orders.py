@@ -82,6 +82,11 @@ def plain_orders() -> tuple[Order, ...]:
     return (*[Order(source) for source in registry.SOURCES], Order(None))
 
 
+def order_of(version: str) -> Order | None:
+    """The plain order of that name; None where this code has none."""
+    return next((order for order in plain_orders() if order.version == version), None)
+
+
 def best_order(rows: pd.DataFrame) -> Order:
     """The plain order with the highest mean nDCG@K on `ordered` rows, whose label is the gain; of equal ones the first.
 

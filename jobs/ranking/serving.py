@@ -18,7 +18,7 @@ from jobs.engine.tables import Tables
 from jobs.errors import ReelmillError
 from jobs.ranking import model
 from jobs.ranking.model import InService
-from jobs.ranking.orders import Order, plain_orders
+from jobs.ranking.orders import Order, order_of, plain_orders
 from jobs.ranking.rankers import registry
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def system_of(lake: Lake, name: str) -> InService | Order | None:
 
     Raises ModelMissing when a model's file is gone.
     """
-    plain = {order.version: order for order in plain_orders()}
-    return plain.get(name) or model.of_version(lake, name)
+    return order_of(name) or model.of_version(lake, name)
 
 
 def promote(lake: Lake, system: str, night: date, why: str) -> Turn:

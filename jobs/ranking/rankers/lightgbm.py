@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobs.errors import ReelmillError
-from jobs.ranking.orders import FIRST, Order, best_order, plain_orders
+from jobs.ranking.orders import FIRST, Order, best_order, order_of
 from jobs.ranking.rankers.ranker import Trained
 from jobs.ranking.sources import registry
 from jobs.ranking.training_set import Split, group_sizes
@@ -88,7 +88,7 @@ class LightGBM:
         text, order = content.decode(), FIRST
         if text.startswith(STARTS_FROM):
             first, text = text.split("\n", 1)
-            order = _order_of(first.removeprefix(STARTS_FROM))
+            order = _start_of(first.removeprefix(STARTS_FROM))
         return Trees(lgb.Booster(model_str=text), order)
 
 
@@ -155,10 +155,9 @@ def grow(
     )
 
 
-def _order_of(version: str) -> Order:
-    for order in plain_orders():
-        if order.version == version:
-            return order
+def _start_of(version: str) -> Order:
+    if order := order_of(version):
+        return order
     raise StartGone(
         f"A model corrects {version}, and there is no such order any more. Let something else serve: "
         f"reelmill models promote {FIRST.version}"
