@@ -188,6 +188,7 @@ def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
         figures = sorted(fit.measured.items(), key=lambda item: -item[1])
         beside = ", ".join(f"{name} {figure:.4f}" for name, figure in figures)
         say(f"fit {fit.name}: {fit.chosen} serves, by nDCG@20 on the labels that choose ({beside})")
+    say(f"whoever has no training pair gets {found.strangers}, whatever serves all others")
     for (one, other, metric), difference in judged.differences.items():
         if metric == shown[0]:
             value, low, high = difference

@@ -28,7 +28,19 @@ from numpy.typing import NDArray
 
 from jobs.evaluation import stack
 from jobs.evaluation.baselines import BASELINES, POPULARITY
-from jobs.evaluation.choice import Blend, K, best_of, fitted, fusion, measure, measure_lists, names_of
+from jobs.evaluation.choice import (
+    Blend,
+    K,
+    Strangers,
+    best_of,
+    fitted,
+    fusion,
+    measure,
+    measure_fitted,
+    measure_lists,
+    names_of,
+    strangers,
+)
 from jobs.evaluation.data import Data, Files, Watches, hashed, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
 from jobs.evaluation.judge import Finished, Judged, judge
@@ -38,6 +50,7 @@ from jobs.evaluation.rankings import LENGTH, Order, alone, rank_all
 from jobs.evaluation.sources import Asked, Labelled, Tell, ask, labelled
 from jobs.ranking.gate import ENOUGH_VIEWERS
 from jobs.ranking.sources.kept_back import Choices
+from jobs.ranking.sources.popular import POPULAR
 
 TRAIN, TRAIN_VALID = "train", "train+valid"
 REELMILL = "reelmill"
@@ -79,6 +92,7 @@ class Learned:
 
     asked: Asked
     blend: Blend
+    strangers: Strangers
     fits: list[Fit]
     blend_spent: Spent
     fit_spent: dict[str, Spent]
@@ -91,6 +105,7 @@ class Evaluation:
     systems: list[System]
     judged: Judged
     fits: list[Fit]
+    strangers: str  # whose lists they get who had watched nothing
     weights: dict[str, float]  # of the blend
     overlap: Overlap
     data: dict[str, Any]
@@ -111,7 +126,7 @@ def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tel
     overlap = overlap_of(learned.asked, ours)
     finished = _finished(data, learned.asked, systems)
     judged = judge(finished, test, ks, seed, tuple(ours), partial(tell, "judging"))
-    return Evaluation(systems, judged, learned.fits, weights, overlap, _described(data), spent)
+    return Evaluation(systems, judged, learned.fits, learned.strangers.name, weights, overlap, _described(data), spent)
 
 
 def learn(data: Data, tell: Tell) -> Learned:
@@ -131,20 +146,21 @@ def learn(data: Data, tell: Tell) -> Learned:
     with measured() as blend_spent:
         judging = labelled(of, chooses)
         blend = fitted(judging)
-        plain = _plain(of, chooses, judging, blend)
+        unknown = strangers(of, (POPULAR.name, POPULARITY.name), chooses)
+        plain = _plain(of, chooses, judging, unknown)
     with measured() as train_spent:
         taught = labelled(part, pairs) if data.valid else judging
-        fits = [_fit(TRAIN, data, asked, (taught,), judging, plain, tell)]
+        fits = [_fit(TRAIN, data, asked, (taught,), judging, plain, unknown, tell)]
     spent = {TRAIN: part_spent.then(train_spent)}
     if data.valid:
         with measured() as spent[TRAIN_VALID]:
-            fit = _fit(TRAIN_VALID, data, asked, (judging, taught), judging, plain, tell)
+            fit = _fit(TRAIN_VALID, data, asked, (judging, taught), judging, plain, unknown, tell)
             del taught, judging, part  # some hundred bytes a candidate
             both = with_valid(data)
             among = tuple(one for one in BASELINES if one is POPULARITY or one.name == fit.chosen)
             of_both = ask(both, both.train, everybody, choices, _named(tell, "both"), among)
             fits.append(replace(fit, asked=of_both))
-    return Learned(asked, blend, fits, blend_spent, spent)
+    return Learned(asked, blend, unknown, fits, blend_spent, spent)
 
 
 def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
@@ -159,14 +175,16 @@ def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
             orders[RANKER] = fit.folds.score
         with measured() as ranking_spent:
             lists = rank_all(fit.asked, orders, length, partial(tell, f"lists ({fit.name})"))
-        lists |= {name: alone(one, fit.asked.popularity, length) for name, one in fit.asked.alone.items()}
+        plainly = {name: alone(one, fit.asked.popularity, length) for name, one in fit.asked.alone.items()}
+        theirs = plainly[learned.strangers.name]
+        lists = {name: np.where(fit.asked.is_stranger[:, None], theirs, one) for name, one in (plainly | lists).items()}
         ranked = asked.whole.then(ranking_spent)
         whole = ranked.then(learned.blend_spent).then(learned.fit_spent[fit.name])
         ours.append(System(REELMILL, fit.name, lists[fit.chosen], whole))
         if fit.folds:
             rankers.append(System(RANKER, fit.name, lists[RANKER], whole))
         if fit.name == TRAIN:
-            plain = [System(name, TRAIN, lists[name], asked.spent[name]) for name in asked.alone]
+            plain = [System(name, TRAIN, plainly[name], asked.spent[name]) for name in asked.alone]
             plain.append(System(FUSION, TRAIN, lists[FUSION], ranked))
             plain.append(System(BLEND, TRAIN, lists[BLEND], ranked.then(learned.blend_spent)))
     return [*ours, *rankers, *plain]
@@ -179,21 +197,26 @@ def _fit(
     taught: Sequence[Labelled],
     judging: Labelled,
     plain: dict[str, float],
+    unknown: Strangers,
     tell: Tell,
 ) -> Fit:
     """Grow the ranker of a fit, and choose between it and what is plain. Too few viewers grow none."""
     if len(taught[0].viewers) < ENOUGH_VIEWERS:
         return Fit(name, plain, best_of(plain), {}, None, asked)
     folds = stack.learn(taught, data.viewers, fitted(taught[0]).score, partial(tell, f"ranker ({name})"))
-    compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates))}
+    compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates), unknown)}
     return Fit(name, compared, best_of(compared), folds.importance(), folds, asked)
 
 
-def _plain(of: Asked, chooses: Watches, judging: Labelled, blend: Blend) -> dict[str, float]:
-    """nDCG@20 of every source alone, of popularity, and of the blends, on the labels that choose."""
-    figures = {name: measure_lists(of, alone(lists, of.popularity, K), chooses) for name, lists in of.alone.items()}
-    for name, one in ((FUSION, fusion(of.sources)), (BLEND, blend)):
-        figures[name] = measure(judging, one.score(judging.candidates))
+def _plain(of: Asked, chooses: Watches, judging: Labelled, unknown: Strangers) -> dict[str, float]:
+    """nDCG@20 of all that is plain on the labels that choose; strangers get the same list from all of it."""
+    theirs = alone(of.alone[unknown.name], of.popularity, K)
+    figures = {}
+    for name, lists in of.alone.items():
+        own = np.where(of.is_stranger[:, None], theirs, alone(lists, of.popularity, K))
+        figures[name] = measure_lists(of, own, chooses)
+    figures[FUSION] = measure(judging, fusion(of.sources).score(judging.candidates), unknown)
+    figures[BLEND] = measure_fitted(judging, unknown)
     return figures
 
 

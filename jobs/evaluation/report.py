@@ -47,6 +47,7 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
             {"fit": fit.name, "chosen": fit.chosen, "chosen_by_ndcg@20": fit.measured, "importance": fit.importance}
             for fit in found.fits
         ],
+        "strangers_get": found.strangers,
         "blend_weights": found.weights,
         "overlap": {"shared": found.overlap.shared, "brought": found.overlap.brought},
         "data": found.data,

@@ -54,6 +54,12 @@ class Asked:
         return self.alone[POPULARITY.name]
 
     @property
+    def is_stranger(self) -> NDArray[np.bool_]:
+        """Which viewers had watched nothing, so that most sources are silent."""
+        unknown: NDArray[np.bool_] = self.facts.history[self.viewers] == 0
+        return unknown
+
+    @property
     def lists(self) -> tuple[Lists, ...]:
         """Those of the sources."""
         return tuple(self.alone[source.name] for source in self.sources)
@@ -77,6 +83,12 @@ class Labelled:
     positive: NDArray[np.bool_]
     positives: NDArray[np.int64]
     judged: int
+
+    def of(self, rows: NDArray[np.bool_] | slice) -> Labelled:
+        """Some of the viewers."""
+        videos, columns, values = self.candidates.videos[rows], self.candidates.columns, self.candidates.values[rows]
+        viewers, positive, positives = self.viewers[rows], self.positive[rows], self.positives[rows]
+        return Labelled(self.sources, viewers, Union(videos, columns, values), positive, positives, self.judged)
 
 
 def ask(
@@ -114,7 +126,7 @@ def ask(
 
 
 def labelled(asked: Asked, pairs: Watches) -> Labelled:
-    """The candidates of those whose pairs these are, and which of them are the pairs."""
+    """The candidates of those whose pairs these are, and which of them are the pairs; strangers are only counted."""
     who, count = np.unique(pairs.viewer, return_counts=True)
     rows = np.searchsorted(asked.viewers, who)
     keys = np.sort(pairs.viewer * asked.videos + pairs.video)
@@ -123,8 +135,9 @@ def labelled(asked: Asked, pairs: Watches) -> Labelled:
         some = slice(begin, begin + AT_ONCE)
         candidates = asked.candidates(rows[some])
         found = np.isin(who[some, None] * asked.videos + candidates.videos, keys) & (candidates.videos != NOTHING)
-        # Nothing is learned or chosen by those whose labels nobody proposed; they count in the mean.
-        kept = found.any(axis=1)
+        # Nothing is learned or chosen by those whose labels nobody proposed; they count in the mean. Strangers get what
+        # is popular whatever is chosen.
+        kept = found.any(axis=1) & ~asked.is_stranger[rows[some]]
         chosen = Union(candidates.videos[kept], candidates.columns, candidates.values[kept])
         parts.append((who[some][kept], chosen, found[kept], count[some][kept]))
     viewers, unions, positive, positives = zip(*parts, strict=True)

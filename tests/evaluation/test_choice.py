@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.evaluation.choice import best_of, fitted, fusion, measure, ndcg
+from jobs.evaluation.choice import Strangers, best_of, fitted, fusion, measure, measure_fitted, ndcg
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import Lists, union
 from jobs.ranking.sources.item_item import ITEM_ITEM
 from jobs.ranking.sources.popular import POPULAR
 
 SOURCES = (ITEM_ITEM, POPULAR)
+NONE = Strangers(POPULAR.name, 0.0)
 
 
 def labelled(label_of_each: list[int]) -> Labelled:
@@ -24,11 +25,19 @@ def labelled(label_of_each: list[int]) -> Labelled:
 
 def test_the_weights_find_the_source_that_is_right() -> None:
     first = labelled([0, 0])
-    assert measure(first, fusion(SOURCES).score(first.candidates)) < 0.5
+    assert measure(first, fusion(SOURCES).score(first.candidates), NONE) < 0.5
     # Two of four viewers have their label on top, and nobody proposed anything to the others.
-    assert measure(first, fitted(first).score(first.candidates)) == 0.5
+    assert measure(first, fitted(first).score(first.candidates), NONE) == 0.5
+    assert measure(first, fitted(first).score(first.candidates), NONE._replace(worth=0.25)) == 0.75
     weights = fitted(first).weights
     assert weights[0] + weights[2] == 1
+
+
+def test_weights_are_judged_by_viewers_who_did_not_choose_them() -> None:
+    of_two_minds = labelled([0, 2])
+    own = measure(of_two_minds, fitted(of_two_minds).score(of_two_minds.candidates), NONE)
+    assert measure_fitted(of_two_minds, NONE) < own
+    assert measure_fitted(labelled([0, 0]), NONE) == 0.5
 
 
 def test_without_labels_all_sources_weigh_the_same() -> None:

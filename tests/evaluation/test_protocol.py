@@ -44,6 +44,22 @@ def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, t
     assert told[-1] == ("lists (train+valid)", 201, 201)
 
 
+def test_who_has_no_training_pair_gets_what_is_popular_whatever_serves_the_others(files: MakeFiles) -> None:
+    def no_pairs_of_the_first_ten(rows: Rows) -> Rows:
+        return [row for row in rows if not (row[0] in {f"u{n}" for n in range(10)} and len(rows) > 1000)]
+
+    made = files(no_pairs_of_the_first_ten)
+    found, lists = learned(made)
+    data = load(made)
+    is_stranger = ~np.isin(np.arange(len(data.viewers)), data.train.viewer)
+    assert np.count_nonzero(is_stranger) == 11
+    popular = lists[f"{found.strangers.name} (train)"]
+    for system in ("reelmill", "ranker", "blend", "fusion"):
+        np.testing.assert_array_equal(lists[f"{system} (train)"][is_stranger], popular[is_stranger], system)
+    assert found.strangers.worth > 0
+    assert not np.array_equal(lists["ranker (train)"], popular)
+
+
 def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
     files: MakeFiles, tmp_path: Path, tastes: tuple[Rows, Rows, Rows]
 ) -> None:

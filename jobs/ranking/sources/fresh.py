@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
+from jobs.ranking.watched import ALWAYS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -33,7 +34,9 @@ def learn(snapshot: Snapshot) -> Propose:
 def _pool(snapshot: Snapshot) -> NDArray[np.int64]:
     """The newest published videos that few have seen: each creator's newest, then each one's second newest, ..."""
     world = snapshot.world
-    places = np.flatnonzero((world.published <= snapshot.at) & (snapshot.audience < FRESH_VIEWERS))
+    # Without a date nobody can say that it is new.
+    is_dated = (world.published > ALWAYS) & (world.published <= snapshot.at)
+    places = np.flatnonzero(is_dated & (snapshot.audience < FRESH_VIEWERS))
     places = places[np.lexsort((places, -world.published[places], world.creator[places]))]
     first_of_creator = np.searchsorted(world.creator[places], world.creator[places])
     turn = np.arange(len(places)) - first_of_creator

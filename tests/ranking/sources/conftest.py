@@ -41,7 +41,7 @@ def world_of(
         video=np.searchsorted(videos, np.array([watched[n][1] for n in order], dtype=object)),
         at=np.array(order, dtype=np.int64),
         share=np.array([watched[n][2] for n in order]),
-        published=np.full(len(videos), ALWAYS),
+        published=np.zeros(len(videos), dtype=np.int64),
         creator=np.arange(len(videos)),
         hashtags=tags,
         refused_starts=np.zeros(len(viewers) + 1, dtype=np.int64),
