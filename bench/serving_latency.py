@@ -57,6 +57,7 @@ def feed_of(user: int) -> list[dict[str, object]]:
             "duration": 14.52,
             "playback_url": f"/media/{video:064x}/master.m3u8",
             "poster_url": f"/media/{video:064x}/poster.jpg",
+            "propensity": None,
         }
         for position, video in enumerate(chosen)
     ]

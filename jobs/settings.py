@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     spark_master: str = "local[*]"
     spark_memory: str = Field(default="3g", description="Heap of the Spark driver, which in local mode does the work.")
     stalled_after_s: float = Field(default=1800, gt=0, description="A job in which nothing moves so long is ended.")
+    explore: float = Field(
+        default=0.004, ge=0, le=1, description="Share of the slots of feeds that chance fills; 0 turns it off."
+    )
     checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
 
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")

@@ -114,10 +114,12 @@ def _one(feed: Feed, one: Explained) -> None:
     say(f"score {one.score:.4f} by {feed.system}, of which {rest:+.4f} by the features that are not listed")
     moved = f"; {one.of_creator} of the same creator stand before it, so it goes down" if one.of_creator else ""
     say(f"place {one.place} by score{moved}")
+    if one.propensity:
+        say(f"chance has brought it there: each candidate could have come with a probability of {one.propensity:.4f}")
 
 
 def _slot(one: Explained) -> tuple[str, ...]:
-    by = ", ".join(f"{p.source} {p.rank}" for p in one.proposed)
+    by = ", ".join([*["chance"] * bool(one.propensity), *(f"{p.source} {p.rank}" for p in one.proposed)])
     most = ", ".join(f"{p.feature} {p.adds:+.2f}" for p in one.parts[:TOLD])
     return str(one.position), one.video_id, one.title or "", f"{one.score + 0:.3f}", str(one.place), by, most
 

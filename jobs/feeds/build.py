@@ -1,7 +1,8 @@
 """Everybody's feed for tonight: candidates, scored by what serves, spaced, each slot with its reason.
 
 Belongs here: the feeds of a night and their reasons. What becomes of the candidates of a few viewers: slots.py. The
-candidates, the ranker and the policy: jobs/ranking. Handing feeds to the endpoint: publish.py.
+candidates, the ranker and the policy: jobs/ranking. Slots that chance fills: draws.py. Handing feeds to the
+endpoint: publish.py.
 
 The candidates of each viewer come to lie together, and a Spark task makes whole feeds of them, so a night is one
 exchange of the candidates by viewer. The ranker is a file of some hundred kilobytes that travels with the task.
@@ -25,6 +26,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
+from jobs.feeds.draws import REASON, Explored, explored
 from jobs.feeds.slots import Candidates, Catalogue, Columns, candidates_of, catalogue_of, slots_of
 from jobs.ranking.features import VIDEO, ties, with_age
 from jobs.ranking.model import InService
@@ -37,7 +39,10 @@ from serving.feed_store.layout import version_of
 VIEWER = "user_id"
 # Rows that are made into feeds at once: some 700 viewers, 250 bytes a row. Each time the ids of all videos are hashed.
 AT_ONCE = 200_000
-SLOT = "user_id string, video_id string, position int, score double, source string, because string, title string"
+SLOT = (
+    "user_id string, video_id string, position int, score double, source string, because string, title string, "
+    "propensity double"
+)
 
 
 class NotServed(ReelmillError):
@@ -77,8 +82,11 @@ def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
     )
 
 
-def slots(tonight: Tonight, served: InService | Order) -> DataFrame:
-    """Whole feeds, as SLOT: `source` is the first one that proposed the video, `title` that of the video it went by."""
+def slots(tonight: Tonight, served: InService | Order, day: date, share: float) -> DataFrame:
+    """Whole feeds, as SLOT: `source` is the first one that proposed the video, `title` that of the video it went by.
+
+    That `share` of the slots is filled by chance, and has a `propensity`.
+    """
     columns, shared = tonight.columns, tonight.said.sparkSession.sparkContext.broadcast(tonight.catalogue)
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -86,7 +94,9 @@ def slots(tonight: Tonight, served: InService | Order) -> DataFrame:
         for rows in whole_viewers(batches):
             made = candidates_of(rows, catalogue, columns)
             if len(made.frame):
-                yield from _shown(rows, catalogue, made, *slots_of(made, catalogue, columns, model)).to_batches()
+                scores, position = slots_of(made, catalogue, columns, model)
+                placed = explored(made.viewers, made.viewer, position, day, share)
+                yield from _shown(rows, catalogue, made, scores, placed).to_batches()
 
     # By a hash first, which tells viewers apart by comparing numbers.
     together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
@@ -109,7 +119,7 @@ def whole_viewers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
-    """The rows of gold.feeds from `slots`: the reason is in the words of the source."""
+    """The rows of gold.feeds from `slots`: the reason is in the words of the source, or says that it was chance."""
     title = F.when(F.trim("title") != "", F.col("title"))
     named = F.coalesce(title, F.col("because"))
     words = [F.when(F.col("source") == s.name, s.reason(F.col("because"), named)) for s in registry.SOURCES]
@@ -120,8 +130,9 @@ def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
         F.lit(day).alias("event_date"),
         VIDEO,
         "score",
-        F.coalesce(*words).alias("reason"),
+        F.when(F.col("propensity").isNotNull(), F.lit(REASON)).otherwise(F.coalesce(*words)).alias("reason"),
         F.lit(model_version).alias("model_version"),
+        "propensity",
     )
 
 
@@ -130,10 +141,10 @@ def _shown(
     catalogue: Catalogue,
     made: Candidates,
     scores: NDArray[np.float64],
-    position: NDArray[np.int64],
+    placed: Explored,
 ) -> pa.Table:
     """The slots of the feeds, as SLOT."""
-    shown = np.flatnonzero(position < SLOTS)
+    shown = np.flatnonzero(placed.position < SLOTS)
     said = rows.take(made.first[shown])
     because = said["because"].combine_chunks()
     titles = catalogue.titles.take(pc.index_in(because, value_set=catalogue.videos))
@@ -141,11 +152,12 @@ def _shown(
         {
             VIEWER: said[VIEWER],
             VIDEO: said[VIDEO],
-            "position": position[shown].astype(np.int32),
+            "position": placed.position[shown].astype(np.int32),
             "score": scores[shown],
             "source": said["source"],
             "because": because,
             "title": titles,
+            "propensity": pa.array(placed.propensity[shown], from_pandas=True),
         }
     )
 
@@ -167,6 +179,7 @@ def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
     last = serving(lake, window.day + timedelta(days=1))
     served = last.system if last else FIRST
-    built = feeds(slots(tonight(lake, candidates, window.end), served), window.day, served.version)
+    made = slots(tonight(lake, candidates, window.end), served, window.day, lake.settings.explore)
+    built = feeds(made, window.day, served.version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
     lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run("ranking.candidates", window, lake.settings))

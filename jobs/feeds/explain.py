@@ -2,16 +2,20 @@
 
 Belongs here: putting together what was proposed, how it was scored and where it went, again from the tables. How a
 night does it for everybody: build.py. How it is printed: jobs/command/rankings.py.
+
+Where chance has filled a slot (draws.py) is read from the feed: how many are drawn is a setting, and may be
+another one by now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from jobs.engine.lake import Lake
@@ -66,7 +70,8 @@ class Explained:
     """One candidate: its score and the parts of it, the largest first, its place by score and the one in the feed.
 
     `place` and `position` count from 0; `position` is None beyond the last slot. `of_creator` is how many videos of the
-    same creator stand before it by score, which is why it went down.
+    same creator stand before it by score, which is why it went down. `propensity` is the probability by which chance
+    has brought it to its slot, None where chance did not.
     """
 
     video_id: str
@@ -74,6 +79,7 @@ class Explained:
     score: float
     place: int
     position: int | None
+    propensity: float | None
     of_creator: int
     proposed: tuple[Proposed, ...]
     parts: tuple[Part, ...]
@@ -99,7 +105,8 @@ def explain(lake: Lake, user_id: str, night: date) -> Feed:
             f"{user_id} has no feed of {night}: nothing was proposed to them, so the endpoint gives them the fallback. "
             "Whoever never watched anything has no candidates; another night is named with --night."
         )
-    found = _explained(lake, mine, window, _load(lake, system))
+    slots = lake.of(FEEDS, window).where(F.col("user_id") == user_id).collect()
+    found = _explained(lake, mine, window, _load(lake, system), {slot["video_id"]: slot for slot in slots})
     return Feed(user_id, night, system, tuple(found))
 
 
@@ -141,7 +148,8 @@ def _load(lake: Lake, system: str) -> Model:
     return found.load()
 
 
-def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model) -> list[Explained]:
+def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model, shown: Mapping[str, Row]) -> list[Explained]:
+    """All candidates: what is in a slot by its position, then the others as they would follow."""
     known = tonight(lake, mine, window.end)
     made = candidates_of(known.said.toArrow(), known.catalogue, known.columns)
     scores, slots = slots_of(made, known.catalogue, known.columns, system)
@@ -153,19 +161,21 @@ def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model) -> li
     found = []
     for row in np.argsort(slots):
         video_id = known.catalogue.videos[made.video[row]].as_py()
+        slot = shown.get(video_id)
         found.append(
             Explained(
                 video_id=video_id,
                 title=known.catalogue.titles[made.video[row]].as_py(),
                 score=float(scores[row]),
                 place=int(places[row]),
-                position=int(slots[row]) if slots[row] < SLOTS else None,
+                position=slot["position"] if slot else None,
+                propensity=slot["propensity"] if slot else None,
                 of_creator=int(((creators == creators[row]) & (places < places[row])).sum()),
                 proposed=said[video_id],
                 parts=_parts(made.frame.iloc[row], parts.iloc[row]),
             )
         )
-    return found
+    return sorted(found, key=lambda one: SLOTS if one.position is None else one.position)
 
 
 def _proposed(mine: DataFrame) -> dict[str, tuple[Proposed, ...]]:

@@ -96,6 +96,7 @@ def fallback(videos: DataFrame, counts: DataFrame) -> DataFrame:
         .withColumn("position", F.row_number().over(best) - 1)
         .where(F.col("position") < SLOTS)
         .withColumn("score", F.coalesce("viewers_28d", F.lit(0)).cast("double"))
+        .withColumn("propensity", F.lit(None).cast("double"))
         .withColumn(
             "reason",
             F.when(F.col("by_freshness") < F.col("by_popularity"), NEW_HERE)

@@ -2,6 +2,9 @@
 
 Belongs here: lists, their figures, and intervals of the figures and of their differences. At which moments: moments.py.
 What follows from the figures: gate.py. Files of one's own are judged by jobs/evaluation/.
+
+Lists are judged without the slots that chance fills (jobs/feeds/draws.py): these are the same for all systems,
+and would add noise and no difference.
 """
 
 from __future__ import annotations

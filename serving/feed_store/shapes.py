@@ -23,6 +23,11 @@ class Slot(BaseModel):
     duration: float = Field(description="Seconds.")
     playback_url: str | None = Field(description="HLS master playlist; null for a catalogue entry without media.")
     poster_url: str | None
+    propensity: float | None = Field(
+        default=None,
+        description="Not null where chance has filled this place: the probability with which this video came here. "
+        "Events need not repeat it.",
+    )
 
 
 class Video(BaseModel):

@@ -20,6 +20,7 @@ from jobs.engine.lake import Lake
 from jobs.features import store
 from jobs.feeds import build
 from jobs.feeds.build import NotServed, tonight, whole_viewers
+from jobs.feeds.draws import REASON
 from jobs.feeds.slots import Columns, candidates_of, catalogue_of
 from jobs.ranking.features import side_by_side, ties
 from jobs.ranking.model import InService
@@ -109,6 +110,24 @@ def test_a_feed_has_no_more_than_its_slots_and_the_nights_version(spark: SparkSe
     feed = feeds_of(said, videos, FIRST)
     assert [(r.position, r.video_id) for r in feed] == list(enumerate(many[:SLOTS]))
     assert {(r.user_id, r.feed_version) for r in feed} == {("me", version_of(DAY, "m"))}
+
+
+def test_a_slot_that_chance_has_filled_says_so_and_has_its_propensity(spark: SparkSession) -> None:
+    many = [f"v{n:03}" for n in range(SLOTS + 30)]
+    videos = frame_of(spark, "video_id string, user_id string, title string", [(v, f"by {v}", v) for v in many])
+    said = candidates(spark, *[(video, "item_item", n + 1, "v000") for n, video in enumerate(many)])
+    plain, feed = feeds_of(said, videos, FIRST), feeds_of(said, videos, FIRST, share=0.1)
+    drawn = [r.position for r in feed if r.propensity is not None]
+    assert 0 < len(drawn) < SLOTS and [r.position for r in feed] == list(range(SLOTS))
+    assert len({r.video_id for r in feed}) == SLOTS
+    for was, now in zip(plain, feed, strict=True):
+        assert (now.reason == REASON) == (now.position in drawn)
+        assert now.propensity == (1 / len(many) if now.position in drawn else None)
+        # What stands elsewhere either stayed, or made room for a drawn video.
+        assert (
+            was.video_id == now.video_id or now.position in drawn or now.video_id in {plain[p].video_id for p in drawn}
+        )
+    assert feed == feeds_of(said, videos, FIRST, share=0.1)
 
 
 @given(sizes=st.lists(st.integers(1, 9), max_size=12), cut=st.integers(1, 7), at_once=st.integers(1, 12))

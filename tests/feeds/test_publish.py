@@ -17,6 +17,7 @@ VIDEOS = (
 COUNTS = (
     "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, viewers_total bigint"
 )
+FEEDS = "user_id string, position int, video_id string, score double, reason string, propensity double"
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
 LONG_AGO = datetime(2024, 1, 5, 8, 30, tzinfo=UTC)
 
@@ -71,13 +72,16 @@ def test_a_title_without_media_or_views_has_a_card_and_a_rejected_one_has_none(
 def test_a_feed_is_one_row_of_slots_in_order(
     spark: SparkSession, videos: DataFrame, counts: DataFrame, refused: DataFrame
 ) -> None:
-    rows = [("me", 1, "clip", 0.5, "popular this week"), ("me", 0, "film", 0.9, "because you watched A clip")]
-    feeds = frame_of(spark, "user_id string, position int, video_id string, score double, reason string", rows)
+    rows = [
+        ("me", 1, "clip", 0.5, "popular this week", 0.25),
+        ("me", 0, "film", 0.9, "because you watched A clip", None),
+    ]
+    feeds = frame_of(spark, FEEDS, rows)
     (feed,) = slots(feeds, cards(videos, counts), refused).collect()
     assert feed.viewer == "me"
-    assert [(s.position, s.video_id, s.user_id, s.reason) for s in feed.slots] == [
-        (0, "film", "ben", "because you watched A clip"),
-        (1, "clip", "ann", "popular this week"),
+    assert [(s.position, s.video_id, s.user_id, s.reason, s.propensity) for s in feed.slots] == [
+        (0, "film", "ben", "because you watched A clip", None),
+        (1, "clip", "ann", "popular this week", 0.25),
     ]
 
 
@@ -85,11 +89,11 @@ def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out_and_the_ot
     spark: SparkSession, videos: DataFrame, refused: DataFrame
 ) -> None:
     rows = [
-        (viewer, place, video, 1.0, "why")
+        (viewer, place, video, 1.0, "why", None)
         for viewer in ("ann", "you", "nobody")
         for place, video in enumerate(("bad",) if viewer == "nobody" else ("bad", "film", "clip"))
     ]
-    feeds = frame_of(spark, "user_id string, position int, video_id string, score double, reason string", rows)
+    feeds = frame_of(spark, FEEDS, rows)
     served = {
         r.viewer: [(s.position, s.video_id) for s in r.slots] for r in slots(feeds, cards(videos), refused).collect()
     }

@@ -40,12 +40,15 @@ def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
     return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
 
 
-def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order) -> list[Row]:
-    """The slots of everybody's feed, in their order, where nothing is known of viewers and videos."""
+def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order, share: float = 0) -> list[Row]:
+    """The slots of everybody's feed, in their order, where nothing is known of viewers and videos.
+
+    That `share` of them is filled by chance.
+    """
     known = videos.select("video_id", F.col("user_id").alias("creator"), "title", F.lit(0.0).alias(AGE))
     said = candidates.withColumn("facts", F.lit(None).cast("array<double>"))
-    made = slots(Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ())), system)
-    return feeds(made, DAY, "m").orderBy("user_id", "position").collect()
+    made = Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ()))
+    return feeds(slots(made, system, DAY, share), DAY, "m").orderBy("user_id", "position").collect()
 
 
 @pytest.fixture(scope="session")
