@@ -28,8 +28,8 @@ def run_demo(settings: Settings) -> None:
     runs = progress.run_pipeline("nightly", None, settings)
     console.heading("3. What ran")
     console.runs(runs)
-    console.heading("4. The ranker, on the newest day that it was not trained on")
-    rankings.verdicts(settings, None)
+    console.heading("4. The evaluation", ": what could order the feeds, by what viewers did on days no model has seen")
+    rankings.verdicts(settings, None, settings.home / "evaluation.html")
     console.heading("5. A feed, over HTTP")
     user = query("SELECT min(user_id) FROM gold.feeds", settings)[1][0][0]
     with served(settings) as url:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.command.console import print_json, say, table
 from jobs.errors import ReelmillError
 
 if TYPE_CHECKING:
+    from jobs.evaluation.night import System
     from jobs.feeds.explain import Explained, Feed
     from jobs.settings import Settings
 
@@ -63,24 +65,21 @@ def models(settings: Settings, as_json: bool) -> None:
         say("nothing was ever judged: item_item_order serves, or the newest model that was promoted before verdicts")
 
 
-def verdicts(settings: Settings, night: date | None) -> None:
-    """What was compared on a night, the best first, and why one of them serves."""
-    from jobs.engine.query import exists, query
+def verdicts(settings: Settings, day: date | None, page: Path | None) -> None:
+    """What was compared on a night, the best first, and why one of them serves; the same as a page, if asked for."""
+    from jobs.evaluation import night_page
+    from jobs.evaluation.night import brought, read
 
-    of_night = f"DATE '{night}'" if night else "(SELECT max(event_date) FROM gold.verdicts)"
-    columns, rows = (
-        query(f"SELECT * FROM gold.verdicts WHERE event_date = {of_night} ORDER BY ndcg_at_10 DESC, system", settings)
-        if exists("gold.verdicts", settings)
-        else ([], [])
-    )
-    if not rows:
+    night = read(settings, day)
+    if night is None:
         return say("no ranker yet: nobody was shown or watched enough to learn from")
-    systems = [dict(zip(columns, row, strict=True)) for row in rows]
-    table(("system", "", "nDCG@10", "less what serves", "coverage"), [_system(s) for s in systems], right=(4,))
-    (serves,) = (system for system in systems if system["is_serving"])
-    viewers, since = serves["viewers"], serves["judged_from"]
-    say(f"judged on what {viewers:,} viewers did since {since:%Y-%m-%d}, which no model was trained on")
-    say(f"{serves['system']} serves: {serves['why']}")
+    heads = ("system", "", "nDCG@10", "less what serves", "coverage")
+    table(heads, [_system(one) for one in night.systems], right=(4,))
+    for sentence in night.sentences:
+        say(sentence)
+    if page:
+        night_page.write(night, brought(settings, night.day), page)
+        say(f"with pictures: {page}")
 
 
 def explained(feed: Feed, one: Explained | None, as_json: bool) -> None:
@@ -134,8 +133,8 @@ def _since(told: Any) -> date:
     return since
 
 
-def _system(row: dict[str, Any]) -> tuple[str, ...]:
-    figure = f"{row['ndcg_at_10']:.4f} [{row['ndcg_at_10_low']:.4f}, {row['ndcg_at_10_high']:.4f}]"
-    less = f"{row['difference']:+.4f} [{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
-    serves = row["is_serving"]
-    return row["system"], "serves" if serves else row["kind"], figure, "" if serves else less, f"{row['coverage']:.3f}"
+def _system(one: System) -> tuple[str, ...]:
+    ndcg, less, serves = one.ndcg, one.less, one.is_serving
+    figure = f"{ndcg.value:.4f} [{ndcg.low:.4f}, {ndcg.high:.4f}]"
+    beside = "" if serves else f"{less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]"
+    return one.name, "serves" if serves else one.kind, figure, beside, f"{one.coverage:.3f}"

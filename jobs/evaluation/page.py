@@ -47,10 +47,14 @@ def page(found: Evaluation, ks: Sequence[int]) -> str:
         _sources(found),
         _choice(found),
     )
+    return document("Reelmill: evaluation", "".join(parts))
+
+
+def document(title: str, body: str) -> str:
+    """A whole page around what stands on it."""
     return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Reelmill: evaluation</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style></head><body>{''.join(parts)}"
-        "</body></html>\n"
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{escape(title)}</title>"
+        f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
 
 
@@ -79,7 +83,7 @@ def _systems(found: Evaluation, ks: Sequence[int]) -> str:
     rows = []
     for system in found.systems:
         verdict = found.judged.verdicts[system.key]
-        cells = "".join(f"<td>{_with_ends(verdict.metrics[metric])}</td>" for metric in metrics)
+        cells = "".join(f"<td>{with_ends(verdict.metrics[metric])}</td>" for metric in metrics)
         cost = f"<td>{system.spent.seconds:.1f}</td><td>{system.spent.peak_mb:,.0f}</td>"
         ours = " class='ours'" if system.name == REELMILL else ""
         rows.append(f"<tr{ours}><td>{escape(system.name)}</td><td>{escape(system.fit)}</td>{cells}{cost}</tr>")
@@ -159,5 +163,6 @@ def _choice(found: Evaluation) -> str:
     return f"<h2>What serves, and why</h2>{drawn}{bars('weights of the blend', weights)}"
 
 
-def _with_ends(interval: Interval) -> str:
+def with_ends(interval: Interval) -> str:
+    """A figure and its interval, in a cell."""
     return f"{interval.value:.4f} <small>[{interval.low:.4f}, {interval.high:.4f}]</small>"

@@ -58,7 +58,7 @@ def test_a_platform_starts_with_nothing_and_every_night_ends(lake: Lake, capsys:
     settings = lake.settings
     run_pipeline("nightly", None, settings)
     assert _feed(settings, "ann") == (503, [])
-    rankings.verdicts(settings, None)
+    rankings.verdicts(settings, None, None)
     assert "no ranker yet" in capsys.readouterr().out
 
     # The first upload: nobody has watched it, and everybody is shown it.

@@ -6,6 +6,7 @@ Belongs here: arguments and help. What serves: jobs/ranking/serving.py. What is 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import click
 
@@ -35,14 +36,21 @@ def models_list(as_json: bool) -> None:
     rankings.models(Settings(), as_json)
 
 
-@models.command("show", epilog=examples("reelmill models show", "reelmill models show --night 2026-01-18"))
-@click.option("--night", type=Day(), help="Default: the newest night that was judged.")
-def models_show(night: date | None) -> None:
+@models.command(
+    "show", epilog=examples("reelmill models show", "reelmill models show --night 2026-01-18 --page night.html")
+)
+@click.option("--night", type=Day(), help="Default: the newest night that was compared.")
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with pictures there; it needs no network.",
+)
+def models_show(night: date | None, page: Path | None) -> None:
     """Show what was compared on a night, as whole lists, with intervals, and why one of them serves."""
     from jobs.command import rankings
     from jobs.settings import Settings
 
-    rankings.verdicts(Settings(), night)
+    rankings.verdicts(Settings(), night, page)
 
 
 @models.command(
