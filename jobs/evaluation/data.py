@@ -1,7 +1,7 @@
-"""Plain files as the World that the sources learn from, and what is kept back of it to learn from and to judge by.
+"""Plain files as numbered pairs, and what is kept back of them to learn from and to judge by.
 
 Belongs here: numbers for ids, the catalogue, what a rating weighs, and which pairs of a viewer are labels. Reading the
-files: files.py. The World itself: jobs/ranking/watched.py. The test file is no part of this: judge.py.
+files: files.py. What the sources learn from: world.py. The test file is no part of this: judge.py.
 
 The catalogue is what the training file, the feature rows or ids, and --candidates name. A video that only the
 validation file or the test file names has taught nobody anything, and stands below all others in every ranking: that
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.evaluation.files import BadFile, Pairs, of_length_one, read_features, read_ids, read_pairs
-from jobs.ranking.watched import ALWAYS, NEVER, World
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,40 +113,6 @@ def load(files: Files) -> Data:
         rankable=rankable,
         contents=tuple(contents),
         has_times=train.at is not None,
-    )
-
-
-def world_of(data: Data, watches: Watches) -> World:
-    """The World in which these watches happened and nothing else.
-
-    A video is published when it is first seen, or always if nobody says when; never, if it is not to be ranked.
-    """
-    from scipy.sparse import csr_matrix
-
-    viewers, videos = len(data.viewers), len(data.videos)
-    published = np.full(videos, ALWAYS, dtype=np.int64)
-    if data.has_times:
-        first = np.full(videos, NEVER, dtype=np.int64)
-        np.minimum.at(first, watches.video, watches.at)
-        published = np.where(first == NEVER, published, first)
-    published[~data.rankable] = NEVER
-    nothing = np.zeros(0, dtype=np.int64)
-    return World(
-        viewers=data.viewers,
-        videos=data.videos,
-        starts=np.searchsorted(watches.viewer, np.arange(viewers + 1)).astype(np.int64),
-        video=watches.video,
-        at=watches.at,
-        share=watches.share,
-        published=published,
-        creator=np.arange(videos, dtype=np.int64),
-        hashtags=np.zeros(0, dtype=object),
-        refused_starts=np.zeros(viewers + 1, dtype=np.int64),
-        refused=nothing,
-        refused_at=nothing,
-        makes=np.full(viewers, -1, dtype=np.int64),
-        tagged=csr_matrix((videos, 1), dtype=np.int64),
-        content=data.content,
     )
 
 

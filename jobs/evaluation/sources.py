@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from jobs.evaluation.baselines import BASELINES, POPULARITY
 from jobs.evaluation.columns import Facts, facts_of, with_facts
-from jobs.evaluation.data import Data, Watches, world_of
+from jobs.evaluation.data import Data, Watches
 from jobs.evaluation.meter import Spent, measured
+from jobs.evaluation.world import world_of
 from jobs.ranking.lists import NOTHING, Lists, Union, lists_of, union
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.kept_back import Choices

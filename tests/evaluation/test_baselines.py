@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jobs.evaluation.baselines import ITEM_KNN, POPULARITY, SHRINK
-from jobs.evaluation.data import Files, load, world_of
+from jobs.evaluation.data import Files, load
+from jobs.evaluation.world import world_of
 from jobs.ranking.lists import lists_of
 from jobs.ranking.sources.snapshot import Moment, take_snapshot
 from tests.evaluation.conftest import write

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jobs.evaluation.columns import facts_of, with_facts
-from jobs.evaluation.data import Files, load, world_of
+from jobs.evaluation.data import Files, load
+from jobs.evaluation.world import world_of
 from jobs.ranking.lists import Union
 from jobs.ranking.sources.snapshot import take_snapshot
 from tests.evaluation.conftest import write
