@@ -177,6 +177,8 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
 def evaluation(found: Evaluation, ks: Sequence[int]) -> None:
     """Every system's main figures, what each fit chose, and by how much the others were beaten."""
     judged = found.judged
+    for sentence in found.origin:
+        say(sentence)
     shown = [f"{metric}@{k}" for metric in ("ndcg", "recall") for k in ks]
     rows = []
     for system in found.systems:

@@ -35,13 +35,16 @@ class Facts:
     age_d: NDArray[np.float32] | None
     tastes: tuple[NDArray[np.float32], ...]
     contents: tuple[NDArray[np.float32], ...]
+    watched: csr_matrix | None = None  # viewers x videos, where lists may hold what was watched
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """How much the viewer watched and others watch that, and how many watched this; its age and likeness."""
+        """How much the viewer watched and others watch that, and how many watched this; its age and likeness; and where
+        it may be told, whether the viewer watched it."""
         dated = ("age_days",) if self.age_d is not None else ()
         seen = tuple(f"content_similarity_{n + 1}" for n in range(len(self.contents)))
-        return ("viewer_watches", "viewer_mainstream", "video_viewers", "video_over_mainstream", *dated, *seen)
+        again = ("watched_before",) if self.watched is not None else ()
+        return ("viewer_watches", "viewer_mainstream", "video_viewers", "video_over_mainstream", *dated, *seen, *again)
 
 
 def facts_of(snapshot: Snapshot, contents: tuple[NDArray[np.float32], ...]) -> Facts:
@@ -62,6 +65,7 @@ def facts_of(snapshot: Snapshot, contents: tuple[NDArray[np.float32], ...]) -> F
         age_d=age,
         tastes=tuple(of_length_one(np.asarray(watched @ rows, dtype=np.float32)) for rows in contents),
         contents=contents,
+        watched=watched if world.repeats else None,
     )
 
 
@@ -80,6 +84,8 @@ def with_facts(candidates: Union, rows: NDArray[np.int64], facts: Facts) -> Unio
         columns.append(facts.age_d[video])
     for taste, content in zip(facts.tastes, facts.contents, strict=True):
         columns.append(_likeness(taste[rows], content, candidates.videos)[row, place])
+    if facts.watched is not None:
+        columns.append(np.asarray(facts.watched[viewer, video], dtype=np.float32).ravel())
     old = candidates.values.shape[2]
     values = np.full((*filled.shape, old + len(columns)), np.nan, dtype=np.float32)
     values[:, :, :old] = candidates.values

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.evaluation import catalogue
+from jobs.evaluation.catalogue import Catalogue
 from jobs.evaluation.files import BadFile, Pairs, of_length_one, read_features, read_ids, read_pairs
 
 if TYPE_CHECKING:
@@ -35,13 +37,20 @@ LEAST = 0.2
 
 @dataclass(frozen=True)
 class Files:
-    """The files of an evaluation but for the test file."""
+    """The files of an evaluation but for the test file.
+
+    Those of a lake have a `catalogue` (catalogue.py) and say what was `refused`: pairs, perhaps not positive, that no
+    list may hold from their time on. With `repeats`, lists may hold what their viewers have watched.
+    """
 
     train: Path
     valid: Path | None = None
     item_features: tuple[Path, ...] = ()
     item_ids: Path | None = None
     candidates: Path | None = None
+    catalogue: Path | None = None
+    refused: Path | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Data:
     """What is known before the test file is: ids in their order, pairs by number, and what may be ranked.
 
     The viewers are those of both files and STRANGER, the first. Each of `contents` is a file of features with one row
-    per video, zeros where there is none.
+    per video, zeros where there is none. `refused` is by viewer, and None without such a file.
     """
 
     viewers: NDArray[np.object_]
@@ -75,6 +84,9 @@ class Data:
     rankable: NDArray[np.bool_]
     contents: tuple[NDArray[np.float32], ...]
     has_times: bool
+    catalogue: Catalogue | None = None
+    refused: Watches | None = None
+    repeats: bool = False
 
     @property
     def content(self) -> NDArray[np.float32] | None:
@@ -94,10 +106,14 @@ def load(files: Files) -> Data:
     features = read_features(files.item_features)
     row_ids = _row_ids(files, len(features[0]) if features else None)
     asked = read_ids(files.candidates) if files.candidates else None
+    described = catalogue.read(files.catalogue) if files.catalogue else None
 
     viewers = _sorted_ids([train.users] + ([valid.users] if valid else []), extra=STRANGER)
-    known = _sorted_ids([ids for ids in (train.videos, row_ids, asked) if ids is not None])
-    videos = _sorted_ids([train.videos, *(ids for ids in (row_ids, asked, valid and valid.videos) if ids is not None)])
+    known = _sorted_ids(
+        [ids for ids in (train.videos, row_ids, asked, described and described.videos) if ids is not None]
+    )
+    others = (row_ids, asked, described and described.videos, valid and valid.videos)
+    videos = _sorted_ids([train.videos, *(ids for ids in others if ids is not None)])
     rankable = np.isin(videos, asked.to_numpy(zero_copy_only=False) if asked is not None else known)
     contents = []
     if row_ids is not None:
@@ -113,6 +129,9 @@ def load(files: Files) -> Data:
         rankable=rankable,
         contents=tuple(contents),
         has_times=train.at is not None,
+        catalogue=catalogue.in_order(described, videos) if described else None,
+        refused=_of_these(read_pairs(files.refused), viewers, videos) if files.refused else None,
+        repeats=files.repeats,
     )
 
 
@@ -214,6 +233,18 @@ def _sorted_ids(columns: list[pa.Array], extra: str | None = None) -> NDArray[np
 
     ids = set(pa.chunked_array(columns).unique().to_pylist())
     return np.array(sorted(ids if extra is None else {*ids, extra}), dtype=object)
+
+
+def _of_these(pairs: Pairs, viewers: NDArray[np.object_], videos: NDArray[np.object_]) -> Watches | None:
+    """The pairs of these viewers and videos; None where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = (pa.array(viewers, type=pa.string()), pa.array(videos, type=pa.string()))
+    inside = pc.and_(pc.is_in(pairs.users, names[0]), pc.is_in(pairs.videos, names[1]))
+    at = None if pairs.at is None else pairs.at[inside.to_numpy(zero_copy_only=False)]
+    some = Pairs(pairs.users.filter(inside), pairs.videos.filter(inside), at, None)
+    return _watches(some, viewers, videos) if len(some) else None
 
 
 def _watches(pairs: Pairs, viewers: NDArray[np.object_], videos: NDArray[np.object_]) -> Watches:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-PER_VIEWER = ("ndcg", "recall", "precision", "map", "mrr", "hit", "novelty")
+PER_VIEWER = ("ndcg", "recall", "recall_capped", "precision", "map", "mrr", "hit", "novelty")
 
 
 def per_viewer(
@@ -21,7 +21,8 @@ def per_viewer(
     """PER_VIEWER at k, viewers x metrics.
 
     - ndcg: as `ndcg` below.
-    - recall: hits over the viewer's positives. precision: hits over k. hit: whether there is one.
+    - recall: hits over the viewer's positives; recall_capped: over min(positives, k), which a list of k can reach.
+      precision: hits over k. hit: whether there is one.
     - map: the mean precision at the hits, over min(positives, k). mrr: one over the place of the first hit.
     - novelty: the mean of `surprise` (viewers x places, NaN where a list has ended), in bits.
     """
@@ -35,6 +36,7 @@ def per_viewer(
     columns = [
         ndcg(hits, positives, k),
         count / positives,
+        count / possible,
         count / k,
         (top * np.cumsum(top, axis=1) / places).sum(axis=1) / possible,
         1 / first,

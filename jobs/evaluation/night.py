@@ -68,7 +68,7 @@ class Night:
             if system.name == FLOOR and not system.is_serving:
                 less = system.less
                 above = f"{-less.value:+.4f} [{-less.high:+.4f}, {-less.low:+.4f}]"
-                said.append(f"against {FLOOR}, below which nothing is to serve: {above}")
+                said.append(f"{serves.name} less {FLOOR}, below which nothing is to serve: {above}")
             if system.kind == "challenger" and not system.is_serving and self.is_judged:
                 said.append(f"{system.name}, tonight's model, does not serve: {system.why}")
         return said

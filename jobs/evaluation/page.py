@@ -62,6 +62,7 @@ def _head(found: Evaluation) -> str:
     data, judged = found.data, found.judged
     return (
         "<h1>Evaluation</h1>"
+        f"{''.join(f'<p>{escape(sentence)}</p>' for sentence in found.origin)}"
         f"<p>{data['training_pairs']:,} training pairs of {data['training_viewers']:,} viewers, "
         f"{data['validation_pairs']:,} validation pairs; {data['ranked_videos']:,} of {data['catalogue']:,} videos "
         f"ranked for everybody, less their own training pairs. Judged: {judged.pairs:,} test pairs of "
@@ -121,7 +122,7 @@ def _gains(found: Evaluation, ks: Sequence[int]) -> str:
     kinds = (
         ("viewers with so many training pairs", f"ndcg@{k}", {n: v.by_history for n, v in verdicts.items()}),
         ("videos with so many training viewers", f"recall@{k}", {n: v.by_audience for n, v in verdicts.items()}),
-        ("videos first watched so many days ago", f"recall@{k}", {n: v.by_age for n, v in verdicts.items()}),
+        ("videos that were out for so many days", f"recall@{k}", {n: v.by_age for n, v in verdicts.items()}),
     )
     drawn = "".join(_by_part(title, metric, parts) for title, metric, parts in kinds)
     return f"<h2>Who gains and who loses</h2>{drawn}"

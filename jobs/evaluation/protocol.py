@@ -110,9 +110,12 @@ class Evaluation:
     overlap: Overlap
     data: dict[str, Any]
     spent: Spent  # before the test file was opened
+    origin: tuple[str, ...]  # in words, what the files were made from
 
 
-def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tell) -> Evaluation:
+def evaluate(
+    files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tell, origin: tuple[str, ...] = ()
+) -> Evaluation:
     """Fit, choose, rank everybody, and only then open the test file."""
     if not test.is_file():
         # Said at once and not in minutes; it is not opened for that.
@@ -121,12 +124,17 @@ def evaluate(files: Files, test: Path, ks: tuple[int, ...], seed: int, tell: Tel
         data = load(files)
         learned = learn(data, tell)
         systems = rank(learned, max(LENGTH, *ks), tell)
+        if files.catalogue and len(learned.fits) > 1:
+            # On a lake a day more counts for much: what learned both parts stands beside sources that did so too.
+            systems += each_alone(learned.fits[-1], max(LENGTH, *ks))
     ours = {system.key: system.lists for system in systems if system.name == REELMILL}
     weights = dict(zip(names_of(learned.asked.sources), learned.blend.weights, strict=True))
     overlap = overlap_of(learned.asked, ours)
     finished = _finished(data, learned.asked, systems)
     judged = judge(finished, test, ks, seed, tuple(ours), partial(tell, "judging"))
-    return Evaluation(systems, judged, learned.fits, learned.strangers.name, weights, overlap, _described(data), spent)
+    return Evaluation(
+        systems, judged, learned.fits, learned.strangers.name, weights, overlap, _described(data), spent, origin
+    )
 
 
 def learn(data: Data, tell: Tell) -> Learned:
@@ -184,10 +192,19 @@ def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
         if fit.folds:
             rankers.append(System(RANKER, fit.name, lists[RANKER], whole))
         if fit.name == TRAIN:
-            plain = [System(name, TRAIN, plainly[name], asked.spent[name]) for name in asked.alone]
+            plain = each_alone(fit, length)
             plain.append(System(FUSION, TRAIN, lists[FUSION], ranked))
             plain.append(System(BLEND, TRAIN, lists[BLEND], ranked.then(learned.blend_spent)))
     return [*ours, *rankers, *plain]
+
+
+def each_alone(fit: Fit, length: int) -> list[System]:
+    """Every source's own lists for everybody."""
+    asked = fit.asked
+    return [
+        System(name, fit.name, alone(lists, asked.popularity, length), asked.spent[name])
+        for name, lists in asked.alone.items()
+    ]
 
 
 def _fit(
@@ -245,7 +262,8 @@ def _finished(data: Data, asked: Asked, systems: Sequence[System]) -> Finished:
         history=np.bincount(train.viewer, minlength=len(data.viewers)),
         audience=np.bincount(train.video, minlength=len(data.videos)),
         age_d=None if age is None else age.astype(np.float64),
-        train_keys=np.sort(train.viewer * len(data.videos) + train.video),
+        # With repeats, lists may hold training pairs.
+        train_keys=np.sort(train.viewer * len(data.videos) + train.video)[: 0 if data.repeats else None],
         lists={system.key: system.lists for system in systems},
     )
 

@@ -51,6 +51,7 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
         "blend_weights": found.weights,
         "overlap": {"shared": found.overlap.shared, "brought": found.overlap.brought},
         "data": found.data,
+        "origin": list(found.origin),
         "judged": {
             "viewers": judged.viewers,
             "without_history": judged.strangers,

@@ -70,6 +70,7 @@ class World:
     makes: NDArray[np.int64]
     tagged: csr_matrix  # videos x hashtags: when a video got the hashtag, in microseconds; ALWAYS if with the upload
     content: NDArray[np.float32] | None = None  # videos x anything: what a video is like, rows of length 1 or 0
+    repeats: bool = False  # whether viewers may be proposed what they have watched; never on the platform
 
 
 def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refused: DataFrame | None = None) -> World:

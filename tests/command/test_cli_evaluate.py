@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from jobs.command.cli import cli
+from jobs.evaluation.published.yambda import TEST_FROM, VALID_FROM
 
 
 @pytest.fixture
@@ -75,3 +78,51 @@ def test_a_log_and_pairs_are_two_questions(words: list[str]) -> None:
     neither = CliRunner().invoke(cli, ["evaluate"])
     assert both.exit_code == neither.exit_code == 2
     assert "reads one log" in both.output and "--train and --test are needed" in neither.output
+
+
+@pytest.mark.usefixtures("spark")
+def test_the_lake_is_evaluated_as_files_are(night: Path, tmp_path: Path) -> None:
+    out = tmp_path / "found.json"
+    done = CliRunner().invoke(
+        cli, ["evaluate", "--temporal", "--k", "5", "--json", str(out)], env={"REELMILL_HOME": str(night)}
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    assert found["origin"][0].startswith("silver.watches version")
+    assert found["judged"]["viewers"] > 10 and found["judged"]["unreachable_pairs"] == 0
+    fits = {(system["name"], system["fit"]) for system in found["systems"]}
+    assert {(name, fit) for name in ("reelmill", "fresh", "popularity") for fit in ("train", "train+valid")} <= fits
+    assert "training before" in done.output
+
+
+def test_the_lake_and_files_are_two_questions(words: list[str]) -> None:
+    both = CliRunner().invoke(cli, [*words, "--temporal"])
+    days = CliRunner().invoke(cli, [*words, "--test-days", "2"])
+    assert both.exit_code == days.exit_code == 2
+    assert "no file goes with it" in both.output and "goes with --temporal" in days.output
+
+
+def test_a_protocol_is_one_that_there_is_and_goes_with_no_other_file(words: list[str]) -> None:
+    unknown = CliRunner().invoke(cli, ["evaluate", "--protocol", "other"])
+    both = CliRunner().invoke(cli, [*words, "--protocol", "yambda"])
+    assert unknown.exit_code == both.exit_code == 2
+    assert "there are yambda, vk-lsvd" in unknown.output and "no other file goes with it" in both.output
+
+
+def test_a_published_protocol_says_its_rules_and_judges_its_lengths(tmp_path: Path) -> None:
+    # Everybody likes what the two before them like, and in the test likes one of it again.
+    parts = {0: (0, 1, 2), VALID_FROM: (0,), TEST_FROM: (1,)}
+    rows = [(uid, (uid + n) % 12, at + n) for uid in range(12) for at, likes in parts.items() for n in likes]
+    events = [dict(zip(("uid", "item_id", "timestamp"), row, strict=True)) for row in rows]
+    pq.write_table(pa.Table.from_pylist(events), tmp_path / "likes")
+    out = tmp_path / "found.json"
+    asked = ["evaluate", "--protocol", "yambda", str(tmp_path / "likes"), "--json", str(out)]
+    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    assert found["origin"][0].startswith("protocol yambda") and "protocol yambda" in done.output
+    assert found["judged"] == {"viewers": 12, "without_history": 0, "pairs": 12, "unreachable_pairs": 0}
+    best = found["systems"][0]["metrics"]
+    assert {"ndcg@10", "ndcg@50", "recall_capped@100"} <= set(best)
+    # There are twelve tracks, and what was heard is among them.
+    assert best["recall_capped@50"]["value"] == 1

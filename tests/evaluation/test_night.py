@@ -55,7 +55,7 @@ def test_the_newest_night_is_told_best_first_with_who_won_and_by_how_much(judged
         "judged on what 1,200 viewers did since 2026-01-17, which no model was trained on",
         "item_item_order serves: why item_item_order",
         f"{MODEL}, tonight's model, does not serve: why {MODEL}",
-        f"against {FLOOR}, below which nothing is to serve: +0.0500 [+0.0400, +0.0600]",
+        f"item_item_order less {FLOOR}, below which nothing is to serve: +0.0500 [+0.0400, +0.0600]",
     ]
 
 

@@ -165,6 +165,7 @@ def _allowed(world: World, moments: list[Moment], seen: list[slice]) -> NDArray[
     allowed: NDArray[np.bool_] = world.published <= np.array([moment.at for moment in moments])[:, None]
     allowed &= world.creator != world.makes[[moment.viewer for moment in moments]][:, None]
     for row, moment in enumerate(moments):
-        allowed[row, world.video[seen[row]]] = False
+        if not world.repeats:
+            allowed[row, world.video[seen[row]]] = False
         allowed[row, _refused(world, moment)] = False
     return allowed
