@@ -16,7 +16,9 @@ WIDTH, ROW, LABEL, MARGIN = 920, 20, 300, 30
 PLOT_HEIGHT = 320
 # Colours that stay apart for most colour-blind eyes. (Okabe and Ito, "Color universal design", 2008.)
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8f98", "#5d3a9b", "#1c2530")
-INK, PALE, GRID = "#0072b2", "#a9cbe3", "#dde3ea"
+INK, PALE, GRID, PAPER = "#0072b2", "#a9cbe3", "#dde3ea", "#ffffff"
+# Of a table of shades: what is darker has pale figures, and a column is so many letters wide.
+DARK, LETTERS = 0.55, 11
 
 
 def intervals(title: str, rows: Sequence[tuple[str, Interval]]) -> str:
@@ -50,7 +52,7 @@ def lines(title: str, across: str, curves: Mapping[str, Sequence[tuple[int, floa
     )
     for value in _ticks(0, max(y for _, y in points)):
         drawn += _text(MARGIN + 12, up(value) + 4, f"{value:g}", "end")
-    drawn += _text(right, PLOT_HEIGHT + 8, across, "start")
+    drawn += _text(right + 14, PLOT_HEIGHT + 8, across, "start")
     ordered = sorted(curves.items(), key=lambda item: -item[1][-1][1])
     for number, (name, curve) in enumerate(ordered):
         colour, dash = COLOURS[number % len(COLOURS)], "" if number < len(COLOURS) else " stroke-dasharray='4 3'"
@@ -83,12 +85,13 @@ def heat(title: str, names: Sequence[str], cells: Sequence[Sequence[float]]) -> 
     side = min(70.0, (WIDTH - 140) / max(len(names), 1))
     drawn = ""
     for row, name in enumerate(names):
-        drawn += _text(130, 40 + row * 24, name, "end") + _text(140 + (row + 0.5) * side, 14, name[:9], "middle")
+        drawn += _text(130, 40 + row * 24, name, "end") + _text(140 + (row + 0.5) * side, 14, name[:LETTERS], "middle")
         for column, value in enumerate(cells[row]):
             x, y = 140 + column * side, 24 + row * 24
             drawn += (
                 f"<rect x='{x:.1f}' y='{y}' width='{side - 2:.1f}' height='22' fill='{INK}' "
-                f"fill-opacity='{value:.2f}'/>" + _text(x + side / 2, y + 16, f"{100 * value:.0f} %", "middle")
+                f"fill-opacity='{value:.2f}'/>"
+                + _text(x + side / 2 - 1, y + 16, f"{100 * value:.0f} %", "middle", PAPER if value > DARK else "")
             )
     return _picture(title, drawn, 30 + len(names) * 24)
 
@@ -101,8 +104,9 @@ def _picture(title: str, drawn: str, height: float) -> str:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}'>{escape(text)}</text>"
+def _text(x: float, y: float, text: str, anchor: str, fill: str = "") -> str:
+    colour = f" fill='{fill}'" if fill else ""
+    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}'{colour}>{escape(text)}</text>"
 
 
 class _Scale:

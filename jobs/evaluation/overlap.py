@@ -30,8 +30,8 @@ class Overlap:
     brought: dict[str, dict[str, tuple[float, float]]]
 
 
-def overlap_of(asked: Asked, serving: Mapping[str, NDArray[np.int32]]) -> Overlap:
-    """Count over all viewers who were asked."""
+def overlap_of(asked: Asked, serving: Mapping[str, tuple[Asked, NDArray[np.int32]]]) -> Overlap:
+    """Count over all viewers who were asked. Each serving list is told from the sources that it is made of."""
     names = [source.name for source in asked.sources]
     keys = [_keys(one.videos, asked.videos) for one in asked.lists]
     shared = {
@@ -39,9 +39,9 @@ def overlap_of(asked: Asked, serving: Mapping[str, NDArray[np.int32]]) -> Overla
         for a, mine in zip(names, keys, strict=True)
     }
     brought = {}
-    for name, lists in serving.items():
-        mine = _keys(lists, asked.videos)
-        stands = np.array([np.isin(mine, theirs) for theirs in keys])
+    for name, (made_of, lists) in serving.items():
+        mine = _keys(lists, made_of.videos)
+        stands = np.array([np.isin(mine, _keys(one.videos, made_of.videos)) for one in made_of.lists])
         alone = stands & (stands.sum(axis=0) == 1)
         brought[name] = {a: (_share(stands[n]), _share(alone[n])) for n, a in enumerate(names)}
     return Overlap(shared, brought)

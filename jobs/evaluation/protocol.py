@@ -129,7 +129,8 @@ def evaluate(
             systems += each_alone(learned.fits[-1], max(LENGTH, *ks))
     ours = {system.key: system.lists for system in systems if system.name == REELMILL}
     weights = dict(zip(names_of(learned.asked.sources), learned.blend.weights, strict=True))
-    overlap = overlap_of(learned.asked, ours)
+    made_of = {f"{REELMILL} ({fit.name})": fit.asked for fit in learned.fits}
+    overlap = overlap_of(learned.asked, {key: (made_of[key], lists) for key, lists in ours.items()})
     finished = _finished(data, learned.asked, systems)
     judged = judge(finished, test, ks, seed, tuple(ours), partial(tell, "judging"))
     return Evaluation(
