@@ -1,6 +1,7 @@
 """What the gate found on a night, read for people: every system with its figures, and what sources bring to the feeds.
 
-Belongs here: reading gold.verdicts, gold.candidates and gold.feeds of one night, without Spark. What is compared and
+Belongs here: reading gold.verdicts, gold.candidates and gold.feeds of one night, and which run made the comparison of
+which versions of tables (ops.job_runs), without Spark. What is compared and
 how: jobs/ranking/judge.py; nothing is measured twice. The page: night_page.py. What a terminal shows:
 jobs/command/rankings.py.
 """
@@ -8,10 +9,11 @@ jobs/command/rankings.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from jobs.engine.query import exists, query
+from jobs.engine.runs import JOB_RUNS
 from jobs.ranking.intervals import Interval
 from jobs.ranking.metrics import K
 from jobs.ranking.orders import Order
@@ -49,6 +51,7 @@ class Night:
     viewers: int
     moments: int
     judged_from: datetime
+    made_of: str | None  # in words, the run that compared and the versions that it read
 
     @property
     def serves(self) -> System:
@@ -71,7 +74,7 @@ class Night:
                 said.append(f"{serves.name} less {FLOOR}, below which nothing is to serve: {above}")
             if system.kind == "challenger" and not system.is_serving and self.is_judged:
                 said.append(f"{system.name}, tonight's model, does not serve: {system.why}")
-        return said
+        return [*said, self.made_of] if self.made_of else said
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def read(settings: Settings, day: date | None = None) -> Night | None:
         viewers=one["viewers"],
         moments=one["moments"],
         judged_from=one["judged_from"],
+        made_of=_made_of(settings, one["event_date"]),
     )
 
 
@@ -146,6 +150,23 @@ def brought(settings: Settings, day: date) -> list[Brought]:
         for name in names
         if shares
     ]
+
+
+def _made_of(settings: Settings, day: date) -> str | None:
+    """The newest run that compared on that night, and what it read; None where no run is recorded."""
+    if not exists(JOB_RUNS, settings):
+        return None
+    end = datetime.combine(day, time(), UTC) + timedelta(days=1)
+    _, rows = query(
+        f"SELECT run_id, reads FROM {JOB_RUNS} WHERE job = 'ranking.train' AND status = 'succeeded' "
+        f"AND window_end = TIMESTAMPTZ '{end}' ORDER BY started_at DESC LIMIT 1",
+        settings,
+    )
+    if not rows:
+        return None
+    run_id, reads = rows[0]
+    versions = ", ".join(f"{read['table']} version {read['version']}" for read in reads)
+    return f"compared by the run {run_id}, from {versions}"
 
 
 def _system(row: dict[str, Any]) -> System:

@@ -59,6 +59,23 @@ def test_the_newest_night_is_told_best_first_with_who_won_and_by_how_much(judged
     ]
 
 
+def test_the_run_that_compared_is_told_with_the_versions_that_it_read(judged: Settings) -> None:
+    end = datetime(2026, 1, 19, tzinfo=UTC)
+    runs = [
+        {"run_id": run_id, "job": job, "status": "succeeded", "window_end": end, "started_at": started_at,
+         "reads": [{"table": "gold.examples", "version": version}]}
+        for run_id, job, started_at, version in [
+            ("first", "ranking.train", datetime(2026, 1, 19, 1, tzinfo=UTC), 3),
+            ("again", "ranking.train", datetime(2026, 1, 19, 2, tzinfo=UTC), 4),
+            ("other", "feeds.build", datetime(2026, 1, 19, 3, tzinfo=UTC), 5),
+        ]
+    ]  # fmt: skip
+    fill(judged, "ops.job_runs", runs)
+    night = read(judged)
+    assert night is not None
+    assert night.sentences[-1] == "compared by the run again, from gold.examples version 4"
+
+
 def test_another_night_can_be_asked_for_and_one_without_a_comparison_is_none(judged: Settings) -> None:
     earlier = read(judged, date(2026, 1, 17))
     assert earlier is not None and earlier.serves.name == FLOOR
