@@ -24,6 +24,7 @@ from jobs.engine.watchdog import JobStalled, watched
 from jobs.engine.window import Window, check, window_for
 from jobs.errors import ReelmillError
 from jobs.host.locks import alone
+from jobs.host.scratch import until_a_run_ends
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
             return run
 
         try:
-            with watched(spark, settings, record):
+            with watched(spark, settings, record), until_a_run_ends(settings):
                 owed = coverage.debt(job, lake) if job.every == "day" else None
                 if owed and catch_up:
                     window = owed.extend(window)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.sources.popular import POPULAR
-from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
+from jobs.ranking.sources.similar import Similar, because_watched, history, nothing, shortened
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
 
@@ -50,7 +50,7 @@ def learn_item_knn(snapshot: Snapshot) -> Propose:
         for first in range(0, size, BLOCK)
     )
     similar = shortened(blocks, size, NEIGHBOURS)
-    return partial(propose_similar, snapshot.world.videos, similar, history, ITEM_KNN.cap)
+    return Similar((similar,), history, ITEM_KNN.cap)
 
 
 # Most viewers ever; it also fills a list that is too short. The source `popular` takes the shortest window in which

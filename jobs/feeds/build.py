@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.batches import whole_groups
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
@@ -91,7 +92,7 @@ def slots(tonight: Tonight, served: InService | Order, day: date, share: float) 
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue, model = shared.value, served.load()
-        for rows in whole_viewers(batches):
+        for rows in whole_groups(batches, VIEWER, AT_ONCE):
             made = candidates_of(rows, catalogue, columns)
             if len(made.frame):
                 scores, position = slots_of(made, catalogue, columns, model)
@@ -101,21 +102,6 @@ def slots(tonight: Tonight, served: InService | Order, day: date, share: float) 
     # By a hash first, which tells viewers apart by comparing numbers.
     together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
     return together.mapInArrow(make, SLOT)
-
-
-def whole_viewers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in tables of AT_ONCE and more in which nobody's rows are cut off; each viewer's lie together."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        held.append(batch)
-        if sum(map(len, held)) >= AT_ONCE:
-            rows = pa.Table.from_batches(held)
-            last = pc.index(rows[VIEWER], rows[VIEWER][-1]).as_py()
-            if last:
-                yield rows.slice(0, last)
-            held = rows.slice(last).to_batches()
-    if held:
-        yield pa.Table.from_batches(held)
 
 
 def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:

@@ -12,6 +12,8 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.settings import Settings
@@ -23,6 +25,23 @@ NO_COUNTERS = "-XX:-UsePerfData"
 def folder(settings: Settings) -> Path:
     """The folder of this process; it may not be there yet."""
     return settings.home / "tmp" / str(os.getpid())
+
+
+@contextmanager
+def until_a_run_ends(settings: Settings) -> Iterator[None]:
+    """Temporary files that are made meanwhile lie below the home, and are gone at its end.
+
+    Whoever works on the run elsewhere has to see them: the place for temporary files of a process that others started
+    may be one of its machine alone.
+    """
+    folder(settings).mkdir(parents=True, exist_ok=True)
+    before = tempfile.tempdir
+    tempfile.tempdir = tempfile.mkdtemp(prefix="run-", dir=folder(settings))
+    try:
+        yield
+    finally:
+        place, tempfile.tempdir = tempfile.tempdir, before
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def java_options(place: Path) -> str:

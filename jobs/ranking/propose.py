@@ -1,38 +1,45 @@
-"""Runs the candidate sources as Spark tasks, one for each snapshot and block of videos.
+"""Asks the candidate sources, as Spark tasks that each have some viewers with all that those did.
 
-Belongs here: how the work is cut and sent. What one source proposes: sources/.
+Belongs here: how the work is cut and sent. What the sources learn before: learn.py. What one source proposes: sources/.
 
 A moment is a row `user_id, at, snapshot_at`: one viewer at one instant, for whom what others did is known up to
-`snapshot_at <= at`. Tonight has one moment per viewer; a training night has several per viewer, in the past. Every task
-holds the World, some 20 bytes a watch, and the pairs of videos of its block only, so more watches mean more blocks.
+`snapshot_at <= at`. Tonight has one moment per viewer; a training night has several per viewer, in the past. What
+viewers watched and refused comes to lie together with their moments, in one exchange; a task holds AT_ONCE rows of it,
+the catalogue, and maps what was learned (learn.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import reduce
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
-from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.engine.batches import whole_groups
+from jobs.ranking.learn import Learned, learn
 from jobs.ranking.sources import registry
-from jobs.ranking.sources.snapshot import Moment, Snapshot, gather, take_snapshot
-from jobs.ranking.sources.source import Found, Source
-from jobs.ranking.watched import World, pack
-
-if TYPE_CHECKING:
-    import pandas as pd
+from jobs.ranking.sources.snapshot import Moment, Snapshot, gather
+from jobs.ranking.sources.source import Found, Propose, Source
+from jobs.ranking.watched import Catalogue, World, catalogue_of, past
 
 MOMENT = ("user_id", "at")
-# Pairs of videos that one task may hold: 16 bytes each in a sparse matrix, and as much again while it is built.
-PAIRS_A_BLOCK = 25_000_000
-# Moments asked at once: a source may score each of them against every video.
-CHUNK = 256
-# Proposals that leave a task as one frame; each holds up to the cap of its source in rows.
-A_FRAME = 500
+# Rows of watches, refusals and moments that a task holds at once. Each time the ids of all videos are hashed.
+AT_ONCE = 200_000
+# Moments asked at once, at most: a source may score each of them against every video.
+CHUNK, CELLS = 256, 25_600_000
+# Proposals that leave a task as one batch; each holds up to the cap of its source in rows.
+A_BATCH = 500
+# Moments of a task: it takes seconds, so that a killed one loses little. All cores take part from FEWEST on.
+MOMENTS_A_TASK, FEWEST = 5000, 128
+# Where there are so many watches for each moment, the others are left out before anything is exchanged.
+ASKED_FEW = 1000
 SCHEMA = "user_id string, at_us bigint, video_id string, source string, score double, rank int, because string"
 
 
@@ -50,36 +57,44 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
     `watched` as from first_watches, `videos` as silver.videos, `refused` as from refusals (None: nobody did). A viewer
     who had watched nothing before the moment gets candidates of the sources that need no history.
     """
-    spark = watched.sparkSession
-    at, snapshot_at = F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot_at")
-    rows = moments.select("user_id", at, snapshot_at).orderBy("user_id", "at").collect()
-    world = pack(watched, videos, {row["user_id"] for row in rows}, refused)
-    number = {viewer: n for n, viewer in enumerate(world.viewers)}
-    asked: dict[int, list[Moment]] = {}
-    for row in rows:
-        asked.setdefault(row["snapshot_at"], []).append(Moment(number[row["user_id"]], row["at"]))
-    sources = registry.SOURCES
-    # There are no more pairs than the videos have, however much is watched.
-    pairs = [min(len(world.video) * source.pairs_per_watch, len(world.videos) ** 2) for source in sources]
-    blocks = 1 + sum(pairs) // PAIRS_A_BLOCK
-    tasks = [(before, block) for before in sorted(asked) for block in range(blocks)]
-    shared = spark.sparkContext.broadcast((world, asked))
+    size = F.count(F.lit(1)).alias("rows")
+    by_snapshot = moments.groupBy(F.unix_micros("snapshot_at").alias("snapshot")).agg(size)
+    sizes = by_snapshot.unionByName(
+        watched.select(F.lit(None).cast("bigint").alias("snapshot")).groupBy("snapshot").agg(size)
+    )
+    rows = {row["snapshot"]: row["rows"] for row in sizes.collect()}
+    watches = rows.pop(None, 0)
+    learned = learn(registry.SOURCES, watched, catalogue_of(videos), rows, watches)
+    return ask(learned, watched, moments, refused, sum(rows.values()), watches)
 
-    def propose_batches(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        packed, moments_before = shared.value
-        for batch in batches:
-            for task in batch["id"]:
-                before, block = tasks[task]
-                snapshot = take_snapshot(packed, before, block, blocks)
-                yield from frames(packed, proposals(sources, snapshot, moments_before[before]))
 
-    proposed = spark.range(0, len(tasks), 1, max(len(tasks), 1)).mapInPandas(propose_batches, SCHEMA)
-    if blocks > 1:
-        best = Over.partitionBy("user_id", "at_us", "source").orderBy(F.col("score").desc(), "rank", "video_id")
-        caps = F.create_map(*[F.lit(x) for source in sources for x in (source.name, source.cap)])
-        proposed = proposed.withColumn("rank", F.row_number().over(best)).where(F.col("rank") <= caps[F.col("source")])
+def ask(
+    learned: Learned, watched: DataFrame, moments: DataFrame, refused: DataFrame | None, asked: int, watches: int
+) -> DataFrame:
+    """What the learned sources propose, as `propose` does. There are so many `asked` moments, and so many `watches`."""
+    done = [past(watched)] if refused is None else [past(watched), past(refused)]
+    before = reduce(DataFrame.unionByName, done)
+    if asked * ASKED_FEW < watches:
+        before = before.join(F.broadcast(moments.select("user_id").distinct()), on="user_id", how="left_semi")
+    when = moments.select("user_id", F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot"))
+    rows = before.unionByName(when, allowMissingColumns=True)
+    cores = watched.sparkSession.sparkContext.defaultParallelism
+    tasks = max(min(cores, -(-asked // FEWEST)), -(-asked // MOMENTS_A_TASK), 1)
+
+    def propose_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        known: dict[int, list[tuple[Source, Propose]]] = {}
+        for together in whole_groups(batches, "user_id", AT_ONCE):
+            world, asked_of = _asked(together, learned.catalogue.value)
+            for snapshot, some in asked_of.items():
+                if snapshot not in known:
+                    known[snapshot] = learned.of(snapshot)
+                yield from frames(world, proposed(known[snapshot], world, some))
+
+    # By a hash first, which tells viewers apart by comparing numbers.
+    by_viewer = rows.repartition(tasks, "user_id").sortWithinPartitions(F.xxhash64("user_id"), "user_id")
     instant = F.timestamp_micros("at_us").alias("at")
-    return proposed.select("user_id", instant, "video_id", "source", "score", "rank", "because")
+    every = by_viewer.mapInArrow(propose_batches, SCHEMA)
+    return every.select("user_id", instant, "video_id", "source", "score", "rank", "because")
 
 
 def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
@@ -90,41 +105,56 @@ def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
 def proposals(
     sources: Sequence[Source], snapshot: Snapshot, moments: list[Moment], explained: bool = True
 ) -> Iterator[Proposal]:
-    """What each source proposes at each of the moments.
-
-    Of a snapshot in blocks, each block has its own best of a source that keeps pairs of videos, and the first block all
-    of the others.
-    """
-    asked = [source for source in sources if source.pairs_per_watch or snapshot.block == 0]
-    learned = [(source.name, source.learn(snapshot)) for source in asked]
-    for begin in range(0, len(moments), CHUNK):
-        chunk = gather(snapshot.world, moments[begin : begin + CHUNK], explained)
-        for name, find in learned:
-            for moment, found in zip(chunk.moments, find(chunk), strict=True):
-                yield Proposal(moment, name, found)
+    """What each source learns of a snapshot in this process, and proposes at each of the moments."""
+    learned = [(source, source.learn(snapshot)) for source in sources]
+    return proposed(learned, snapshot.world, moments, explained)
 
 
-def frames(world: World, proposals: Iterable[Proposal]) -> Iterator[pd.DataFrame]:
-    """The proposals as rows of SCHEMA, A_FRAME of them at a time: a task never holds all of its proposals."""
-    # Arrow cannot tell the type of a column without values.
-    filled = (p for p in proposals if len(p.found.videos))
-    while every := list(islice(filled, A_FRAME)):
-        yield _frame(world, every)
+def proposed(
+    learned: Sequence[tuple[Source, Propose]], world: World, moments: list[Moment], explained: bool = True
+) -> Iterator[Proposal]:
+    """What the sources propose at each of the moments of viewers of this world."""
+    chunk = max(1, min(CHUNK, CELLS // max(len(world.videos), 1)))
+    for begin in range(0, len(moments), chunk):
+        some = gather(world, moments[begin : begin + chunk], explained)
+        for source, find in learned:
+            for moment, found in zip(some.moments, find(some), strict=True):
+                yield Proposal(moment, source.name, found)
 
 
-def _frame(world: World, every: list[Proposal]) -> pd.DataFrame:
-    import numpy as np
-    import pandas as pd
+def frames(world: World, proposals: Iterable[Proposal]) -> Iterator[pa.RecordBatch]:
+    """The proposals as rows of SCHEMA, A_BATCH of them at a time: a task never holds all of its proposals."""
+    while every := list(islice(proposals, A_BATCH)):
+        yield _batch(world, every)
 
+
+def _asked(together: pa.Table, catalogue: Catalogue) -> tuple[World, dict[int, list[Moment]]]:
+    """The World of the viewers who have moments in these rows, and their moments by snapshot."""
+    is_moment, is_watch = together["snapshot"].is_valid(), together["share"].is_valid()
+    moments = together.filter(is_moment)
+    is_refusal = pc.invert(pc.or_(is_moment, is_watch))
+    viewers = pc.unique(moments["user_id"])
+    world = catalogue.world_of(together.filter(is_watch), together.filter(is_refusal), viewers)
+    number = pc.index_in(moments["user_id"], value_set=pa.array(world.viewers, type=pa.string())).to_pylist()
+    asked: dict[int, list[Moment]] = {}
+    for snapshot, viewer, at in sorted(
+        zip(moments["snapshot"].to_pylist(), number, moments["at"].to_pylist(), strict=True)
+    ):
+        asked.setdefault(snapshot, []).append(Moment(viewer, at))
+    return world, asked
+
+
+def _batch(world: World, every: list[Proposal]) -> pa.RecordBatch:
     sizes = [len(p.found.videos) for p in every]
-    return pd.DataFrame(
-        {
-            "user_id": np.repeat([world.viewers[p.moment.viewer] for p in every], sizes),
-            "at_us": np.repeat([p.moment.at for p in every], sizes),
-            "video_id": world.videos[np.concatenate([p.found.videos for p in every])],
-            "source": np.repeat([p.source for p in every], sizes),
-            "score": np.concatenate([p.found.scores for p in every]),
-            "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in sizes]),
-            "because": [b for p in every for b in p.found.because],
-        }
-    )
+    named = {
+        "user_id": np.repeat([world.viewers[p.moment.viewer] for p in every], sizes),
+        "at_us": np.repeat([p.moment.at for p in every], sizes),
+        "video_id": world.videos[np.concatenate([p.found.videos for p in every])],
+        "source": np.repeat([p.source for p in every], sizes),
+        "score": np.concatenate([p.found.scores for p in every]),
+        "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in sizes]),
+        "because": [b for p in every for b in p.found.because],
+    }
+    text = {"user_id", "video_id", "source", "because"}
+    columns = [pa.array(values, type=pa.string() if name in text else None) for name, values in named.items()]
+    return pa.RecordBatch.from_arrays(columns, names=list(named))

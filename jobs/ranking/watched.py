@@ -1,16 +1,17 @@
 """What each viewer watched first when: the ground that candidates and examples stand on.
 
-Belongs here: first watches as a table and, packed, as arrays that every task can hold. What is proposed from them:
-sources/. Features of viewers and videos by day: jobs/features/.
+Belongs here: first watches as a table and, of some viewers, as arrays that a task can hold. Which viewers those are:
+learn.py and propose.py. What is proposed from them: sources/. Features of viewers and videos by day: jobs/features/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import Window as Over
@@ -28,6 +29,7 @@ UNKNOWN_SHARE = 0.5
 NEVER = np.iinfo(np.int64).max
 # Before every instant.
 ALWAYS = np.iinfo(np.int64).min
+PAST = "user_id string, video_id string, at bigint, share double"
 
 
 def first_watches(watches: DataFrame) -> DataFrame:
@@ -73,11 +75,51 @@ class World:
     repeats: bool = False  # whether viewers may be proposed what they have watched; never on the platform
 
 
-def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refused: DataFrame | None = None) -> World:
-    """first_watches and silver.videos to a World, in which the viewers are too, watched they anything or not.
+@dataclass(frozen=True)
+class Catalogue:
+    """All videos as arrays, some 200 bytes each: a World of `nobody`, and the creators' ids in their order."""
 
-    `refused` as from refusals; None where nobody refused anything.
-    """
+    nobody: World
+    creators: NDArray[np.object_]
+
+    def world_of(self, watches: pa.Table, refused: pa.Table | None = None, viewers: pa.Array | None = None) -> World:
+        """The World of some viewers, by default of all who watched: only their rows count, each by a known video.
+
+        `watches` has the columns of PAST in any order of rows, `refused` all of them but the share; None: nobody
+        refused anything.
+        """
+        ids = pa.array(self.nobody.videos, type=pa.string())
+        asked = pc.unique(watches["user_id"]) if viewers is None else viewers
+        everybody = np.sort(asked.to_numpy(zero_copy_only=False))
+        who = pa.array(everybody, type=pa.string())
+        viewer, video, rows = _numbered(watches, who, ids)
+        order = np.lexsort((video, rows["at"].to_numpy(), viewer))
+        refuser, unwanted, no = _numbered(watches.slice(0, 0) if refused is None else refused, who, ids)
+        by_viewer = np.lexsort((unwanted, refuser))
+        places = np.arange(len(everybody) + 1)
+        makes = pc.index_in(who, value_set=pa.array(self.creators, type=pa.string()))
+        return replace(
+            self.nobody,
+            viewers=everybody,
+            starts=np.searchsorted(viewer[order], places).astype(np.int64),
+            video=video[order],
+            at=rows["at"].to_numpy()[order],
+            share=rows["share"].to_numpy()[order],
+            refused_starts=np.searchsorted(refuser[by_viewer], places).astype(np.int64),
+            refused=unwanted[by_viewer],
+            refused_at=no["at"].to_numpy()[by_viewer],
+            makes=pc.fill_null(makes, -1).to_numpy(zero_copy_only=False).astype(np.int64),
+        )
+
+
+def past(watched: DataFrame) -> DataFrame:
+    """first_watches or refusals with the columns of PAST: `at` in microseconds, `share` NULL for a refusal."""
+    share = F.col("share") if "share" in watched.columns else F.lit(None).cast("double").alias("share")
+    return watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), share)
+
+
+def catalogue_of(videos: DataFrame) -> Catalogue:
+    """silver.videos as arrays, in this process."""
     from scipy.sparse import csr_matrix
 
     catalogue: pd.DataFrame = videos.select(
@@ -93,38 +135,36 @@ def pack(watched: DataFrame, videos: DataFrame, viewers: Collection[str], refuse
     ).toPandas()
     catalogue = catalogue.sort_values("video_id", ignore_index=True)
     ids = catalogue["video_id"].to_numpy(dtype=object)
-    rows: pd.DataFrame = watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), "share", "n").toPandas()
-    rows = rows[rows["video_id"].isin(set(ids))].sort_values(["user_id", "n"], ignore_index=True)
-    everybody = np.array(sorted({*rows["user_id"], *viewers}), dtype=object)
-    viewer = np.searchsorted(everybody, rows["user_id"].to_numpy(dtype=object))
-    no = (
-        rows.iloc[:0]
-        if refused is None
-        else refused.select("user_id", "video_id", F.unix_micros("at").alias("at")).toPandas()
-    )
-    no = no[no["user_id"].isin(set(everybody)) & no["video_id"].isin(set(ids))].sort_values(["user_id", "video_id"])
-    refuser = np.searchsorted(everybody, no["user_id"].to_numpy(dtype=object))
     creators, creator = np.unique(catalogue["user_id"].to_numpy(dtype=object), return_inverse=True)
-    number = {name: n for n, name in enumerate(creators)}
     lists = catalogue["hashtags"]
     sizes = np.array([len(tags) for tags in lists], dtype=np.int64)
     flat = np.array([tag for tags in lists for tag in tags], dtype=object)
     given = np.array([at for times in catalogue["given"] for at in times], dtype=np.int64)
     hashtags, tag = np.unique(flat, return_inverse=True) if flat.size else (flat, np.zeros(0, np.int64))
     holders = np.repeat(np.arange(len(ids)), sizes)
-    return World(
-        viewers=everybody,
+    none = np.zeros(0, dtype=np.int64)
+    nobody = World(
+        viewers=np.zeros(0, dtype=object),
         videos=ids,
-        starts=np.searchsorted(viewer, np.arange(len(everybody) + 1)).astype(np.int64),
-        video=np.searchsorted(ids, rows["video_id"].to_numpy(dtype=object)).astype(np.int64),
-        at=rows["at"].to_numpy(dtype=np.int64),
-        share=rows["share"].to_numpy(dtype=np.float64),
+        starts=np.zeros(1, dtype=np.int64),
+        video=none,
+        at=none,
+        share=np.zeros(0),
         published=catalogue["published"].to_numpy(dtype=np.int64),
         creator=creator.astype(np.int64),
         hashtags=hashtags,
-        refused_starts=np.searchsorted(refuser, np.arange(len(everybody) + 1)).astype(np.int64),
-        refused=np.searchsorted(ids, no["video_id"].to_numpy(dtype=object)).astype(np.int64),
-        refused_at=no["at"].to_numpy(dtype=np.int64),
-        makes=np.array([number.get(name, -1) for name in everybody], dtype=np.int64),
+        refused_starts=np.zeros(1, dtype=np.int64),
+        refused=none,
+        refused_at=none,
+        makes=none,
         tagged=csr_matrix((given, (holders, tag)), shape=(len(ids), max(len(hashtags), 1))),
     )
+    return Catalogue(nobody, creators)
+
+
+def _numbered(rows: pa.Table, who: pa.Array, ids: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64], pa.Table]:
+    """The rows of these viewers by these videos, and the numbers of both."""
+    viewer, video = pc.index_in(rows["user_id"], value_set=who), pc.index_in(rows["video_id"], value_set=ids)
+    kept = pc.and_(pc.is_valid(viewer), pc.is_valid(video))
+    numbers = [column.filter(kept).to_numpy().astype(np.int64) for column in (viewer, video)]
+    return numbers[0], numbers[1], rows.select(["at", "share"]).filter(kept)

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,8 +16,7 @@ from feature_repo import definitions
 from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.lake import Lake
 from jobs.features import store
-from jobs.feeds import build
-from jobs.feeds.build import NotServed, tonight, whole_viewers
+from jobs.feeds.build import NotServed, tonight
 from jobs.feeds.draws import REASON
 from jobs.feeds.slots import Columns, candidates_of, catalogue_of
 from jobs.ranking.features import side_by_side, ties
@@ -128,18 +125,6 @@ def test_a_slot_that_chance_has_filled_says_so_and_has_its_propensity(spark: Spa
             was.video_id == now.video_id or now.position in drawn or now.video_id in {plain[p].video_id for p in drawn}
         )
     assert feed == feeds_of(said, videos, FIRST, share=0.1)
-
-
-@given(sizes=st.lists(st.integers(1, 9), max_size=12), cut=st.integers(1, 7), at_once=st.integers(1, 12))
-def test_nobodys_rows_are_cut_in_two_and_none_is_lost(sizes: list[int], cut: int, at_once: int) -> None:
-    people = [f"u{n}" for n, size in enumerate(sizes) for _ in range(size)]
-    table = pa.table({"user_id": pa.array(people, pa.string()), "row": range(len(people))})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "AT_ONCE", at_once)
-        made = list(whole_viewers(table.to_batches(max_chunksize=cut)))
-    assert [row for part in made for row in part["row"].to_pylist()] == list(range(len(people)))
-    seen = [set(part["user_id"].to_pylist()) for part in made]
-    assert sum(map(len, seen)) == len(sizes)
 
 
 def test_what_sources_say_lies_side_by_side_as_it_does_for_past_moments(spark: SparkSession) -> None:

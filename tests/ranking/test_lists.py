@@ -11,7 +11,7 @@ from jobs.ranking.sources.item_item import ITEM_ITEM
 from jobs.ranking.sources.popular import POPULAR
 from jobs.ranking.sources.registry import SOURCES
 from jobs.ranking.sources.snapshot import Moment, take_snapshot
-from jobs.ranking.watched import first_watches, pack
+from jobs.ranking.watched import catalogue_of, first_watches, past
 from tests.ranking.conftest import TONIGHT, Make
 
 
@@ -19,7 +19,7 @@ def test_the_sources_columns_are_those_of_the_table_side_by_side(followed: DataF
     watched, videos = first_watches(followed), videos_of(("a",), ("b",), ("c",), ("d",))
     candidates = propose(watched, videos, moments_at(followed.select("user_id"), TONIGHT))
     table: pd.DataFrame = side_by_side(candidates).toPandas()
-    world, at = pack(watched, videos, ()), int(TONIGHT.timestamp() * 1e6)
+    world, at = catalogue_of(videos).world_of(past(watched).toArrow()), int(TONIGHT.timestamp() * 1e6)
     snapshot, moments = take_snapshot(world, at), [Moment(n, at) for n in range(len(world.viewers))]
     lists = [lists_of(source, snapshot, moments) for source in SOURCES]
     laid = union(SOURCES, lists, np.arange(len(moments)), len(world.videos), depth=4)

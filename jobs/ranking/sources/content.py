@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 class Described:
     """The rows by which videos are alike: `words` (hashtags and creator), and `content`; and how many watched each."""
 
-    videos: NDArray[np.object_]
     words: csr_matrix
     by_word: csr_matrix  # `words`, transposed
     content: NDArray[np.float32]
@@ -59,7 +58,7 @@ class Described:
                 continue
             terms = (self.words[top] @ self.words[watched].T).toarray() + self.content[top] @ self.content[watched].T
             most = watched[np.argmax(np.round(terms * shares, 6), axis=1)]
-            yield Found(top, scores[top], [str(self.videos[video]) for video in most])
+            yield Found(top, scores[top], [str(chunk.world.videos[video]) for video in most])
 
 
 def learn(snapshot: Snapshot) -> Propose:
@@ -70,7 +69,7 @@ def learn(snapshot: Snapshot) -> Propose:
     makers = csr_matrix((np.ones(size, np.float32), (np.arange(size), world.creator)))
     words = hstack([snapshot.tag_weights, makers]).tocsr()
     content = np.zeros((size, 0), dtype=np.float32) if world.content is None else world.content
-    return Described(world.videos, words, words.T.tocsr(), content, snapshot.audience).propose
+    return Described(words, words.T.tocsr(), content, snapshot.audience).propose
 
 
 def reason(watched: Column, title: Column) -> Column:

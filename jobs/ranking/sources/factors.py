@@ -52,7 +52,7 @@ def learn(snapshot: Snapshot) -> Propose:
     own = None if content is None else content[kept]
     setting = snapshot.choices.once(FACTORS.name, partial(chosen, watched, own))
     side = factorised(watched, setting, DIM, ROUNDS, own)
-    return partial(propose_near, snapshot.world.videos, kept, side)
+    return partial(propose_near, kept, side)
 
 
 def chosen(watched: csr_matrix, content: Matrix | None = None) -> Setting:
@@ -74,7 +74,7 @@ def _quality(kept_back: KeptBack, setting: Setting, content: Matrix | None) -> f
     return kept_back.quality(lambda viewers: side.solved(kept_back.rest[viewers]) @ side.vectors.T)
 
 
-def propose_near(videos: NDArray[np.object_], kept: NDArray[np.int64], side: Side, chunk: Chunk) -> Iterator[Found]:
+def propose_near(kept: NDArray[np.int64], side: Side, chunk: Chunk) -> Iterator[Found]:
     """The videos whose vectors have the largest products with the viewer's; the reason is the largest part of it."""
     from scipy.linalg.lapack import sposv
 
@@ -93,7 +93,7 @@ def propose_near(videos: NDArray[np.object_], kept: NDArray[np.int64], side: Sid
         # What each watched video adds to the viewer's vector, a column each.
         _, parts, _ = sposv(*side.normal(watched.indices[own], watched.data[own]))
         most = np.argmax(np.round(side.vectors[top] @ parts, 9), axis=1)
-        because: list[str | None] = [str(videos[video]) for video in kept[watched.indices[own][most]]]
+        because: list[str | None] = [str(chunk.world.videos[video]) for video in kept[watched.indices[own][most]]]
         yield Found(kept[top], scores[top], because)
 
 

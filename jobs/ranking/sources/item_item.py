@@ -6,12 +6,11 @@ similarities: similar.py.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.ranking.sources.similar import because_watched, propose_similar
+from jobs.ranking.sources.similar import Similar, because_watched, joined, strongest
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Propose, Source
 
@@ -24,10 +23,12 @@ NEXT, NEXT_DECAY = 50, 20
 # similarity = weight / (viewers_i * viewers_j ^ DAMPING + SHRINK): like a conditional probability, a little less for
 # what everybody watches, and little for what rests on a few viewers.
 DAMPING, SHRINK = 0.3, 20.0
+# So many of the videos that follow a video propose as well as all of them (docs/decisions/0021).
+LONGEST = 300
 
 
 def learn(snapshot: Snapshot) -> Propose:
-    return partial(propose_similar, snapshot.world.videos, similarity(snapshot), recent, ITEM_ITEM.cap)
+    return Similar((strongest(similarity(snapshot), LONGEST),), recent, ITEM_ITEM.cap)
 
 
 def recent(chunk: Chunk) -> csr_matrix:
@@ -36,7 +37,7 @@ def recent(chunk: Chunk) -> csr_matrix:
 
 
 def similarity(snapshot: Snapshot) -> csr_matrix:
-    """videos x videos: how much watching one (row) speaks for watching another next; next ones of the block only."""
+    """videos x videos: how much watching one (row) speaks for watching another next; rows of the block only."""
     from scipy.sparse import csr_matrix
 
     world, audience = snapshot.world, snapshot.audience
@@ -46,13 +47,21 @@ def similarity(snapshot: Snapshot) -> csr_matrix:
     total = csr_matrix((size, size))
     for d in range(1, min(NEXT, len(video) - 1) + 1):
         # A viewer's watches are in order, so what follows d places later by the same viewer is a shift.
-        pair = (viewer[:-d] == viewer[d:]) & (video[d:] % snapshot.blocks == snapshot.block)
+        pair = (viewer[:-d] == viewer[d:]) & (video[:-d] % snapshot.blocks == snapshot.block)
         first, then = video[:-d][pair], video[d:][pair]
-        weight = share[d:][pair] / (1 + d / NEXT_DECAY)
+        weight = snapshot.scale * share[d:][pair] / (1 + d / NEXT_DECAY)
         weight /= audience[first] * audience[then] ** DAMPING + SHRINK
         total = total + csr_matrix((weight, (first, then)), shape=(size, size))
     return total
 
 
 # Long histories give higher scores than short ones, so the ranker is given shares too.
-ITEM_ITEM = Source("item_item", cap=150, learn=learn, reason=because_watched, has_share=True, pairs_per_watch=NEXT)
+ITEM_ITEM = Source(
+    "item_item",
+    cap=150,
+    learn=learn,
+    reason=because_watched,
+    has_share=True,
+    pairs_per_watch=NEXT,
+    join=joined,
+)

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.sources.kept_back import KeptBack, keep_back
-from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
+from jobs.ranking.sources.similar import Similar, because_watched, history, nothing, shortened
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
 
@@ -55,8 +55,7 @@ BLOCK = 512
 def learn(snapshot: Snapshot) -> Propose:
     from scipy.sparse import csr_matrix
 
-    world = snapshot.world
-    size = len(world.videos)
+    size = len(snapshot.world.videos)
     if not snapshot.positives.nnz:
         return nothing
     kept = _head(snapshot)
@@ -66,7 +65,7 @@ def learn(snapshot: Snapshot) -> Propose:
     every = np.zeros(size, dtype=np.float32)
     every[kept] = everybody
     lists = (spread.T @ similar @ spread).tocsr()
-    return partial(propose_similar, world.videos, lists, history, LINEAR.cap, everybody=every, decimals=6)
+    return Similar((lists,), history, LINEAR.cap, everybody=every, decimals=6)
 
 
 def weights(watched: csr_matrix, content: Matrix, penalty: float) -> tuple[csr_matrix, Matrix]:

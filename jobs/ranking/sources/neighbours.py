@@ -39,12 +39,13 @@ ROOM = 25_000_000
 
 @dataclass(frozen=True)
 class Viewers:
-    """Everybody's histories, as they are compared and as they are proposed from.
+    """Everybody's histories, as they are compared and as they are proposed from, in the order of `ids`.
 
     `damped`: by the power of the audience that a video weighs. `compared`: videos x viewers, `norms` the lengths of its
     columns. `proposed`: viewers x videos. `everybody`: what all viewers together add.
     """
 
+    ids: NDArray[np.object_]
     damped: NDArray[np.float32]
     compared: csr_matrix
     norms: NDArray[np.float32]
@@ -59,7 +60,7 @@ class Viewers:
     def _propose(self, chunk: Chunk, rows: slice) -> Iterator[Found]:
         from scipy.sparse import diags
 
-        viewers = np.array([moment.viewer for moment in chunk.moments[rows]])
+        viewers = self.numbers(chunk.world.viewers[[moment.viewer for moment in chunk.moments[rows]]])
         asked = (chunk.positives[rows] @ diags(self.damped)).tocsr()
         near = self.nearest(asked, viewers)
         every = (near @ self.proposed).toarray()
@@ -71,14 +72,20 @@ class Viewers:
             top = best(scores, NEIGHBOURS.cap)
             yield Found(top, scores[top], [None] * len(top))
 
+    def numbers(self, ids: NDArray[np.object_]) -> NDArray[np.int64]:
+        """Which of the viewers these are; -1 for who is not among them."""
+        places = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
+        return np.where(self.ids[places] == ids, places, -1)
+
     def nearest(self, asked: csr_matrix, viewers: NDArray[np.int64]) -> csr_matrix:
-        """asked x viewers: how alike those are who are most alike, other than each asked viewer themselves."""
+        """asked x viewers: how alike those are who are most alike, other than each asked viewer (-1: none of them)."""
         from scipy.sparse import csr_matrix
 
         alike = (asked @ self.compared).toarray()
         norms = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1)).ravel())
         alike /= norms[:, None] * self.norms + np.float32(SHRINK)
-        alike[np.arange(len(viewers)), viewers] = 0
+        among = np.flatnonzero(viewers >= 0)
+        alike[among, viewers[among]] = 0
         if alike.shape[1] > NEAREST:
             alike[alike < -np.partition(-alike, NEAREST - 1, axis=1)[:, NEAREST - 1 : NEAREST]] = 0
         return csr_matrix(alike)
@@ -90,7 +97,7 @@ def learn(snapshot: Snapshot) -> Propose:
         return nothing
     most = EVERYBODY / snapshot.mean_length**2
     part = snapshot.choices.once(NEIGHBOURS.name, partial(_best_part, positives, most))
-    return _viewers(positives, part * most).propose
+    return _viewers(snapshot.world.viewers, positives, part * most).propose
 
 
 def _best_part(positives: csr_matrix, most: float) -> float:
@@ -100,7 +107,7 @@ def _best_part(positives: csr_matrix, most: float) -> float:
     kept_back = keep_back(positives)
     if kept_back is None:
         return 1.0
-    everyone = _viewers(kept_back.rest, most)
+    everyone = _viewers(np.arange(kept_back.rest.shape[0], dtype=object), kept_back.rest, most)
     asked = (kept_back.rest @ diags(everyone.damped)).tocsr()
 
     def scores(viewers: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -110,7 +117,7 @@ def _best_part(positives: csr_matrix, most: float) -> float:
     return kept_back.best_part(scores, everyone.everybody, PARTS)
 
 
-def _viewers(positives: csr_matrix, alike: float) -> Viewers:
+def _viewers(ids: NDArray[np.object_], positives: csr_matrix, alike: float) -> Viewers:
     """What is compared and proposed, where all viewers are `alike` by that besides."""
     from scipy.sparse import diags
 
@@ -120,7 +127,7 @@ def _viewers(positives: csr_matrix, alike: float) -> Viewers:
     lengths = positives.getnnz(axis=1)
     proposed = (diags((np.maximum(lengths, 1) ** -LENGTH).astype(np.float32)) @ positives).tocsr()
     everybody = np.asarray(proposed.sum(axis=0), dtype=np.float32).ravel() * np.float32(alike)
-    return Viewers(damped, compared.T.tocsr(), norms, proposed, everybody)
+    return Viewers(ids, damped, compared.T.tocsr(), norms, proposed, everybody)
 
 
 def reason(because: Column, title: Column) -> Column:

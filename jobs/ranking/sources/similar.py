@@ -6,7 +6,8 @@ each source's own: item_item.py, linear.py, walk.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.ranking.sources.snapshot import Chunk
-from jobs.ranking.sources.source import Found
+from jobs.ranking.sources.source import Found, Propose
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -53,35 +54,63 @@ def shortened(blocks: Iterable[NDArray[np.float32]], size: int, longest: int) ->
     return csr_matrix(parts, shape=(size, size))
 
 
-def propose_similar(
-    videos: NDArray[np.object_],
-    similar: csr_matrix,
-    taste: Taste,
-    cap: int,
-    chunk: Chunk,
-    everybody: NDArray[np.float32] | None = None,
-    decimals: int = 9,
-) -> Iterator[Found]:
-    """The videos (numbers into the ids of `videos`) that are most similar to what each viewer watched.
+def strongest(lists: csr_matrix, longest: int) -> csr_matrix:
+    """The `longest` largest values of each row, ties by column."""
+    from scipy.sparse import csr_matrix
 
-    `everybody` is added to the scores of whoever watched anything: what speaks for a video whoever asks. A watched
-    video is the reason only if it speaks for the proposal at all. So many `decimals` of a score count: BLAS differs in
-    the last ones from one machine to the next.
+    row = np.repeat(np.arange(lists.shape[0]), np.diff(lists.indptr))
+    order = np.lexsort((lists.indices, -lists.data, row))
+    place = np.arange(len(order)) - lists.indptr[row]
+    kept = np.sort(order[place < longest])
+    return csr_matrix((lists.data[kept], (row[kept], lists.indices[kept])), shape=lists.shape)
+
+
+@dataclass(frozen=True)
+class Similar:
+    """Proposes the videos that are most similar to what each viewer watched.
+
+    `lists` are videos x videos: how much watching one (row) speaks for another. What is learned in blocks has several,
+    each with the rows of a block, that count as one. `everybody` is added to the scores of whoever watched anything:
+    what speaks for a video whoever asks. So many `decimals` of a score count: BLAS differs in the last ones from one
+    machine to the next.
     """
-    tastes = taste(chunk)
-    every = (tastes @ similar).toarray()
-    for row in range(len(chunk.moments)):
-        if tastes.indptr[row] == tastes.indptr[row + 1]:
-            yield NOTHING
-            continue
-        scores = every[row] if everybody is None else every[row] + everybody
-        scores = np.round(np.where(chunk.allowed[row], scores, 0).astype(float), decimals)
-        top = best(scores, cap)
-        if not chunk.explained:
-            yield Found(top, scores[top], [None] * len(top))
-            continue
-        says_most = _says_most(tastes[row], similar, top)
-        yield Found(top, scores[top], [None if video < 0 else str(videos[video]) for video in says_most])
+
+    lists: tuple[csr_matrix, ...]
+    taste: Taste
+    cap: int
+    everybody: NDArray[np.float32] | None = None
+    decimals: int = 9
+
+    def __call__(self, chunk: Chunk) -> Iterator[Found]:
+        """A watched video is the reason only if it speaks for the proposal at all."""
+        tastes = self.taste(chunk)
+        every = sum(tastes @ part for part in self.lists).sorted_indices()
+        for row in range(len(chunk.moments)):
+            if tastes.indptr[row] == tastes.indptr[row + 1]:
+                yield NOTHING
+                continue
+            # Only what something speaks for, which is little of a large catalogue.
+            near, scores = every.indices[own := slice(*every.indptr[row : row + 2])], every.data[own]
+            if self.everybody is not None:
+                total = self.everybody.astype(every.dtype)
+                total[near] += scores
+                near, scores = np.arange(len(total)), total
+            scores = np.round(np.where(chunk.allowed[row, near], scores, 0).astype(float), self.decimals)
+            places = best(scores, self.cap)
+            top = near[places].astype(np.int64)
+            if not chunk.explained:
+                yield Found(top, scores[places], [None] * len(top))
+                continue
+            watched = tastes[row]
+            most = _says_most(watched, sum(part[watched.indices] for part in self.lists), top)
+            videos = chunk.world.videos
+            yield Found(top, scores[places], [None if video < 0 else str(videos[video]) for video in most])
+
+
+def joined(parts: Sequence[Propose]) -> Propose:
+    """One Similar of those that were learned of each block."""
+    alike = [part for part in parts if isinstance(part, Similar)]
+    return replace(alike[0], lists=tuple(one for part in alike for one in part.lists))
 
 
 def history(chunk: Chunk) -> csr_matrix:
@@ -109,13 +138,15 @@ def because_watched(watched: Column, title: Column) -> Column:
     return F.when(watched.isNotNull(), words).otherwise("many who watch what you do watch it")
 
 
-def _says_most(watched: csr_matrix, similar: csr_matrix, top: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The watched video with the largest term in the score of each of `top`; -1 where none has a term above 0."""
+def _says_most(watched: csr_matrix, lists: csr_matrix, top: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The watched video with the largest term in the score of each of `top`; -1 where none has a term above 0.
+
+    `lists` has a row for each watched video.
+    """
     if not len(top):
         return top
-    place = np.full(similar.shape[1], -1)
+    place = np.full(lists.shape[1], -1)
     place[top] = np.arange(len(top))
-    lists = similar[watched.indices]
     column = place[lists.indices]
     row = np.repeat(np.arange(len(watched.indices)), np.diff(lists.indptr))
     asked = column >= 0

@@ -35,8 +35,9 @@ class Moment(NamedTuple):
 class Snapshot:
     """What all viewers did before an instant (`at`, in microseconds): which watches, and how many viewers a video had.
 
-    Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`. A source that has made its
-    choice in `choices` does not search for its constants again.
+    Of the videos whose pairs are kept, it has those whose number is `block` modulo `blocks`. Of many watches the world
+    has those of some viewers only, and each stands for `scale` viewers: what is counted is counted as if all were
+    there. A source that has made its choice in `choices` does not search for its constants again.
     """
 
     world: World
@@ -45,7 +46,12 @@ class Snapshot:
     audience: NDArray[np.int64]
     block: int
     blocks: int
+    scale: float = 1.0
     choices: Choices = field(default_factory=Choices)
+
+    def viewers(self, watches: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """How many viewers these watches give each video."""
+        return viewers_of(self.world, watches, self.scale)
 
     @cached_property
     def positives(self) -> csr_matrix:
@@ -113,11 +119,25 @@ class Chunk:
         return _positives(self.world, row, watch, len(self.moments))
 
 
-def take_snapshot(world: World, at: int, block: int = 0, blocks: int = 1, choices: Choices | None = None) -> Snapshot:
+def take_snapshot(
+    world: World,
+    at: int,
+    block: int = 0,
+    blocks: int = 1,
+    choices: Choices | None = None,
+    scale: float = 1.0,
+) -> Snapshot:
     """The snapshot at an instant, with choices of its own unless some are given."""
     watches = world.at < at
-    audience = np.bincount(world.video[watches], minlength=len(world.videos))
-    return Snapshot(world, at, watches, audience, block, blocks, choices or Choices())
+    audience = viewers_of(world, watches, scale)
+    return Snapshot(world, at, watches, audience, block, blocks, scale, choices or Choices())
+
+
+def viewers_of(world: World, watches: NDArray[np.bool_], scale: float) -> NDArray[np.int64]:
+    """How many viewers these watches give each video, where each viewer stands for `scale`."""
+    counted = np.bincount(world.video[watches], minlength=len(world.videos))
+    viewers: NDArray[np.int64] = np.rint(counted * scale).astype(np.int64)
+    return viewers
 
 
 def gather(world: World, moments: list[Moment], explained: bool = True) -> Chunk:

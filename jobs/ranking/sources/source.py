@@ -6,7 +6,7 @@ which there are: registry.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -33,6 +33,12 @@ class Found(NamedTuple):
 Propose = Callable[[Chunk], Iterator[Found]]
 
 
+def whole(parts: Sequence[Propose]) -> Propose:
+    """What was learned at once."""
+    (one,) = parts
+    return one
+
+
 @dataclass(frozen=True)
 class Source:
     """One way to find videos for a viewer."""
@@ -41,8 +47,9 @@ class Source:
     name: str
     # At most this many candidates at one moment.
     cap: int
-    # What it knows of a snapshot, as a function that takes moments by the chunk and gives what it finds at each of
-    # them, in their order: allowed videos only, at most `cap`, scores of 0 and more.
+    # What it knows of a snapshot, as a function that can be written to a file. It takes moments by the chunk and gives
+    # what it finds at each of them, in their order: allowed videos only, at most `cap`, scores of 0 and more. Videos
+    # have the numbers of the snapshot; a viewer has another one, or was not in it.
     learn: Callable[[Snapshot], Propose]
     # The words for a viewer, from what it went by and from the title of the video of that id, NULL if there is none.
     reason: Callable[[Column, Column], Column]
@@ -51,6 +58,8 @@ class Source:
     # How many pairs of videos it keeps for a watch. Above 0 the videos are cut into blocks, and it keeps to those of
     # its snapshot's block; at 0 it runs once, with the first block.
     pairs_per_watch: int = 0
+    # What it knows, from what it learned of each block.
+    join: Callable[[Sequence[Propose]], Propose] = whole
 
     def column(self, measure: Measure) -> str:
         """The ranker's column of a measure."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.sources.kept_back import keep_back
-from jobs.ranking.sources.similar import because_watched, history, nothing, propose_similar, shortened
+from jobs.ranking.sources.similar import Similar, because_watched, history, nothing, shortened
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
 
@@ -42,7 +42,7 @@ def learn(snapshot: Snapshot) -> Propose:
     part = snapshot.choices.once(WALK.name, partial(_best_part, positives, most))
     similar, anywhere = _walks(positives)
     every = (part * most * anywhere).astype(np.float32)
-    return partial(propose_similar, snapshot.world.videos, similar, history, WALK.cap, everybody=every)
+    return Similar((similar,), history, WALK.cap, everybody=every)
 
 
 def _best_part(positives: csr_matrix, most: float) -> float:
