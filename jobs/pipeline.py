@@ -25,6 +25,7 @@ MODULES = (
     "features.materialise",
     "ranking.candidates",
     "ranking.examples",
+    "ranking.similar",
     "ranking.train",
     "feeds.build",
     "feeds.publish",

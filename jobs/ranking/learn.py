@@ -105,8 +105,9 @@ def _pack(watched: DataFrame, shared: Broadcast[Catalogue], until: int, share: i
     )
 
     def lay_out(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        watches = pa.Table.from_batches(batches, schema)
-        packed = shared.value.world_of(watches)
+        # The schema that comes says besides which columns are never NULL.
+        held = list(batches)
+        packed = shared.value.world_of(pa.Table.from_batches(held) if held else schema.empty_table())
         mapped.save(packed, world)
         yield pa.RecordBatch.from_pydict({"watches": [len(packed.video)]})
 

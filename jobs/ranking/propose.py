@@ -10,7 +10,7 @@ the catalogue, and maps what was learned (learn.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import reduce
 from itertools import islice
@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from jobs.engine.batches import whole_groups
 from jobs.ranking.learn import Learned, learn
 from jobs.ranking.sources import registry
-from jobs.ranking.sources.snapshot import Moment, Snapshot, gather
+from jobs.ranking.sources.snapshot import Chunk, Moment, Snapshot, gather
 from jobs.ranking.sources.source import Found, Propose, Source
 from jobs.ranking.watched import Catalogue, World, catalogue_of, past
 
@@ -43,6 +43,17 @@ ASKED_FEW = 1000
 SCHEMA = "user_id string, at_us bigint, video_id string, source string, score double, rank int, because string"
 
 
+Known = list[tuple[Source, Propose]]
+Work = Callable[[Known, World, list[Moment]], Iterator[pa.RecordBatch]]
+
+
+class Sizes(NamedTuple):
+    """How many first watches there are, and of each snapshot how many moments are asked."""
+
+    watches: int
+    asked: dict[int, int]
+
+
 class Proposal(NamedTuple):
     """What one source found at one moment."""
 
@@ -57,44 +68,58 @@ def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: 
     `watched` as from first_watches, `videos` as silver.videos, `refused` as from refusals (None: nobody did). A viewer
     who had watched nothing before the moment gets candidates of the sources that need no history.
     """
+    sizes = sizes_of(watched, moments)
+    learned = learn(registry.SOURCES, watched, catalogue_of(videos), sizes.asked, sizes.watches)
+
+    def propose_to(known: Known, world: World, some: list[Moment]) -> Iterator[pa.RecordBatch]:
+        return frames(world, proposed(known, world, some))
+
+    every = of_viewers(learned, watched, moments, refused, sizes, propose_to, SCHEMA)
+    instant = F.timestamp_micros("at_us").alias("at")
+    return every.select("user_id", instant, "video_id", "source", "score", "rank", "because")
+
+
+def sizes_of(watched: DataFrame, moments: DataFrame) -> Sizes:
+    """How much work there is, of first_watches and moments."""
     size = F.count(F.lit(1)).alias("rows")
     by_snapshot = moments.groupBy(F.unix_micros("snapshot_at").alias("snapshot")).agg(size)
-    sizes = by_snapshot.unionByName(
-        watched.select(F.lit(None).cast("bigint").alias("snapshot")).groupBy("snapshot").agg(size)
-    )
-    rows = {row["snapshot"]: row["rows"] for row in sizes.collect()}
-    watches = rows.pop(None, 0)
-    learned = learn(registry.SOURCES, watched, catalogue_of(videos), rows, watches)
-    return ask(learned, watched, moments, refused, sum(rows.values()), watches)
+    watches = watched.select(F.lit(None).cast("bigint").alias("snapshot")).groupBy("snapshot").agg(size)
+    rows = {row["snapshot"]: row["rows"] for row in by_snapshot.unionByName(watches).collect()}
+    return Sizes(watches=rows.pop(None, 0), asked=rows)
 
 
-def ask(
-    learned: Learned, watched: DataFrame, moments: DataFrame, refused: DataFrame | None, asked: int, watches: int
+def of_viewers(
+    learned: Learned,
+    watched: DataFrame,
+    moments: DataFrame,
+    refused: DataFrame | None,
+    sizes: Sizes,
+    work: Work,
+    schema: str,
 ) -> DataFrame:
-    """What the learned sources propose, as `propose` does. There are so many `asked` moments, and so many `watches`."""
+    """What the work makes of the moments, with all that their viewers watched and refused: rows of the schema."""
     done = [past(watched)] if refused is None else [past(watched), past(refused)]
     before = reduce(DataFrame.unionByName, done)
-    if asked * ASKED_FEW < watches:
+    asked = sum(sizes.asked.values())
+    if asked * ASKED_FEW < sizes.watches:
         before = before.join(F.broadcast(moments.select("user_id").distinct()), on="user_id", how="left_semi")
     when = moments.select("user_id", F.unix_micros("at").alias("at"), F.unix_micros("snapshot_at").alias("snapshot"))
     rows = before.unionByName(when, allowMissingColumns=True)
     cores = watched.sparkSession.sparkContext.defaultParallelism
     tasks = max(min(cores, -(-asked // FEWEST)), -(-asked // MOMENTS_A_TASK), 1)
 
-    def propose_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        known: dict[int, list[tuple[Source, Propose]]] = {}
+    def work_on(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        known: dict[int, Known] = {}
         for together in whole_groups(batches, "user_id", AT_ONCE):
             world, asked_of = _asked(together, learned.catalogue.value)
             for snapshot, some in asked_of.items():
                 if snapshot not in known:
                     known[snapshot] = learned.of(snapshot)
-                yield from frames(world, proposed(known[snapshot], world, some))
+                yield from work(known[snapshot], world, some)
 
     # By a hash first, which tells viewers apart by comparing numbers.
     by_viewer = rows.repartition(tasks, "user_id").sortWithinPartitions(F.xxhash64("user_id"), "user_id")
-    instant = F.timestamp_micros("at_us").alias("at")
-    every = by_viewer.mapInArrow(propose_batches, SCHEMA)
-    return every.select("user_id", instant, "video_id", "source", "score", "rank", "because")
+    return by_viewer.mapInArrow(work_on, schema)
 
 
 def moments_at(viewers: DataFrame, at: datetime) -> DataFrame:
@@ -114,12 +139,16 @@ def proposed(
     learned: Sequence[tuple[Source, Propose]], world: World, moments: list[Moment], explained: bool = True
 ) -> Iterator[Proposal]:
     """What the sources propose at each of the moments of viewers of this world."""
-    chunk = max(1, min(CHUNK, CELLS // max(len(world.videos), 1)))
-    for begin in range(0, len(moments), chunk):
-        some = gather(world, moments[begin : begin + chunk], explained)
+    for some in chunks(world, moments, explained):
         for source, find in learned:
             for moment, found in zip(some.moments, find(some), strict=True):
                 yield Proposal(moment, source.name, found)
+
+
+def chunks(world: World, moments: list[Moment], explained: bool = True) -> Iterator[Chunk]:
+    """The moments, as many at once as the catalogue allows."""
+    many = max(1, min(CHUNK, CELLS // max(len(world.videos), 1)))
+    return (gather(world, moments[begin : begin + many], explained) for begin in range(0, len(moments), many))
 
 
 def frames(world: World, proposals: Iterable[Proposal]) -> Iterator[pa.RecordBatch]:

@@ -76,6 +76,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "media.publish",
         "ranking.candidates",
         "ranking.examples",
+        "ranking.similar",
         "ranking.train",
     ]
 

@@ -15,6 +15,7 @@ How much a watched video says for a proposal is exact (section 5 of the first pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def learn(snapshot: Snapshot) -> Propose:
     own = None if content is None else content[kept]
     setting = snapshot.choices.once(FACTORS.name, partial(chosen, watched, own))
     side = factorised(watched, setting, DIM, ROUNDS, own)
-    return partial(propose_near, kept, side)
+    return Factors(kept, side)
 
 
 def chosen(watched: csr_matrix, content: Matrix | None = None) -> Setting:
@@ -74,27 +75,41 @@ def _quality(kept_back: KeptBack, setting: Setting, content: Matrix | None) -> f
     return kept_back.quality(lambda viewers: side.solved(kept_back.rest[viewers]) @ side.vectors.T)
 
 
-def propose_near(kept: NDArray[np.int64], side: Side, chunk: Chunk) -> Iterator[Found]:
-    """The videos whose vectors have the largest products with the viewer's; the reason is the largest part of it."""
-    from scipy.linalg.lapack import sposv
+@dataclass(frozen=True)
+class Factors:
+    """Proposes the videos (those `kept`) whose vectors have the largest products with the viewer's."""
 
-    watched = chunk.positives[:, kept]
-    every = side.solved(watched) @ side.vectors.T
-    for row in range(len(chunk.moments)):
-        own = slice(watched.indptr[row], watched.indptr[row + 1])
-        if own.start == own.stop:
-            yield NOTHING
-            continue
-        scores = np.round(every[row].astype(float), 6)
-        top = best(np.where(chunk.allowed[row, kept], scores, 0), FACTORS.cap)
-        if not chunk.explained:
-            yield Found(kept[top], scores[top], [None] * len(top))
-            continue
-        # What each watched video adds to the viewer's vector, a column each.
-        _, parts, _ = sposv(*side.normal(watched.indices[own], watched.data[own]))
-        most = np.argmax(np.round(side.vectors[top] @ parts, 9), axis=1)
-        because: list[str | None] = [str(chunk.world.videos[video]) for video in kept[watched.indices[own][most]]]
-        yield Found(kept[top], scores[top], because)
+    kept: NDArray[np.int64]
+    side: Side
+
+    def __call__(self, chunk: Chunk) -> Iterator[Found]:
+        """The reason is the watched video that makes the largest part of the product."""
+        from scipy.linalg.lapack import sposv
+
+        kept, side = self.kept, self.side
+        watched = chunk.positives[:, kept]
+        every = side.solved(watched) @ side.vectors.T
+        for row in range(len(chunk.moments)):
+            own = slice(watched.indptr[row], watched.indptr[row + 1])
+            if own.start == own.stop:
+                yield NOTHING
+                continue
+            scores = np.round(every[row].astype(float), 6)
+            top = best(np.where(chunk.allowed[row, kept], scores, 0), FACTORS.cap)
+            if not chunk.explained:
+                yield Found(kept[top], scores[top], [None] * len(top))
+                continue
+            # What each watched video adds to the viewer's vector, a column each.
+            _, parts, _ = sposv(*side.normal(watched.indices[own], watched.data[own]))
+            most = np.argmax(np.round(side.vectors[top] @ parts, 9), axis=1)
+            because: list[str | None] = [str(chunk.world.videos[video]) for video in kept[watched.indices[own][most]]]
+            yield Found(kept[top], scores[top], because)
+
+    def of_videos(self) -> tuple[NDArray[np.int64], Matrix]:
+        return self.kept, self.side.vectors
+
+    def of_viewers(self, chunk: Chunk) -> Matrix:
+        return self.side.solved(chunk.positives[:, self.kept])
 
 
 # The more a viewer watched, the nearer to 1 are the best ones, so the ranker is given shares too.

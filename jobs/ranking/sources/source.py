@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,17 @@ class Found(NamedTuple):
 
 
 Propose = Callable[[Chunk], Iterator[Found]]
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """What a source has learned as vectors of videos and viewers, whose product says how well they go together."""
+
+    def of_videos(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The numbers of the videos that have a vector, and their vectors."""
+
+    def of_viewers(self, chunk: Chunk) -> NDArray[np.float32]:
+        """A vector for each moment; of length 0 where it knows nothing of the viewer."""
 
 
 def whole(parts: Sequence[Propose]) -> Propose:
