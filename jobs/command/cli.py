@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, tables, upload
+from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, similar, tables, upload
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
 
@@ -27,6 +27,7 @@ COMMANDS = (
     feeds.feeds,
     models.models,
     models.explain,
+    similar.similar,
     evaluate.evaluate,
     tables.tables,
     tables.query,
