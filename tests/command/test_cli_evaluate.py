@@ -117,7 +117,7 @@ def test_a_published_protocol_says_its_rules_and_judges_its_lengths(tmp_path: Pa
     pq.write_table(pa.Table.from_pylist(events), tmp_path / "likes")
     out = tmp_path / "found.json"
     asked = ["evaluate", "--protocol", "yambda", str(tmp_path / "likes"), "--json", str(out)]
-    done = CliRunner().invoke(cli, asked, catch_exceptions=False)
+    done = CliRunner().invoke(cli, asked, env={"REELMILL_HOME": str(tmp_path / "home")}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     found = json.loads(out.read_text())
     assert found["origin"][0].startswith("protocol yambda") and "protocol yambda" in done.output

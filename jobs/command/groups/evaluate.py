@@ -180,8 +180,12 @@ def judge_published(protocol: Published, paths: Sequence[Path], ks: tuple[int, .
     from tempfile import TemporaryDirectory
 
     from jobs.command import console
+    from jobs.host import scratch
+    from jobs.settings import Settings
 
-    with TemporaryDirectory() as folder:
+    place = scratch.folder(Settings())
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place) as folder:
         with console.status(f"cutting the files as {protocol.name} does"):
             parts = protocol.cut(paths, Path(folder))
         return judge_files(parts.files, parts.test, ks, seed, protocol.rules)
