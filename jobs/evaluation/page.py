@@ -13,7 +13,7 @@ from pathlib import Path
 from jobs.evaluation.baselines import POPULARITY
 from jobs.evaluation.charts import bars, heat, intervals, lines
 from jobs.evaluation.judge import Part
-from jobs.evaluation.protocol import REELMILL, TRAIN, Evaluation
+from jobs.evaluation.protocol import REELMILL, Evaluation
 from jobs.host.files import appearing
 from jobs.ranking.intervals import Interval
 
@@ -117,7 +117,7 @@ def _differences(found: Evaluation, ks: Sequence[int]) -> str:
 def _gains(found: Evaluation, ks: Sequence[int]) -> str:
     """Who gains and who loses, beside popularity, by history; and which videos are found."""
     k = max(ks)
-    chosen = [system.key for system in found.systems if system.name == REELMILL] + [f"{POPULARITY.name} ({TRAIN})"]
+    chosen = [system.key for name in (REELMILL, POPULARITY.name) for system in found.systems if system.name == name]
     verdicts = {name: found.judged.verdicts[name] for name in chosen}
     kinds = (
         ("viewers with so many training pairs", f"ndcg@{k}", {n: v.by_history for n, v in verdicts.items()}),
