@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check deep lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -45,6 +45,10 @@ coverage: setup  ## run the tests, and print which lines of each module they did
 
 check: lint  ## lint, and the tests that need no Spark, no Airflow, no clips and no browser: for daily work
 	@.venv/bin/python -m pytest -q -m "not jvm and not clips and not browser"
+
+deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
+	@.venv/bin/uv sync --frozen --extra deep
+	@.venv/bin/python -m pytest -n0 -q tests/ranking/sources/test_tower.py tests/ranking/sources/test_source_laws.py
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

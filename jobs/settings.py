@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     explore: float = Field(
         default=0.004, ge=0, le=1, description="Share of the slots of feeds that chance fills; 0 turns it off."
     )
+    tower: bool = Field(
+        default=False, description="Learn a two-tower network each night, whose vectors go to gold.embeddings too."
+    )
     checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
 
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")

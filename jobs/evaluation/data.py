@@ -40,7 +40,8 @@ class Files:
     """The files of an evaluation but for the test file.
 
     Those of a lake have a `catalogue` (catalogue.py) and say what was `refused`: pairs, perhaps not positive, that no
-    list may hold from their time on. With `repeats`, lists may hold what their viewers have watched.
+    list may hold from their time on. With `repeats`, lists may hold what their viewers have watched. With `tower`, that
+    is one of the sources.
     """
 
     train: Path
@@ -51,6 +52,7 @@ class Files:
     catalogue: Path | None = None
     refused: Path | None = None
     repeats: bool = False
+    tower: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Data:
     catalogue: Catalogue | None = None
     refused: Watches | None = None
     repeats: bool = False
+    tower: bool = False
 
     @property
     def content(self) -> NDArray[np.float32] | None:
@@ -132,6 +135,7 @@ def load(files: Files) -> Data:
         catalogue=catalogue.in_order(described, videos) if described else None,
         refused=_of_these(read_pairs(files.refused), viewers, videos) if files.refused else None,
         repeats=files.repeats,
+        tower=files.tower,
     )
 
 

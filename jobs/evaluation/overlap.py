@@ -43,7 +43,7 @@ def overlap_of(asked: Asked, serving: Mapping[str, tuple[Asked, NDArray[np.int32
         mine = _keys(lists, made_of.videos)
         stands = np.array([np.isin(mine, _keys(one.videos, made_of.videos)) for one in made_of.lists])
         alone = stands & (stands.sum(axis=0) == 1)
-        brought[name] = {a: (_share(stands[n]), _share(alone[n])) for n, a in enumerate(names)}
+        brought[name] = {a.name: (_share(stands[n]), _share(alone[n])) for n, a in enumerate(made_of.sources)}
     return Overlap(shared, brought)
 
 

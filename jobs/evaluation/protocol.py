@@ -12,6 +12,8 @@ Two fits are told apart, and both are judged:
 - `train+valid`: the pairs of the validation file are labels of the ranker too, with features from sources of the
   training file, and they stop its trees. The same order then ranks what sources propose that learned from both files.
 
+With the tower, what the first fit chooses without it stands beside: `train without tower`.
+
 The test file is opened by the last line of `evaluate`, when every list is an array.
 """
 
@@ -51,8 +53,9 @@ from jobs.evaluation.sources import Asked, Labelled, Tell, ask, labelled
 from jobs.ranking.gate import ENOUGH_VIEWERS
 from jobs.ranking.sources.kept_back import Choices
 from jobs.ranking.sources.popular import POPULAR
+from jobs.ranking.sources.tower import TOWER
 
-TRAIN, TRAIN_VALID = "train", "train+valid"
+TRAIN, TRAIN_VALID, WITHOUT = "train", "train+valid", "train without tower"
 REELMILL = "reelmill"
 FUSION, BLEND, RANKER = "fusion", "blend", "ranker"
 # Viewers whose labels teach or choose, at most: by the hash of the id.
@@ -67,6 +70,7 @@ class Fit:
     measured: dict[str, float]
     chosen: str
     importance: dict[str, float]
+    blend: Blend
     folds: stack.Folds | None
     asked: Asked  # what its lists are made of
 
@@ -87,11 +91,20 @@ class System:
 
 
 @dataclass(frozen=True)
+class Chooser:
+    """Labels that choose, and what is plain: the blend that was found on them, what strangers get, and all figures."""
+
+    labels: Labelled
+    blend: Blend
+    strangers: Strangers
+    plain: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Learned:
     """What was learned from the training and the validation file, and what it took."""
 
     asked: Asked
-    blend: Blend
     strangers: Strangers
     fits: list[Fit]
     blend_spent: Spent
@@ -124,11 +137,11 @@ def evaluate(
         data = load(files)
         learned = learn(data, tell)
         systems = rank(learned, max(LENGTH, *ks), tell)
-        if files.catalogue and len(learned.fits) > 1:
+        if files.catalogue and learned.fits[-1].name == TRAIN_VALID:
             # On a lake a day more counts for much: what learned both parts stands beside sources that did so too.
             systems += each_alone(learned.fits[-1], max(LENGTH, *ks))
     ours = {system.key: system.lists for system in systems if system.name == REELMILL}
-    weights = dict(zip(names_of(learned.asked.sources), learned.blend.weights, strict=True))
+    weights = dict(zip(names_of(learned.asked.sources), learned.fits[0].blend.weights, strict=True))
     made_of = {f"{REELMILL} ({fit.name})": fit.asked for fit in learned.fits}
     overlap = overlap_of(learned.asked, {key: (made_of[key], lists) for key, lists in ours.items()})
     finished = _finished(data, learned.asked, systems)
@@ -153,33 +166,36 @@ def learn(data: Data, tell: Tell) -> Learned:
         part = ask(data, rest, labelled_viewers, choices, _named(tell, "part"), among)
     chooses, of = (_some(data, data.valid), asked) if data.valid else (pairs, part)
     with measured() as blend_spent:
-        judging = labelled(of, chooses)
-        blend = fitted(judging)
-        unknown = strangers(of, (POPULAR.name, POPULARITY.name), chooses)
-        plain = _plain(of, chooses, judging, unknown)
+        chooser = _chooser(of, chooses)
     with measured() as train_spent:
-        taught = labelled(part, pairs) if data.valid else judging
-        fits = [_fit(TRAIN, data, asked, (taught,), judging, plain, unknown, tell)]
-    spent = {TRAIN: part_spent.then(train_spent)}
+        taught = labelled(part, pairs) if data.valid else chooser.labels
+        fits = [_fit(TRAIN, data, asked, (taught,), chooser, tell)]
+    spent, unknown = {TRAIN: part_spent.then(train_spent)}, chooser.strangers
+    if data.tower:
+        with measured() as spent[WITHOUT]:
+            less = _chooser(of.without(TOWER), chooses)
+            taught_less = labelled(part.without(TOWER), pairs) if data.valid else less.labels
+            fits.append(_fit(WITHOUT, data, asked.without(TOWER), (taught_less,), less, tell))
+            del less, taught_less
     if data.valid:
         with measured() as spent[TRAIN_VALID]:
-            fit = _fit(TRAIN_VALID, data, asked, (judging, taught), judging, plain, unknown, tell)
-            del taught, judging, part  # some hundred bytes a candidate
+            fit = _fit(TRAIN_VALID, data, asked, (chooser.labels, taught), chooser, tell)
+            del taught, chooser, part  # some hundred bytes a candidate
             both = with_valid(data)
             among = tuple(one for one in BASELINES if one is POPULARITY or one.name == fit.chosen)
             of_both = ask(both, both.train, everybody, choices, _named(tell, "both"), among)
             fits.append(replace(fit, asked=of_both))
-    return Learned(asked, blend, unknown, fits, blend_spent, spent)
+    return Learned(asked, unknown, fits, blend_spent, spent)
 
 
 def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
     """Every system's list for everybody: reelmill as each fit has it, then what it chose among."""
-    asked, sources = learned.asked, learned.asked.sources
+    asked = learned.asked
     plain: list[System] = []
     ours: list[System] = []
     rankers: list[System] = []
     for fit in learned.fits:
-        orders: dict[str, Order] = {FUSION: _by(fusion(sources)), BLEND: _by(learned.blend)}
+        orders: dict[str, Order] = {FUSION: _by(fusion(fit.asked.sources)), BLEND: _by(fit.blend)}
         if fit.folds:
             orders[RANKER] = fit.folds.score
         with measured() as ranking_spent:
@@ -213,29 +229,30 @@ def _fit(
     data: Data,
     asked: Asked,
     taught: Sequence[Labelled],
-    judging: Labelled,
-    plain: dict[str, float],
-    unknown: Strangers,
+    chooser: Chooser,
     tell: Tell,
 ) -> Fit:
     """Grow the ranker of a fit, and choose between it and what is plain. Too few viewers grow none."""
+    plain, blend, labels = chooser.plain, chooser.blend, chooser.labels
     if len(taught[0].viewers) < ENOUGH_VIEWERS:
-        return Fit(name, plain, best_of(plain), {}, None, asked)
+        return Fit(name, plain, best_of(plain), {}, blend, None, asked)
     folds = stack.learn(taught, data.viewers, fitted(taught[0]).score, partial(tell, f"ranker ({name})"))
-    compared = plain | {RANKER: measure(judging, folds.score(judging.viewers, judging.candidates), unknown)}
-    return Fit(name, compared, best_of(compared), folds.importance(), folds, asked)
+    ranker = measure(labels, folds.score(labels.viewers, labels.candidates), chooser.strangers)
+    compared = plain | {RANKER: ranker}
+    return Fit(name, compared, best_of(compared), folds.importance(), blend, folds, asked)
 
 
-def _plain(of: Asked, chooses: Watches, judging: Labelled, unknown: Strangers) -> dict[str, float]:
-    """nDCG@20 of all that is plain on the labels that choose; strangers get the same list from all of it."""
+def _chooser(of: Asked, chooses: Watches) -> Chooser:
+    """The figures are nDCG@20 of all that is plain; strangers get the same list from all of it."""
+    judging, unknown = labelled(of, chooses), strangers(of, (POPULAR.name, POPULARITY.name), chooses)
     theirs = alone(of.alone[unknown.name], of.popularity, K)
-    figures = {}
+    figures: dict[str, float] = {}
     for name, lists in of.alone.items():
         own = np.where(of.is_stranger[:, None], theirs, alone(lists, of.popularity, K))
         figures[name] = measure_lists(of, own, chooses)
     figures[FUSION] = measure(judging, fusion(of.sources).score(judging.candidates), unknown)
     figures[BLEND] = measure_fitted(judging, unknown)
-    return figures
+    return Chooser(judging, fitted(judging), unknown, figures)
 
 
 def _by(blend: Blend) -> Order:

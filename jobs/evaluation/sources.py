@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,6 +24,7 @@ from jobs.ranking.sources import registry
 from jobs.ranking.sources.kept_back import Choices
 from jobs.ranking.sources.snapshot import Moment, take_snapshot
 from jobs.ranking.sources.source import Source
+from jobs.ranking.sources.tower import TOWER
 
 # Sources that learn and propose beside each other: numpy and scipy leave Python alone for most of that time.
 BESIDE = 2
@@ -65,6 +66,12 @@ class Asked:
         """Those of the sources."""
         return tuple(self.alone[source.name] for source in self.sources)
 
+    def without(self, source: Source) -> Asked:
+        """As if the source had not been there."""
+        sources = tuple(one for one in self.sources if one is not source)
+        alone = {name: lists for name, lists in self.alone.items() if name != source.name}
+        return replace(self, sources=sources, alone=alone)
+
     def candidates(self, rows: NDArray[np.int64]) -> Union:
         """The candidates of the viewers in these rows, with all columns."""
         together = union(self.sources, self.lists, rows, self.videos, DEPTH)
@@ -101,7 +108,7 @@ def ask(
     baselines: tuple[Source, ...] = BASELINES,
 ) -> Asked:
     """Let every source learn these watches and nothing else but the choices, and propose to the viewers."""
-    sources = registry.JUDGED
+    sources = (*registry.JUDGED, TOWER) if data.tower else registry.JUDGED
     snapshot = take_snapshot(world_of(data, watches), data.now, choices=choices)
     moments = [Moment(int(viewer), data.now) for viewer in viewers]
     _ = snapshot.positives, snapshot.is_out, snapshot.tag_weights  # once, before anything shares them

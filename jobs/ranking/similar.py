@@ -27,6 +27,7 @@ from jobs.ranking.sources import registry
 from jobs.ranking.sources.similar import Similar
 from jobs.ranking.sources.snapshot import Moment
 from jobs.ranking.sources.source import Embeds
+from jobs.ranking.sources.tower import TOWER
 from jobs.ranking.watched import World, catalogue_of, first_watches
 
 # Neighbours of a video by one source: what a page of related videos, or a person, looks at.
@@ -133,7 +134,8 @@ def run(lake: Lake, window: Window) -> None:
     if not sizes.watches:
         return
     catalogue = catalogue_of(lake.read("silver.videos", until=window.end))
-    learned = learn(registry.KEPT, watched, catalogue, sizes.asked, sizes.watches)
+    kept = (*registry.KEPT, TOWER) if lake.settings.tower else registry.KEPT
+    learned = learn(kept, watched, catalogue, sizes.asked, sizes.watches)
     day = F.lit(window.day).alias("event_date")
     (snapshot,) = sizes.asked
     # Of a few watches nothing is similar, and who skipped everything has no vector.

@@ -6,6 +6,7 @@ Belongs here: arguments and help. The protocol: jobs/evaluation/protocol.py. Wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,9 @@ class Protocol(click.ParamType[str]):
 @click.option("--temporal", is_flag=True, help="Instead of files: the watches of the lake, cut in time.")
 @click.option("--test-days", type=click.IntRange(1), help="Of --temporal. Default: the newest that have a tenth.")
 @click.option("--protocol", type=Protocol(), help="Instead: the files of a public data set, cut as published.")
+@click.option(
+    "--tower", is_flag=True, help="A learned tower too (the extra deep), and what it adds. Takes minutes more."
+)
 @click.option("--counterfactual", type=FILE, help="Instead: a log of what was shown by chance, and what it earned.")
 @click.option("--k", "ks", type=Places(), help="Lengths of lists to judge. Default: 10,20, or those of --protocol.")
 @click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
@@ -91,6 +95,7 @@ def evaluate(
     temporal: bool,
     test_days: int | None,
     protocol: str | None,
+    tower: bool,
     counterfactual: Path | None,
     ks: tuple[int, ...] | None,
     seed: int,
@@ -126,6 +131,9 @@ def evaluate(
     reward, propensity (the chance by which the action was shown) and target_probability (that of the policy in
     question), and perhaps context and user_id: IPS, SNIPS and a doubly robust estimate, with intervals of 95 %.
 
+    --tower lets a two-tower network learn beside the sources, and `train without tower` says what that adds. It needs
+    the extra: pip install 'reelmill[deep]', or `make deep` in a checkout.
+
     docs/evaluation.md says more, and how not to fool oneself.
     """
     from jobs.command import console
@@ -136,7 +144,7 @@ def evaluate(
 
     named = bool(train or valid or test or item_features or item_ids or candidates)
     if counterfactual:
-        if named or more or protocol or temporal or page:
+        if named or more or protocol or temporal or page or tower:
             raise click.UsageError("--counterfactual reads one log; only --json goes with it.")
         return judge_log(counterfactual, json_path)
     if test_days and not temporal:
@@ -145,12 +153,12 @@ def evaluate(
         if named or temporal:
             raise click.UsageError("--protocol cuts the files that are named behind it; no other file goes with it.")
         ks = ks or PUBLISHED[protocol].ks
-        found = judge_published(PUBLISHED[protocol], more, ks, seed)
+        found = judge_published(PUBLISHED[protocol], more, ks, seed, tower)
     elif temporal:
         if named or more:
             raise click.UsageError("--temporal reads the lake, so that no file goes with it.")
         ks = ks or KS
-        found = judge_lake(test_days, ks, seed)
+        found = judge_lake(test_days, ks, seed, tower)
     else:
         ks = ks or KS
         if train is None or test is None:
@@ -158,7 +166,8 @@ def evaluate(
         strays = [path for path in more if not item_features or path.suffix != ".npy"]
         if strays:
             raise click.UsageError(f"{strays[0]} belongs to no option; only --item-features takes more than one file.")
-        found = judge_files(Files(train, valid, (*item_features, *more), item_ids, candidates), test, ks, seed)
+        files = Files(train, valid, (*item_features, *more), item_ids, candidates)
+        found = judge_files(files, test, ks, seed, tower)
     console.evaluation(found, ks)
     if json_path:
         report.write(found, json_path)
@@ -166,16 +175,20 @@ def evaluate(
         pages.write(found, ks, page)
 
 
-def judge_files(files: Files, test: Path, ks: tuple[int, ...], seed: int, origin: tuple[str, ...] = ()) -> Evaluation:
+def judge_files(
+    files: Files, test: Path, ks: tuple[int, ...], seed: int, tower: bool, origin: tuple[str, ...] = ()
+) -> Evaluation:
     """Evaluate on files, with progress."""
     from jobs.command import console
     from jobs.evaluation.protocol import evaluate as run
 
     with console.steps() as tell:
-        return run(files, test, ks, seed, tell, origin)
+        return run(replace(files, tower=tower), test, ks, seed, tell, origin)
 
 
-def judge_published(protocol: Published, paths: Sequence[Path], ks: tuple[int, ...], seed: int) -> Evaluation:
+def judge_published(
+    protocol: Published, paths: Sequence[Path], ks: tuple[int, ...], seed: int, tower: bool
+) -> Evaluation:
     """Evaluate on files that are cut as published, and whose parts go when that is done."""
     from tempfile import TemporaryDirectory
 
@@ -188,10 +201,10 @@ def judge_published(protocol: Published, paths: Sequence[Path], ks: tuple[int, .
     with TemporaryDirectory(dir=place) as folder:
         with console.status(f"cutting the files as {protocol.name} does"):
             parts = protocol.cut(paths, Path(folder))
-        return judge_files(parts.files, parts.test, ks, seed, protocol.rules)
+        return judge_files(parts.files, parts.test, ks, seed, tower, protocol.rules)
 
 
-def judge_lake(test_days: int | None, ks: tuple[int, ...], seed: int) -> Evaluation:
+def judge_lake(test_days: int | None, ks: tuple[int, ...], seed: int, tower: bool) -> Evaluation:
     """Evaluate on files that are made of the lake and go when that is done."""
     from tempfile import TemporaryDirectory
 
@@ -207,7 +220,7 @@ def judge_lake(test_days: int | None, ks: tuple[int, ...], seed: int) -> Evaluat
     with TemporaryDirectory() as folder:
         with console.status("cutting the watches of the lake"):
             taken = temporal.take(lake, Path(folder), test_days)
-        return judge_files(taken.files, taken.test, ks, seed, taken.origin)
+        return judge_files(taken.files, taken.test, ks, seed, tower, taken.origin)
 
 
 def judge_log(path: Path, json_path: Path | None) -> None:

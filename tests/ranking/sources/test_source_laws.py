@@ -1,6 +1,7 @@
 """What holds for every source there is, on small worlds drawn at random."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,10 +9,13 @@ import pytest
 from jobs.ranking.sources.registry import JUDGED
 from jobs.ranking.sources.snapshot import Moment, gather, take_snapshot
 from jobs.ranking.sources.source import Source
+from jobs.ranking.sources.tower import TOWER
 from jobs.ranking.watched import NEVER, World
 from tests.ranking.sources.conftest import Watched, found, world_of
 
-each_source = pytest.mark.parametrize("source", JUDGED, ids=[source.name for source in JUDGED])
+# The tower learns where the extra `deep` is installed (make deep).
+EVERY = (*JUDGED, TOWER) if find_spec("tensorflow") else JUDGED
+each_source = pytest.mark.parametrize("source", EVERY, ids=[source.name for source in EVERY])
 VIEWERS, VIDEOS = 12, 20
 
 
