@@ -29,6 +29,7 @@ MODULES = (
     "ranking.train",
     "feeds.build",
     "feeds.publish",
+    "feeds.rewards",
 )
 
 

@@ -41,6 +41,17 @@ SNAPSHOTS = 6
 BUDGET = 600_000
 SHARES = 1_000_000
 GOOD, VERY_GOOD, WHOLE = 0.6, 0.8, 0.99
+# What a watch says for its video: the first of these that is so decides, and else it was watched in part.
+GRADES = (
+    ("is_not_interested", 0),
+    ("is_reported", 0),
+    ("is_shared", 4),
+    ("is_followed", 4),
+    ("is_liked", 3),
+    ("is_finished", 2),
+    ("is_skipped", 0),
+)
+IN_PART = 1
 # What judges is taken from learning: a quarter of the moments for a verdict on CERTAIN viewers, among whom two systems
 # are told apart that differ by 0.014 (docs/decisions/0011 has the deviations), and up to half of them for a verdict at
 # all. At most JUDGING viewers are judged: each has a row in gold.examples for every candidate.
@@ -109,22 +120,17 @@ def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
             F.col("label"),
         ),
     )
-    return followed.groupBy("user_id", "video_id", "shown_at", "position", "at").agg(
-        F.coalesce(F.max("label"), F.lit(0)).alias("label")
-    )
+    return followed.groupBy(*shown.columns).agg(F.coalesce(F.max("label"), F.lit(0)).alias("label"))
 
 
 def grade() -> Column:
     """What a row of silver.watches says for its video: 0 a skip or a refusal, 1 in part, 2 finished, 3 liked, 4 shared
     or followed."""
-    return (
-        F.when(F.col("is_not_interested") | F.col("is_reported"), 0)
-        .when(F.col("is_shared") | F.col("is_followed"), 4)
-        .when(F.col("is_liked"), 3)
-        .when(F.col("is_finished"), 2)
-        .when(F.col("is_skipped"), 0)
-        .otherwise(1)
-    )
+    (flag, value), *others = GRADES
+    graded = F.when(F.col(flag), value)
+    for flag, value in others:
+        graded = graded.when(F.col(flag), value)
+    return graded.otherwise(IN_PART)
 
 
 class Day(NamedTuple):

@@ -25,7 +25,8 @@ def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: 
         assert list(comments) == [c.name for c in contract.columns], name
         assert all(comments[c.name].startswith(c.description.strip()) for c in contract.columns), name
         rows = table.to_pyarrow_dataset().count_rows()
-        assert rows > 0, name
+        # Nobody has been shown a feed of ours before the first night.
+        assert rows > 0 or name == "gold.explorations", name
 
 
 def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
@@ -73,7 +74,7 @@ def test_every_run_is_recorded_with_the_versions_it_read_and_wrote(night: Path) 
         Settings(home=night),
     )
     written = {table for _, table, _ in rows}
-    assert set(WRITERS) <= written
+    assert set(WRITERS) - {"gold.explorations"} <= written
     for job, table, version in rows:
         assert WRITERS[table].name == job
         assert version <= Tables.of(Settings(home=night)).version(table)

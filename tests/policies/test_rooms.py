@@ -72,6 +72,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "features.videos",
         "feeds.build",
         "feeds.publish",
+        "feeds.rewards",
         "media.ingest",
         "media.publish",
         "ranking.candidates",
