@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
     from jobs.evaluation.counterfactual import Estimates
+    from jobs.evaluation.explored import Beside
     from jobs.evaluation.protocol import Evaluation
     from jobs.imports.catalogue import CatalogueReport
     from jobs.imports.interactions import ImportReport
@@ -214,6 +215,24 @@ def counterfactual(found: Estimates) -> None:
     )
     for warning in found.warnings:
         say(f"Take care: {warning}.")
+
+
+def beside(found: Sequence[Beside]) -> None:
+    """What each system would have earned on the slots that chance has filled, beside what served."""
+    rows = []
+    for one in found:
+        estimates = (one.estimates.ips, one.estimates.snips, one.estimates.dr, one.served.dr)
+        cells = [f"{e.value:.4f} [{e.low:.4f}, {e.high:.4f}]" for e in estimates]
+        value, low, high = one.difference
+        rows.append(
+            (one.system, str(one.nights), f"{one.estimates.rows:,}", *cells, f"{value:+.4f} [{low:+.4f}, {high:+.4f}]")
+        )
+    heads = ("system", "nights", "slots", "IPS", "SNIPS", "doubly robust", "what served", "difference")
+    table(heads, rows, right=range(1, 8))
+    say("the mean reward (0 to 4) of a slot drawn from its feed; the last two columns are doubly robust too")
+    for one in found:
+        for warning in one.estimates.warnings:
+            say(f"Take care with {one.system}: {warning}.")
 
 
 def feed(items: Sequence[dict[str, Any]]) -> None:

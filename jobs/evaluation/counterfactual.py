@@ -1,6 +1,7 @@
 """What another policy would have earned, estimated from what one policy showed and by which chance.
 
-Belongs here: the estimators, their intervals, and what tells that they cannot be trusted. The file: logged.py.
+Belongs here: the estimators, their intervals, and what tells that they cannot be trusted. The file: logged.py. The
+lake: explored.py.
 
 A row is one slot that was filled by chance: the logging policy showed an action with a known probability (its
 propensity), a reward followed, and the policy in question would have shown the same action with its own probability.
@@ -57,8 +58,7 @@ class Estimates:
 
 def estimate(log: Logged) -> Estimates:
     """All estimates of one log, with intervals of 95 % by their linear parts, summed by viewer."""
-    weights = log.target_probability / log.propensity
-    q = expected(log)
+    weights = _weights(log)
     mean_weight = _mean(weights, log.viewer)
     effective = float(weights.sum() ** 2 / max((weights**2).sum(), 1e-300))
     return Estimates(
@@ -67,12 +67,17 @@ def estimate(log: Logged) -> Estimates:
         logged=_mean(log.reward, log.viewer),
         ips=_mean(weights * log.reward, log.viewer),
         snips=_ratio(weights * log.reward, weights, log.viewer),
-        dr=_mean(q + weights * (log.reward - q), log.viewer),
+        dr=_mean(_robust(log), log.viewer),
         mean_weight=mean_weight,
         effective_rows=effective,
         largest_weight=float(weights.max()),
         warnings=tuple(_warnings(mean_weight, effective)),
     )
+
+
+def difference(one: Logged, other: Logged) -> Interval:
+    """The doubly robust estimate of one policy less that of another, by the same slots: what they share falls out."""
+    return _mean(_robust(one) - _robust(other), one.viewer)
 
 
 def expected(log: Logged) -> NDArray[np.float64]:
@@ -87,6 +92,16 @@ def expected(log: Logged) -> NDArray[np.float64]:
         count = np.bincount(log.context[others], minlength=contexts)
         found[own] = ((total + SHRUNK_BY * mean) / (count + SHRUNK_BY))[log.context[own]]
     return found
+
+
+def _weights(log: Logged) -> NDArray[np.float64]:
+    return log.target_probability / log.propensity
+
+
+def _robust(log: Logged) -> NDArray[np.float64]:
+    """What each row adds to the doubly robust estimate."""
+    q = expected(log)
+    return q + _weights(log) * (log.reward - q)
 
 
 def _warnings(mean_weight: Interval, effective: float) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.evaluation.counterfactual import Estimates
 from jobs.evaluation.judge import Part
@@ -16,6 +16,9 @@ from jobs.evaluation.protocol import Evaluation
 from jobs.host.files import appearing
 from jobs.host.finite import finite
 from jobs.ranking.intervals import Interval
+
+if TYPE_CHECKING:
+    from jobs.evaluation.explored import Beside
 
 
 def as_dict(found: Evaluation) -> dict[str, Any]:
@@ -73,6 +76,22 @@ def of_estimates(found: Estimates) -> dict[str, Any]:
         "effective_rows": found.effective_rows,
         "largest_weight": found.largest_weight,
         "warnings": list(found.warnings),
+    }
+
+
+def of_systems(found: Sequence[Beside]) -> dict[str, Any]:
+    """What the drawn slots of the lake say of each system, beside what served on the same slots."""
+    return {
+        "systems": [
+            {
+                "name": one.system,
+                "nights": one.nights,
+                **of_estimates(one.estimates),
+                "served": of_estimates(one.served),
+                "difference": one.difference._asdict(),
+            }
+            for one in found
+        ]
     }
 
 

@@ -57,7 +57,7 @@ def sessions(world: SimulatedWorld) -> Iterator[Sessions]:
             recent_views = views_by_day[max(day - 3, 0) : day].sum(axis=0)
             video, is_full = _shown(rng, world, viewer, begin, recent_views, watched)
             viewer, begin, video = viewer[is_full], begin[is_full], video[is_full]
-            group = _watch(rng, world, f"{day:02d}-{part}", day, viewer, begin, video, liking)
+            group = watch(rng, world, f"{day:02d}-{part}", day, viewer, begin, video, liking)
             seen_by, seen = np.repeat(viewer, SLOTS)[group.looked_at.ravel()], video[group.looked_at]
             watched[seen_by, seen] = True
             np.add.at(views_by_day[day], seen, 1)
@@ -85,7 +85,7 @@ def _shown(
     return best, np.isfinite(np.take_along_axis(score, best, axis=1)).all(axis=1)
 
 
-def _watch(
+def watch(
     rng: np.random.Generator,
     world: SimulatedWorld,
     name: str,

@@ -75,9 +75,18 @@ def test_a_log_of_chance_judges_a_policy_and_needs_no_other_file(tmp_path: Path)
 
 def test_a_log_and_pairs_are_two_questions(words: list[str]) -> None:
     both = CliRunner().invoke(cli, [*words, "--counterfactual", "log.csv"])
+    lake = CliRunner().invoke(cli, [*words, "--counterfactual"])
     neither = CliRunner().invoke(cli, ["evaluate"])
-    assert both.exit_code == neither.exit_code == 2
-    assert "reads one log" in both.output and "--train and --test are needed" in neither.output
+    assert both.exit_code == lake.exit_code == neither.exit_code == 2
+    assert "reads one log" in both.output and "reads one log" in lake.output
+    assert "--train and --test are needed" in neither.output
+
+
+def test_a_model_is_named_for_the_lake_alone(words: list[str]) -> None:
+    log = CliRunner().invoke(cli, ["evaluate", "--counterfactual", "log.csv", "--model", "fusion_order"])
+    pairs = CliRunner().invoke(cli, [*words, "--model", "fusion_order"])
+    assert log.exit_code == pairs.exit_code == 2
+    assert "without a file" in log.output and "goes with --counterfactual" in pairs.output
 
 
 @pytest.mark.usefixtures("spark")

@@ -1,26 +1,31 @@
 """A whole night on a tiny platform: from watches to what Redis serves."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import orjson
 import pytest
 import redis
+from click.testing import CliRunner
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import data_contracts
+from jobs.command.cli import cli
 from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
+from jobs.evaluation import explored
 from jobs.features import users, videos
 from jobs.feeds import build, publish
 from jobs.feeds.explain import NothingToExplain, explain, why_not
 from jobs.feeds.slots import candidates_of
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
+from jobs.ranking.orders import Order
 from jobs.ranking.rebuild import NotRebuilt, rebuild
 from jobs.ranking.serving import serving
 from jobs.settings import Settings
@@ -129,9 +134,12 @@ def test_a_feed_is_explained_as_it_was_built(platform: Lake) -> None:
     assert [(one.video_id, one.position, round(one.score, 6)) for one in shown] == [
         (slot.video_id, slot.position, round(slot.score, 6)) for slot in feeds
     ]
+    assert [one.propensity for one in shown] == [slot.propensity for slot in feeds]
+    by_chance = any(one.propensity for one in shown)
     for one in explained.candidates:
         assert sum(part.adds for part in one.parts) == pytest.approx(one.score, abs=1e-6)
-        assert one.proposed and (one.of_creator > 0 or one.position is None or one.position <= one.place)
+        assert one.proposed
+        assert by_chance or one.of_creator > 0 or one.position is None or one.position <= one.place
 
 
 def test_a_video_that_is_not_in_a_feed_is_told_why(platform: Lake) -> None:
@@ -141,6 +149,62 @@ def test_a_video_that_is_not_in_a_feed_is_told_why(platform: Lake) -> None:
     assert "there is no video" in why_not(platform, "u07", "absent", NIGHT.day)
     with pytest.raises(NothingToExplain, match="the endpoint gives them the fallback"):
         explain(platform, "stranger", NIGHT.day)
+
+
+@pytest.fixture(scope="module")
+def explorations(platform: Lake) -> list[dict[str, Any]]:
+    """Three candidates of each viewer as if chance had shown them and something had followed: in gold.explorations."""
+    chance = np.random.default_rng(4)
+    feed = platform.read("gold.feeds").first()
+    assert feed is not None
+    pairs = platform.read("gold.candidates").select("user_id", "video_id").distinct().collect()
+    rows = []
+    for user in sorted({pair.user_id for pair in pairs}):
+        own = sorted(pair.video_id for pair in pairs if pair.user_id == user)
+        for position, video in enumerate(chance.choice(own, 3, replace=False)):
+            row = {"user_id": user, "video_id": str(video), "position": position, "propensity": 1 / len(own)}
+            row |= {"feed_version": feed.feed_version, "model_version": feed.model_version}
+            row |= {"reward": int(chance.integers(0, 5)), "shown_at": NIGHT.end, "event_date": NIGHT.end.date()}
+            rows.append(row)
+    _fill(platform, "gold.explorations", rows)
+    return rows
+
+
+def test_an_order_is_judged_by_the_drawn_videos_that_the_feeds_it_would_have_made_hold(
+    platform: Lake, explorations: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There are fewer candidates than slots here; a feed that holds all of them would tell nothing.
+    monkeypatch.setattr(explored, "SLOTS", 10)
+    (model,) = platform.read("gold.models").collect()
+    names = ["fusion_order", "item_item_order", model.model_version]
+    fusion, own, trees = explored.judge(platform, names)
+    known = build.tonight(platform, platform.read("gold.candidates"), NIGHT.end)
+    made = build.slots(known, Order(None), NIGHT.day, 0).where("position < 10").collect()
+    feeds = {(slot.user_id, slot.video_id) for slot in made}
+    weights = [((row["user_id"], row["video_id"]) in feeds) / 10 / row["propensity"] for row in explorations]
+    earned = np.mean([weight * row["reward"] for weight, row in zip(weights, explorations, strict=True)])
+    assert fusion.estimates.ips.value == pytest.approx(earned) and fusion.nights == 1
+    assert fusion.estimates.mean_weight.value == pytest.approx(np.mean(weights))
+    assert fusion.served.ips == own.estimates.ips != fusion.estimates.ips
+    assert own.difference == (0, 0, 0)
+    assert fusion.difference.value == pytest.approx(fusion.estimates.dr.value - own.estimates.dr.value)
+    # A model is judged from its own night on.
+    assert (trees.nights, trees.estimates.rows) == (1, len(explorations))
+
+
+@pytest.mark.usefixtures("explorations")
+def test_the_command_prints_it_and_names_what_it_does_not_know(
+    platform: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REELMILL_HOME", str(platform.settings.home))
+    words = ["evaluate", "--counterfactual", "--json", str(tmp_path / "found.json"), "--model"]
+    done = CliRunner().invoke(cli, [*words, "popularity_order"])
+    assert done.exit_code == 0, done.output
+    (found,) = orjson.loads((tmp_path / "found.json").read_bytes())["systems"]
+    assert found["name"] == "popularity_order" and found["served"]["rows"] == found["rows"] == 3 * VIEWERS
+    assert "popularity_order" in done.output and "what served" in done.output
+    unknown = CliRunner().invoke(cli, [*words, "nobodys_order"])
+    assert "no plain order nobodys_order" in str(unknown.exception) + unknown.output
 
 
 def test_a_model_comes_out_again_with_the_same_bytes_and_a_lost_file_is_written_again(platform: Lake) -> None:

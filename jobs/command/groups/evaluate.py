@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jobs.evaluation.protocol import Evaluation
     from jobs.evaluation.published.published import Published
 
+# What stands for the lake where a file could be named: the table that is read.
+LAKE = Path("gold.explorations")
 FILE = click.Path(path_type=Path, dir_okay=False)
 # The lengths of lists that most tables have.
 KS = (10, 20)
@@ -65,6 +67,8 @@ class Protocol(click.ParamType[str]):
         "reelmill evaluate --temporal --page found.html",
         "reelmill evaluate --protocol yambda likes.parquet",
         "reelmill evaluate --counterfactual log.csv --json found.json",
+        "reelmill evaluate --counterfactual",
+        "reelmill evaluate --counterfactual --model fusion_order --model 20260118-0123456789ab",
     )
 )
 @click.option("--train", type=FILE, help="Pairs that viewers had watched before.")
@@ -79,7 +83,19 @@ class Protocol(click.ParamType[str]):
 @click.option(
     "--tower", is_flag=True, help="A learned tower too (the extra deep), and what it adds. Takes minutes more."
 )
-@click.option("--counterfactual", type=FILE, help="Instead: a log of what was shown by chance, and what it earned.")
+@click.option(
+    "--counterfactual",
+    type=FILE,
+    is_flag=False,
+    flag_value=str(LAKE),
+    help="Instead: a log of what was shown by chance, and what it earned. Without a file: what the lake has of it.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="With --counterfactual and the lake: a model or plain order to judge; may be repeated. Default: all orders.",
+)
 @click.option("--k", "ks", type=Places(), help="Lengths of lists to judge. Default: 10,20, or those of --protocol.")
 @click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
 @click.option("--json", "json_path", type=FILE, help="Write all figures there.")
@@ -97,6 +113,7 @@ def evaluate(
     protocol: str | None,
     tower: bool,
     counterfactual: Path | None,
+    models: tuple[str, ...],
     ks: tuple[int, ...] | None,
     seed: int,
     json_path: Path | None,
@@ -129,7 +146,8 @@ def evaluate(
 
     --counterfactual judges a policy by slots that another one filled by chance, from one file with the columns action,
     reward, propensity (the chance by which the action was shown) and target_probability (that of the policy in
-    question), and perhaps context and user_id: IPS, SNIPS and a doubly robust estimate, with intervals of 95 %.
+    question), and perhaps context and user_id: IPS, SNIPS and a doubly robust estimate, with intervals of 95 %. Without
+    a file it judges models and plain orders by the slots of the feeds that chance has filled (gold.explorations).
 
     --tower lets a two-tower network learn beside the sources, and `train without tower` says what that adds. It needs
     the extra: pip install 'reelmill[deep]', or `make deep` in a checkout.
@@ -145,8 +163,14 @@ def evaluate(
     named = bool(train or valid or test or item_features or item_ids or candidates)
     if counterfactual:
         if named or more or protocol or temporal or page or tower:
-            raise click.UsageError("--counterfactual reads one log; only --json goes with it.")
+            raise click.UsageError("--counterfactual reads one log, or the lake; only --json and --model go with it.")
+        if counterfactual == LAKE:
+            return judge_drawn(models, json_path)
+        if models:
+            raise click.UsageError("A log says itself what it judges; --model needs --counterfactual without a file.")
         return judge_log(counterfactual, json_path)
+    if models:
+        raise click.UsageError("--model goes with --counterfactual.")
     if test_days and not temporal:
         raise click.UsageError("--test-days goes with --temporal.")
     if protocol:
@@ -234,3 +258,23 @@ def judge_log(path: Path, json_path: Path | None) -> None:
     console.counterfactual(found)
     if json_path:
         report.write_json(report.of_estimates(found), json_path)
+
+
+def judge_drawn(names: tuple[str, ...], json_path: Path | None) -> None:
+    """Print what these models and orders, or all plain orders, would have earned, and perhaps write it."""
+    from jobs.command import console
+    from jobs.engine.lake import Lake
+    from jobs.engine.spark import session
+    from jobs.evaluation import report
+    from jobs.evaluation.explored import judge
+    from jobs.ranking.orders import plain_orders
+    from jobs.settings import Settings
+
+    settings = Settings()
+    with console.status("starting Spark"):
+        lake = Lake(session(settings), settings)
+    with console.steps() as tell:
+        found = judge(lake, names or [order.version for order in plain_orders()], tell)
+    console.beside(found)
+    if json_path:
+        report.write_json(report.of_systems(found), json_path)
