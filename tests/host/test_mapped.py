@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -11,8 +12,8 @@ from jobs.host import mapped
 
 
 @given(sizes=st.lists(st.integers(0, 200), max_size=5), words=st.lists(st.text()))
-def test_what_is_kept_comes_back(tmp_path_factory: object, sizes: list[int], words: list[str]) -> None:
-    path = tmp_path_factory.getbasetemp() / "kept"  # type: ignore[attr-defined]
+def test_what_is_kept_comes_back(tmp_path_factory: pytest.TempPathFactory, sizes: list[int], words: list[str]) -> None:
+    path = tmp_path_factory.getbasetemp() / "kept"
     arrays = [np.arange(size, dtype=np.float64) for size in sizes]
     mapped.save({"arrays": arrays, "words": np.array([*words, ""], dtype=object)}, path)
     again = mapped.load(path)

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
 from jobs.host import scratch
@@ -36,6 +37,15 @@ def test_they_are_gone_when_the_process_ends_and_those_of_a_killed_one_when_the_
     done = subprocess.run([sys.executable, "-c", f"{use}; {say}"], env=environment, capture_output=True, text=True)
     assert Path(done.stdout).is_relative_to(tmp_path / "tmp"), done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_a_run_needs_for_a_moment_lies_below_the_home_and_goes_with_it(settings: Settings) -> None:
+    before = tempfile.gettempdir()
+    with pytest.raises(KeyError), scratch.until_a_run_ends(settings):
+        made = Path(tempfile.mkdtemp())
+        assert made.is_relative_to(scratch.folder(settings)) and made.exists()
+        raise KeyError
+    assert not made.exists() and tempfile.gettempdir() == before
 
 
 def test_a_path_with_a_space_is_one_option() -> None:
