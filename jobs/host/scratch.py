@@ -20,6 +20,7 @@ from jobs.settings import Settings
 
 # The file of counters that every JVM keeps in /tmp, wherever its temporary files are.
 NO_COUNTERS = "-XX:-UsePerfData"
+_of_a_run: Path | None = None
 
 
 def folder(settings: Settings) -> Path:
@@ -29,19 +30,24 @@ def folder(settings: Settings) -> Path:
 
 @contextmanager
 def until_a_run_ends(settings: Settings) -> Iterator[None]:
-    """Temporary files that are made meanwhile lie below the home, and are gone at its end.
+    """What is asked for by `of_a_run` meanwhile lies below the home, and is gone at the end.
 
-    Whoever works on the run elsewhere has to see them: the place for temporary files of a process that others started
-    may be one of its machine alone.
+    Machines that work on the run see the home; the place for temporary files of a process that others started may be
+    one of its machine alone.
     """
+    global _of_a_run
     folder(settings).mkdir(parents=True, exist_ok=True)
-    before = tempfile.tempdir
-    tempfile.tempdir = tempfile.mkdtemp(prefix="run-", dir=folder(settings))
+    before, _of_a_run = _of_a_run, Path(tempfile.mkdtemp(prefix="run-", dir=folder(settings)))
     try:
         yield
     finally:
-        place, tempfile.tempdir = tempfile.tempdir, before
+        place, _of_a_run = _of_a_run, before
         shutil.rmtree(place, ignore_errors=True)
+
+
+def of_a_run(name: str) -> Path:
+    """A new folder that is there until the run ends that goes on, or until the process does where none does."""
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_of_a_run))
 
 
 def java_options(place: Path) -> str:

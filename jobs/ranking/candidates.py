@@ -22,7 +22,8 @@ def candidates(
     watches: DataFrame, videos: DataFrame, day: date, at: datetime, refused: DataFrame | None = None
 ) -> DataFrame:
     """silver.watches, silver.videos and refusals, all as of `at` (the end of `day`), to the rows of gold.candidates."""
-    watched = first_watches(watches)
+    # They are counted, learned from, and asked with.
+    watched = first_watches(watches).persist()
     return propose(watched, videos, moments_at(watched, at), refused).select(
         F.lit(day).alias("event_date"),
         "user_id",
@@ -41,6 +42,9 @@ def run(lake: Lake, window: Window) -> None:
         return
     refused = refusals(lake.read("bronze.events", until=window.end))
     videos = lake.read("silver.videos", until=window.end)
-    # Whoever has watched every video there is gets no candidate, and that may be everybody.
-    found = candidates(watches, videos, window.day, window.end, refused)
-    lake.replace("gold.candidates", found, window, empty_is_a_fact=True)
+    try:
+        # Whoever has watched every video there is gets no candidate, and that may be everybody.
+        found = candidates(watches, videos, window.day, window.end, refused)
+        lake.replace("gold.candidates", found, window, empty_is_a_fact=True)
+    finally:
+        lake.spark.catalog.clearCache()

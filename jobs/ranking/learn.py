@@ -11,7 +11,6 @@ driver: one task lays them out in a file, and those that learn map it. All machi
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from pyspark import Broadcast
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.host import mapped
+from jobs.host import mapped, scratch
 from jobs.ranking.sources.snapshot import take_snapshot
 from jobs.ranking.sources.source import Propose, Source
 from jobs.ranking.watched import Catalogue, past
@@ -59,7 +58,7 @@ def learn(
     The files are there until the process ends, or the run that it works on.
     """
     shared = watched.sparkSession.sparkContext.broadcast(catalogue)
-    place = Path(tempfile.mkdtemp(prefix="learned-"))
+    place = scratch.of_a_run("learned")
     blocks: dict[int, int] = {}
     for share, ats in _worlds(watched, sorted(snapshots), watches).items():
         world = place / f"world-{share}"

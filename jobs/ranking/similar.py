@@ -128,18 +128,21 @@ def _vectors(
     writes=["gold.similar_videos", "gold.embeddings"],
 )
 def run(lake: Lake, window: Window) -> None:
-    watched = first_watches(lake.read("silver.watches", until=window.end))
-    moments = moments_at(watched, window.end)
-    sizes = sizes_of(watched, moments)
-    if not sizes.watches:
-        return
-    catalogue = catalogue_of(lake.read("silver.videos", until=window.end))
-    kept = (*registry.KEPT, TOWER) if lake.settings.tower else registry.KEPT
-    learned = learn(kept, watched, catalogue, sizes.asked, sizes.watches)
-    day = F.lit(window.day).alias("event_date")
-    (snapshot,) = sizes.asked
-    # Of a few watches nothing is similar, and who skipped everything has no vector.
-    lists = similar_videos(learned, snapshot).select(day, "*")
-    lake.replace("gold.similar_videos", lists, window, empty_is_a_fact=True)
-    vectors = embeddings(learned, watched, moments, sizes, window.day).select(day, "*")
-    lake.replace("gold.embeddings", vectors, window, empty_is_a_fact=True)
+    watched = first_watches(lake.read("silver.watches", until=window.end)).persist()
+    try:
+        moments = moments_at(watched, window.end)
+        sizes = sizes_of(watched, moments)
+        if not sizes.watches:
+            return
+        catalogue = catalogue_of(lake.read("silver.videos", until=window.end))
+        kept = (*registry.KEPT, TOWER) if lake.settings.tower else registry.KEPT
+        learned = learn(kept, watched, catalogue, sizes.asked, sizes.watches)
+        day = F.lit(window.day).alias("event_date")
+        (snapshot,) = sizes.asked
+        # Of a few watches nothing is similar, and who skipped everything has no vector.
+        lists = similar_videos(learned, snapshot).select(day, "*")
+        lake.replace("gold.similar_videos", lists, window, empty_is_a_fact=True)
+        vectors = embeddings(learned, watched, moments, sizes, window.day).select(day, "*")
+        lake.replace("gold.embeddings", vectors, window, empty_is_a_fact=True)
+    finally:
+        watched.unpersist()

@@ -40,12 +40,12 @@ def test_they_are_gone_when_the_process_ends_and_those_of_a_killed_one_when_the_
 
 
 def test_what_a_run_needs_for_a_moment_lies_below_the_home_and_goes_with_it(settings: Settings) -> None:
-    before = tempfile.gettempdir()
     with pytest.raises(KeyError), scratch.until_a_run_ends(settings):
-        made = Path(tempfile.mkdtemp())
+        made = scratch.of_a_run("learned")
         assert made.is_relative_to(scratch.folder(settings)) and made.exists()
         raise KeyError
-    assert not made.exists() and tempfile.gettempdir() == before
+    assert not made.exists()
+    assert scratch.of_a_run("learned").is_relative_to(tempfile.gettempdir())
 
 
 def test_a_path_with_a_space_is_one_option() -> None:
