@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check deep lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash deep lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -45,6 +45,9 @@ coverage: setup  ## run the tests, and print which lines of each module they did
 
 check: lint  ## lint, and the tests that need no Spark, no Airflow, no clips and no browser: for daily work
 	@.venv/bin/python -m pytest -q -m "not jvm and not clips and not browser"
+
+crash: setup  ## kill the nightly pipeline ten times at random moments, for half an hour, and compare what it ends in
+	@REELMILL_KILLS=$${REELMILL_KILLS:-10} .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 	@.venv/bin/uv sync --frozen --extra deep

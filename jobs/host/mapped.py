@@ -10,12 +10,13 @@ of ALIGNED on: a pickle, and the arrays that it leaves out (PEP 574).
 from __future__ import annotations
 
 import mmap
-import os
 import pickle
 from itertools import accumulate
 from pathlib import Path
 from struct import pack, unpack_from
 from typing import Any
+
+from jobs.host.files import appearing
 
 ALIGNED = 64
 
@@ -28,15 +29,12 @@ def save(thing: object, path: Path) -> None:
     body = cloudpickle.dumps(thing, protocol=5, buffer_callback=arrays.append)  # type: ignore[no-untyped-call]
     parts = [memoryview(body), *(array.raw() for array in arrays)]
     lengths = [part.nbytes for part in parts]
-    # What is torn by a power cut is nobody's: such files serve one run, and are made again by the next.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("wb") as file:
+    with appearing(path) as unfinished, unfinished.open("wb") as file:
         file.write(pack(f"<{1 + len(lengths)}q", len(lengths), *lengths))
         for part, start in zip(parts, _starts(lengths), strict=True):
             file.seek(start)
             file.write(part)
         file.truncate(file.tell())
-    unfinished.replace(path)
 
 
 def load(path: Path) -> Any:

@@ -1,7 +1,8 @@
 """kill -9 at random moments of the nightly pipeline: the re-run ends with the tables and feeds of a calm night.
 
-The number of kills is REELMILL_KILLS (1 in CI, since each costs up to a minute and a half); the moments are drawn anew
-each time and printed, since a fixed list would stop finding anything.
+`make crash` runs it, since each kill costs up to a minute and a half. REELMILL_KILLS says how many there are; their
+moments are drawn anew each time and printed, since a fixed list would stop finding anything. Of single jobs that are
+killed between their commits there are tests beside them, which the suite runs.
 """
 
 import os
@@ -30,6 +31,7 @@ def first_pages(home: Path) -> dict[str, object]:
         return {person: httpx.get(f"{url}/v1/feed/{person}").raise_for_status().json()["items"] for person in people}
 
 
+@pytest.mark.crash
 @pytest.mark.usefixtures("spark")
 def test_a_pipeline_killed_at_random_ends_as_an_undisturbed_one(
     night: Path,
