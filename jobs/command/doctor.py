@@ -18,7 +18,7 @@ from jobs.host import java, needs
 from jobs.settings import Settings
 
 # Every package of ours that loads native code, so that a missing library of the system is found here and not in a job.
-NATIVE = ("av", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy")
+NATIVE = ("av", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy", "usearch")
 
 
 @dataclass(frozen=True)
