@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from jobs.evaluation import catalogue
 from jobs.evaluation.catalogue import Catalogue
 from jobs.evaluation.files import BadFile, Pairs, of_length_one, read_features, read_ids, read_pairs
+from jobs.ranking.mixing import mixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -206,15 +207,6 @@ def hashed(ids: NDArray[np.object_]) -> NDArray[np.uint64]:
 
     values: NDArray[np.uint64] = pd.util.hash_array(ids, categorize=False)
     return values
-
-
-def mixed(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One hash of two: the finaliser of splitmix64 over their sum with a stride."""
-    value = first + second * np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    last: NDArray[np.uint64] = value ^ (value >> np.uint64(31))
-    return last
 
 
 def _row_ids(files: Files, rows: int | None) -> pa.Array | None:

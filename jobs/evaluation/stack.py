@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.evaluation.data import hashed, mixed
+from jobs.evaluation.data import hashed
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import NOTHING, Union
+from jobs.ranking.mixing import mixed
 from jobs.ranking.rankers.lightgbm import Grouped, grow
 from jobs.ranking.training_set import NEGATIVES
 

@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jobs.ranking.mixing import mixed
 from jobs.ranking.spacing import SLOTS
 
 REASON = "to find out what you like"
@@ -79,13 +80,6 @@ def _seeds(viewers: pa.StringArray, day: date) -> NDArray[np.uint64]:
 
 
 def _uniform(seeds: NDArray[np.uint64], nth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The n-th number in [0, 1) of the stream of each seed.
-
-    SplitMix64. (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.)
-    """
-    mixed = seeds + (nth + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    uniform: NDArray[np.float64] = (mixed >> np.uint64(11)) * 2.0**-53
-    return uniform
+    """The n-th number in [0, 1) of the stream of each seed."""
+    drawn = mixed(seeds, (nth + 1).astype(np.uint64)) >> np.uint64(11)
+    return drawn.astype(np.float64) * 2.0**-53
