@@ -42,15 +42,9 @@ NEAR = 0.95
 
 
 def learn(snapshot: Snapshot) -> Propose:
-    positives = snapshot.positives
-    if not positives.nnz:
+    if not snapshot.positives.nnz:
         return nothing
-    content = snapshot.world.content
-    described = np.zeros(positives.shape[1], dtype=np.bool_) if content is None else content.any(axis=1)
-    # Nobody watched what is only described; it gets a vector where content counts.
-    kept = np.flatnonzero((positives.getnnz(axis=0) > 0) | (described & snapshot.is_out))
-    watched = positives[:, kept][positives.getnnz(axis=1) > 0]
-    own = None if content is None else content[kept]
+    kept, watched, own = snapshot.known
     setting = snapshot.choices.once(FACTORS.name, partial(chosen, watched, own))
     side = factorised(watched, setting, DIM, ROUNDS, own)
     return Factors(kept, side)

@@ -31,6 +31,16 @@ class Moment(NamedTuple):
     at: int
 
 
+class Known(NamedTuple):
+    """What vectors are learned from: the numbers of the videos that get one, what viewers watched of these (of viewers
+    who watched any), and what the videos are like, a row each; None where nobody says.
+    """
+
+    kept: NDArray[np.int64]
+    watched: csr_matrix
+    content: NDArray[np.float32] | None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What all viewers did before an instant (`at`, in microseconds): which watches, and how many viewers a video had.
@@ -58,6 +68,16 @@ class Snapshot:
         """What every viewer watched and did not skip: viewers x videos."""
         viewer = np.repeat(np.arange(len(self.world.viewers)), np.diff(self.world.starts))
         return _positives(self.world, viewer[self.watches], np.flatnonzero(self.watches), len(self.world.viewers))
+
+    @cached_property
+    def known(self) -> Known:
+        """The positives of videos that were watched or are described and out."""
+        content, positives = self.world.content, self.positives
+        described = np.zeros(positives.shape[1], dtype=np.bool_) if content is None else content.any(axis=1)
+        # Nobody watched what is only described; it gets a vector where content counts.
+        kept = np.flatnonzero((positives.getnnz(axis=0) > 0) | (described & self.is_out))
+        watched = positives[:, kept][positives.getnnz(axis=1) > 0]
+        return Known(kept, watched, None if content is None else content[kept])
 
     @cached_property
     def mean_length(self) -> float:

@@ -61,14 +61,9 @@ class Towers:
 def learn(snapshot: Snapshot) -> Propose:
     from jobs.ranking.sources.tower_training import chosen_rounds, trained
 
-    positives = snapshot.positives
-    if not positives.nnz:
+    if not snapshot.positives.nnz:
         return nothing
-    content = snapshot.world.content
-    described = np.zeros(positives.shape[1], dtype=np.bool_) if content is None else content.any(axis=1)
-    kept = np.flatnonzero((positives.getnnz(axis=0) > 0) | (described & snapshot.is_out))
-    watched = positives[:, kept][positives.getnnz(axis=1) > 0]
-    own = None if content is None else content[kept]
+    kept, watched, own = snapshot.known
     rounds = snapshot.choices.once(TOWER.name, partial(chosen_rounds, watched, own))
     return Near(kept, trained(watched, own, rounds))
 
