@@ -47,7 +47,7 @@ check: lint  ## lint, and the tests that need no Spark, no Airflow, no clips and
 	@.venv/bin/python -m pytest -q -m "not jvm and not clips and not browser"
 
 crash: setup  ## kill the nightly pipeline ten times at random moments, for half an hour, and compare what it ends in
-	@REELMILL_KILLS=$${REELMILL_KILLS:-10} .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
+	@KILLS=$(or $(KILLS),10) .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 	@.venv/bin/uv sync --frozen --extra deep

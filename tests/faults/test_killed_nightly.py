@@ -1,6 +1,6 @@
 """kill -9 at random moments of the nightly pipeline: the re-run ends with the tables and feeds of a calm night.
 
-`make crash` runs it, since each kill costs up to a minute and a half. REELMILL_KILLS says how many there are; their
+`make crash` runs it, since each kill costs up to a minute and a half. KILLS says how many there are; their
 moments are drawn anew each time and printed, since a fixed list would stop finding anything. Of single jobs that are
 killed between their commits there are tests beside them, which the suite runs.
 """
@@ -20,7 +20,7 @@ from jobs.command.progress import run_pipeline
 from jobs.engine.query import query
 from jobs.settings import Settings
 
-KILLS = int(os.environ.get("REELMILL_KILLS", "1"))
+KILLS = int(os.environ.get("KILLS", "1"))
 
 
 def first_pages(home: Path) -> dict[str, object]:
