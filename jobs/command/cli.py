@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, similar, tables, upload
+from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, similar, simulate, tables, upload
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
 
@@ -21,6 +21,7 @@ COMMANDS = (
     machine.serve,
     upload.upload,
     imports.import_,
+    simulate.simulate,
     runs.run,
     runs.pipeline,
     runs.jobs,

@@ -1,7 +1,7 @@
 """What viewers of the simulated world do: sessions, feeds shown to them, what they look at, watch and press.
 
-Belongs here: chance and choice, vectorised over sessions. Who they are: world.py. Writing it down as events:
-simulate.py.
+Belongs here: chance and choice, vectorised over sessions, and the days before there are feeds. Who they are: world.py.
+Days on the feeds that the platform serves: follow.py. Writing it down as events: simulate.py.
 
 A session shows SLOTS videos. Whether a slot is looked at falls with its position and depends on nothing else (the
 position-based model of Craswell et al., "An experimental comparison of click position-bias models", WSDM 2008), so a
@@ -9,7 +9,7 @@ ranker that takes "not watched" for "not liked" learns the logging policy instea
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,20 +40,26 @@ class Sessions:
     watch_ms: Ints
     actions: dict[EventType, np.ndarray]
 
+    def of(self, rows: np.ndarray) -> "Sessions":
+        """Some of the sessions."""
+        by_session = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **by_session, actions={action: flags[rows] for action, flags in self.actions.items()})
 
-def sessions(world: SimulatedWorld) -> Iterator[Sessions]:
-    """All sessions, in the order of time. A video that a viewer has watched is not shown to that viewer again.
+
+def sessions(world: SimulatedWorld, days: int | None = None) -> Iterator[Sessions]:
+    """All sessions of the first `days` (None: of all), in the order of time, before there are feeds.
+
+    A video that a viewer has watched is not shown to that viewer again.
 
     Someone for whom fewer than SLOTS videos are left stays away.
     """
     rng = np.random.default_rng([world.seed, 1])
     watched = np.zeros((world.viewers, world.videos), dtype=np.bool_)
     views_by_day = np.zeros((world.days, world.videos))
-    for day in range(world.days):
+    for day in range(world.days if days is None else days):
         liking = world.liking(day)
-        for part, (first_hour, last_hour, share) in enumerate(PARTS_OF_DAY):
-            viewer = np.flatnonzero(rng.random(world.viewers) < world.sessions_per_day * share)
-            begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(viewer))
+        for part in range(len(PARTS_OF_DAY)):
+            viewer, begin = openings(rng, world, day, part)
             recent_views = views_by_day[max(day - 3, 0) : day].sum(axis=0)
             video, is_full = _shown(rng, world, viewer, begin, recent_views, watched)
             viewer, begin, video = viewer[is_full], begin[is_full], video[is_full]
@@ -62,6 +68,14 @@ def sessions(world: SimulatedWorld) -> Iterator[Sessions]:
             watched[seen_by, seen] = True
             np.add.at(views_by_day[day], seen, 1)
             yield group
+
+
+def openings(rng: np.random.Generator, world: SimulatedWorld, day: int, part: int) -> tuple[Ints, Ints]:
+    """Who opens a session in a part of a day, and when, in milliseconds since 1970."""
+    first_hour, last_hour, share = PARTS_OF_DAY[part]
+    viewer = np.flatnonzero(rng.random(world.viewers) < world.sessions_per_day * share)
+    begin = world.start_ms + day * DAY_MS + rng.integers(first_hour * HOUR_MS, last_hour * HOUR_MS, len(viewer))
+    return viewer, begin
 
 
 def _shown(

@@ -1,34 +1,31 @@
 """Run the simulated world and hand it over: clips and manifests to the landing area, events to the spool.
 
-Belongs here: rows as clients would send them, one file per day, and the faults that real input has. The world itself:
-world.py, behaviour.py, clips.py. Reading what is written here: media.ingest, events.ingest.
+Belongs here: which days are handed over, and their uploads. The world itself: world.py, behaviour.py, follow.py,
+clips.py. Its events: events.py. Reading what is written here: media.ingest, events.ingest.
 """
 
-import hashlib
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from jobs.arrivals.handover import Progress, hand_over, json_line, refuse_another, timestamp
+from jobs.errors import ReelmillError
+from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
-from jobs.sim import behaviour
+from jobs.sim import behaviour, follow
 from jobs.sim.clips import clip_of, draw_all
-from jobs.sim.world import DAY_MS, SimulatedWorld, creator_id, make_world, video_id, viewer_id
-from serving.interactions import EventType
+from jobs.sim.events import Events, by_day, hand_over_events, logged_events, session_events
+from jobs.sim.plan import SOURCE, Plan, plan_of
+from jobs.sim.world import DAY_MS, SimulatedWorld, creator_id, video_id
+from serving.feed_store.layout import night_of
 
-SOURCE = "sim"
-DELIVERY_MS = 400  # from a phone to the endpoint
-SENT_TWICE = 0.004  # share of events
-SENT_LATE = 0.004  # share of events, by up to a day
-UNKNOWN_VIDEO = 0.0003  # share of events, of videos that nobody uploaded
-MALFORMED_PER_DAY = 2
 
-Event = dict[str, object]
+class NotThatDay(ReelmillError):
+    """The day after the night that is served is not a day on feeds."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,14 @@ class SimReport:
     event_files: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Lived:
+    """What was handed over of a day on feeds, and the sessions themselves, whose truth the platform never learns."""
+
+    report: SimReport
+    sessions: list[behaviour.Sessions]
+
+
 def simulate(
     settings: Settings,
     *,
@@ -61,65 +66,63 @@ def simulate(
     videos: int = 240,
     days: int = 14,
     first_day: date = date(2026, 1, 5),
+    equals: int = 0,
+    logged_days: int | None = None,
+    has_clips: bool = True,
     progress: Progress | None = None,
 ) -> SimReport:
-    """Make the world of `seed` and hand over all its uploads and `days` days of events, from `first_day` on.
+    """Make the world of `seed` and hand over what is uploaded and watched on its first days, from `first_day` on.
 
-    Doing it again writes the same bytes under the same names. Raises OtherDataHere for a second, different world in
-    the same home, since its ids would mean other people.
+    These are its first `logged_days` (None: all its `days`), on which everybody is shown the same mix of what is
+    popular, what is new, and chance. The others wait for feeds: `live`. Doing it again writes the same bytes under the
+    same names. Raises OtherDataHere for a second, different world in the same home, since its ids would mean other
+    people.
     """
     started = time.perf_counter()
     tell = progress or (lambda what, done, total: None)
-    name = _name(seed, viewers, creators, videos, days, first_day)
-    refuse_another(settings, SOURCE, name)
-    world = make_world(seed=seed, viewers=viewers, creators=creators, videos=videos, days=days, first_day=first_day)
+    logged_days = days if logged_days is None else logged_days
+    plan = Plan(seed, viewers, creators, videos, days, first_day, equals, logged_days, has_clips)
+    refuse_another(settings, SOURCE, plan.name)
+    plan.keep(settings)
+    world, end = plan.world(), plan.date_of(logged_days)
 
-    drawn = _draw_clips(world, settings.landing / "files", tell)
-    manifests = tuple(
-        hand_over(settings.landing / "manifests" / f"{name}-{day}.jsonl", map(json_line, rows))
-        for day, rows in _by_day(uploads(world, settings.landing), "uploaded_at").items()
-    )
+    drawn, manifests = _hand_over_uploads(world, plan, settings, range(-2, logged_days), tell)
     groups = []
-    for group in behaviour.sessions(world):
+    for group in behaviour.sessions(world, logged_days):
         groups.append(group)
-        tell("simulating days", group.day + 1, days)
-    events = [event for group in groups for event in session_events(group)]
-    rng = np.random.default_rng([seed, 2])
-    delivered = _by_day(deliver(rng, events), "received_at")
-    total = sum(len(rows) for rows in delivered.values())
-    event_files, malformed, lines, written = [], 0, 0, 0
-    for day, rows in sorted(delivered.items()):
-        clean = [
-            json_line(row) for row in sorted(rows, key=lambda row: (str(row["received_at"]), str(row["event_id"])))
-        ]
-        broken = break_lines(rng, clean) if day < str(first_day + timedelta(days=days)) else []
-        malformed += len(broken)
-        lines += len(clean) + len(broken)
-        event_files.append(hand_over(settings.events / f"{name}-{day}.jsonl", clean + broken))
-        written += len(rows)
-        tell("writing events", written, total)
-    return SimReport(
-        viewers=viewers,
-        creators=creators,
-        videos=videos,
-        clips_drawn=drawn,
-        sessions=sum(len(group.viewer) for group in groups),
-        impressions=sum(group.video.size for group in groups),
-        views=sum(int(group.looked_at.sum()) for group in groups),
-        events=len(events),
-        lines=lines,
-        malformed=malformed,
-        first_day=first_day,
-        last_day=first_day + timedelta(days=days - 1),
-        seconds=round(time.perf_counter() - started, 3),
-        manifests=manifests,
-        event_files=tuple(event_files),
-    )
+        tell("simulating days", group.day + 1, logged_days)
+    events = [event for group in groups for event in logged_events(group)]
+    written = hand_over_events(np.random.default_rng([seed, 2]), events, settings.events / plan.name, end, tell)
+    span = (first_day, plan.date_of(logged_days - 1))
+    return _report(plan, groups, drawn, manifests, len(events), written, span, started)
 
 
-def uploads(world: SimulatedWorld, landing: Path) -> Iterator[dict[str, object]]:
-    """Every video as a row of bronze.uploads; its file must be in `landing` already."""
-    for v in range(world.videos):
+def live(settings: Settings, progress: Progress | None = None) -> Lived:
+    """Live the day after the night whose feeds are served, on these feeds, and hand over what is uploaded and watched.
+
+    Living it again on the same feeds writes the same bytes under the same names. Raises NoWorldHere, NoFeedPublished,
+    and NotThatDay when the world had that day before there were feeds, or has ended.
+    """
+    started = time.perf_counter()
+    tell = progress or (lambda what, done, total: None)
+    plan = plan_of(settings)
+    world = plan.world()
+    with redis_url(settings) as url:
+        version, day = _served_day(plan, url)
+        served = follow.live(world, day, url)
+    groups = [one.sessions for one in served]
+    events = [event for one in served for event in session_events(one.sessions, one.position, one.feed_version)]
+    drawn, manifests = _hand_over_uploads(world, plan, settings, range(day, day + 1), tell)
+    rng, files = np.random.default_rng([plan.seed, 4, day]), settings.events / f"{plan.name}-on-{version}"
+    written = hand_over_events(rng, events, files, plan.date_of(day + 1), tell)
+    span = (plan.date_of(day), plan.date_of(day))
+    report = _report(plan, groups, drawn, manifests, len(events), written, span, started)
+    return Lived(report, groups)
+
+
+def uploads(world: SimulatedWorld, videos: Iterable[int], landing: Path | None) -> Iterator[dict[str, object]]:
+    """Videos as rows of bronze.uploads, whose files are in `landing` already; without it, as titles without media."""
+    for v in videos:
         media_file = Path("files") / f"{video_id(v)}.mp4"
         yield {
             "upload_id": video_id(v),
@@ -129,77 +132,41 @@ def uploads(world: SimulatedWorld, landing: Path) -> Iterator[dict[str, object]]
             "sound_id": f"sound-{world.sound[v]:02d}" if world.sound[v] >= 0 else None,
             "duet_of": video_id(int(world.duet_of[v])) if world.duet_of[v] >= 0 else None,
             "stitch_of": None,
-            "media_file": str(media_file),
+            "media_file": str(media_file) if landing else None,
             "source": SOURCE,
-            "bytes": (landing / media_file).stat().st_size,
-            "duration_ms": None,
+            "bytes": (landing / media_file).stat().st_size if landing else None,
+            "duration_ms": None if landing else int(world.duration_ms[v]),
             "uploaded_at": timestamp(int(world.published_ms[v])),
         }
 
 
-def session_events(group: behaviour.Sessions) -> Iterator[Event]:
-    """The events of some sessions as clients send them; received_at follows in `deliver`.
-
-    Every slot is an impression; one that was looked at is a view too; what the viewer pressed follows the view.
-    """
-    day = group.name.partition("-")[0]
-    for row, viewer in enumerate(group.viewer.tolist()):
-        session = f"s-{group.name}-{viewer:04d}"
-        for position, video in enumerate(group.video[row].tolist()):
-            shown = int(group.shown_ms[row, position])
-            base: Event = {
-                "user_id": viewer_id(viewer),
-                "video_id": video_id(video),
-                "session_id": session,
-                "position": position,
-                "feed_version": f"logged-{day}",
-            }
-
-            def event(kind: EventType, at: int, base: Event = base, **more: object) -> Event:
-                name = f"{base['session_id']}-{base['position']}-{kind}"
-                return {"event_id": name, **base, "event_type": kind, "event_at": timestamp(at), **more}
-
-            yield event(EventType.IMPRESSION, shown)
-            if not group.looked_at[row, position]:
-                continue
-            watched, share = int(group.watch_ms[row, position]), float(group.share_watched[row, position])
-            yield event(EventType.VIEW, shown + 100, watch_ms=watched, share_watched=share)
-            for delay, (action, flags) in enumerate(group.actions.items()):
-                if flags[row, position]:
-                    yield event(action, shown + 150 + watched + 50 * delay)
-
-
-def deliver(rng: np.random.Generator, events: list[Event]) -> Iterator[Event]:
-    """Put the events on the wire: most at once, some late, some twice, and a few about videos that do not exist."""
-    count = len(events)
-    late = np.where(rng.random(count) < SENT_LATE, rng.integers(DAY_MS // 8, DAY_MS, count), 0)
-    twice, astray = rng.random(count) < SENT_TWICE, rng.random(count) < UNKNOWN_VIDEO
-    for i, event in enumerate(events):
-        sent = _milliseconds(str(event["event_at"])) + DELIVERY_MS + int(late[i])
-        if astray[i]:
-            event = {**event, "event_id": f"{event['event_id']}-astray", "video_id": "clip-gone"}
-        yield {**event, "received_at": timestamp(sent)}
-        if twice[i]:
-            yield {**event, "received_at": timestamp(sent + 30_000)}
-
-
-def break_lines(rng: np.random.Generator, lines: list[bytes]) -> list[bytes]:
-    """Copies of a few of the lines as broken clients send them: cut off, or with a field missing, wrong or absurd."""
-    broken = []
-    for line in rng.choice(np.array(lines, dtype=object), MALFORMED_PER_DAY):
-        kinds = (
-            line[: len(line) // 2] + b"\n",
-            b"<html><body>502 Bad Gateway</body></html>\n",
-            line.replace(b'"user_id":"viewer', b'"viewer":"viewer'),
-            line.replace(b'"event_type":"', b'"event_type":"swiped_'),
-            line.replace(b'"position":', b'"position":-1'),
+def _served_day(plan: Plan, url: str) -> tuple[str, int]:
+    """The version of the feeds that are served, and the day after their night, counted from 0."""
+    version = follow.served_version(url)
+    night = night_of(version)
+    day = (night - plan.first_day).days + 1 if night else -1
+    if not plan.logged_days <= day < plan.days:
+        raise NotThatDay(
+            f"The feeds that are served are of {night or version}; days on feeds are those from "
+            f"{plan.date_of(plan.logged_days)} to {plan.date_of(plan.days - 1)}, each on the feeds of the night before."
         )
-        spoilt = kinds[int(rng.integers(len(kinds)))]
-        broken.append(spoilt.replace(b'"event_id":"', b'"event_id":"broken-'))  # else it could pass for its original
-    return broken
+    return version, day
 
 
-def _draw_clips(world: SimulatedWorld, folder: Path, tell: Progress) -> int:
+def _hand_over_uploads(
+    world: SimulatedWorld, plan: Plan, settings: Settings, days: range, tell: Progress
+) -> tuple[int, tuple[Path, ...]]:
+    """What is uploaded on these days, a manifest a day; returns how many clips were drawn, and the manifests."""
+    new = np.flatnonzero(np.isin((world.published_ms - world.start_ms) // DAY_MS, days)).tolist()
+    drawn = _draw_clips(world, new, settings.landing / "files", tell) if plan.has_clips else 0
+    rows_by_day = by_day(uploads(world, new, settings.landing if plan.has_clips else None), "uploaded_at")
+    manifests = settings.landing / "manifests"
+    return drawn, tuple(
+        hand_over(manifests / f"{plan.name}-{day}.jsonl", map(json_line, rows)) for day, rows in rows_by_day.items()
+    )
+
+
+def _draw_clips(world: SimulatedWorld, videos: Sequence[int], folder: Path, tell: Progress) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     clips = [
         clip_of(
@@ -209,23 +176,36 @@ def _draw_clips(world: SimulatedWorld, folder: Path, tell: Progress) -> int:
             sound=int(world.sound[v]),
             duration_ms=int(world.duration_ms[v]),
         )
-        for v in range(world.videos)
+        for v in videos
     ]
-    paths = [folder / f"{video_id(v)}.mp4" for v in range(world.videos)]
-    return draw_all(zip(clips, paths, strict=True), lambda done: tell("drawing clips", done, world.videos))
+    paths = [folder / f"{video_id(v)}.mp4" for v in videos]
+    return draw_all(zip(clips, paths, strict=True), lambda done: tell("drawing clips", done, len(videos)))
 
 
-def _by_day(rows: Iterator[dict[str, object]], column: str) -> dict[str, list[dict[str, object]]]:
-    days: dict[str, list[dict[str, object]]] = defaultdict(list)
-    for row in rows:
-        days[str(row[column])[:10]].append(row)
-    return days
-
-
-def _milliseconds(text: str) -> int:
-    return round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
-
-
-def _name(*parameters: object) -> str:
-    """Another world gets other file names: ingest never reads a name twice."""
-    return f"{SOURCE}-{hashlib.sha256(repr(parameters).encode()).hexdigest()[:12]}"
+def _report(
+    plan: Plan,
+    groups: Sequence[behaviour.Sessions],
+    drawn: int,
+    manifests: tuple[Path, ...],
+    events: int,
+    written: Events,
+    span: tuple[date, date],
+    started: float,
+) -> SimReport:
+    return SimReport(
+        viewers=plan.viewers,
+        creators=plan.creators,
+        videos=plan.videos,
+        clips_drawn=drawn,
+        sessions=sum(len(group.viewer) for group in groups),
+        impressions=sum(group.video.size for group in groups),
+        views=sum(int(group.looked_at.sum()) for group in groups),
+        events=events,
+        lines=written.lines,
+        malformed=written.malformed,
+        first_day=span[0],
+        last_day=span[1],
+        seconds=round(time.perf_counter() - started, 3),
+        manifests=manifests,
+        event_files=written.files,
+    )

@@ -7,7 +7,8 @@ Rates and shapes are chosen, not measured: tastes are concentrated (Dirichlet), 
 known, and no claim about people.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 import numpy as np
@@ -17,6 +18,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DAY_MS = 86_400_000
+# Of the videos, how many equal creators made between them, where there are such.
+EQUAL_SHARE = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class SimulatedWorld:
     hashtags: tuple[tuple[str, ...], ...]
     duet_of: Ints  # (V,); -1: none
     trend_day: Floats  # (K,): when the whole world looks at a topic most
+    equals: int  # so many creators, the last ones, are equal
 
     @property
     def viewers(self) -> int:
@@ -103,8 +107,14 @@ class SimulatedWorld:
         return (match + fame)[:, self.topic] + self.fondness[:, self.creator] + 0.7 * self.quality[None, :]
 
 
-def make_world(*, seed: int, viewers: int, creators: int, videos: int, days: int, first_day: date) -> SimulatedWorld:
-    """Draw the world. A quarter of the videos exist when the first day begins, the others come over the days."""
+def make_world(
+    *, seed: int, viewers: int, creators: int, videos: int, days: int, first_day: date, equals: int = 0
+) -> SimulatedWorld:
+    """Draw the world. A quarter of the videos exist when the first day begins, the others come over the days.
+
+    The last `equals` of the creators are equal: what one of them uploads, each of the others uploads too, soon before
+    or after, with its own id and nothing else of its own; and nobody likes one of them more than another.
+    """
     rng = np.random.default_rng([seed, 0])
     topics = len(TOPICS)
     taste_first = rng.dirichlet(np.full(topics, 0.25), viewers)
@@ -115,6 +125,7 @@ def make_world(*, seed: int, viewers: int, creators: int, videos: int, days: int
     side_topic = rng.integers(0, topics, creators)
     creator_quality = rng.normal(0, 0.8, creators)
     output = rng.lognormal(0, 0.7, creators)
+    output[creators - equals :] = 0.0  # what they make is told below
     creator = rng.choice(creators, videos, p=output / output.sum())
     topic = np.where(rng.random(videos) < 0.8, main_topic[creator], side_topic[creator])
     backlog = videos // 4
@@ -128,7 +139,7 @@ def make_world(*, seed: int, viewers: int, creators: int, videos: int, days: int
     duet[0] = -1
     nouns = [str(rng.choice(TOPICS[t].nouns)) for t in topic]
     openings = rng.choice(OPENINGS, videos)
-    return SimulatedWorld(
+    world = SimulatedWorld(
         seed=seed,
         first_day=first_day,
         days=days,
@@ -146,6 +157,36 @@ def make_world(*, seed: int, viewers: int, creators: int, videos: int, days: int
         hashtags=tuple(_hashtags(rng, TOPICS[t]) for t in topic),
         duet_of=duet,
         trend_day=rng.uniform(0, days, topics),
+        equals=equals,
+    )
+    return _with_equals(rng, world) if equals else world
+
+
+def _with_equals(rng: np.random.Generator, world: SimulatedWorld) -> SimulatedWorld:
+    """Every third lot of videos, as many as there are equal creators, becomes one video that each of them made.
+
+    Videos of a lot are neighbours in time, and which creator is the first of them is drawn for each lot.
+    """
+    creators, equals = world.fondness.shape[1], world.equals
+    lots = np.arange(world.videos // equals)[:: round(1 / EQUAL_SHARE)]
+    made = lots[:, None] * equals + np.arange(equals)
+    like = np.arange(world.videos)
+    like[made] = made[:, :1]
+    creator, duet_of, fondness = world.creator.copy(), world.duet_of.copy(), world.fondness.copy()
+    creator[made] = rng.permuted(np.tile(np.arange(creators - equals, creators), (len(lots), 1)), axis=1)
+    duet_of[made] = -1
+    fondness[:, creators - equals :] = 0.0
+    return replace(
+        world,
+        fondness=fondness,
+        creator=creator,
+        topic=world.topic[like],
+        quality=world.quality[like],
+        sound=world.sound[like],
+        duration_ms=world.duration_ms[like],
+        titles=tuple(world.titles[v] for v in like),
+        hashtags=tuple(world.hashtags[v] for v in like),
+        duet_of=duet_of,
     )
 
 
@@ -168,3 +209,9 @@ def creator_id(creator: int) -> str:
 
 def video_id(video: int) -> str:
     return f"clip-{video:04d}"
+
+
+def video_number(name: str) -> int | None:
+    """The number of the video that has this id; None where no simulated video has it."""
+    found = re.fullmatch(r"clip-(\d+)", name)
+    return int(found[1]) if found else None

@@ -8,7 +8,7 @@ from jobs.imports import interactions, movielens
 from jobs.media.status import Status
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED
 from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
-from jobs.sim import simulate
+from jobs.sim import plan
 from serving.events import Event
 from serving.interactions import MAX_SHARE, EventType
 
@@ -59,7 +59,7 @@ def test_the_grades_of_a_share_watched_are_those_of_the_contract() -> None:
 
 def test_what_imports_and_the_simulated_world_hand_over_comes_from_a_source_of_the_contract() -> None:
     (rule,) = (rule for rule in rules("bronze.uploads").values() if rule.startswith("source IN"))
-    assert {movielens.SOURCE, interactions.SOURCE, simulate.SOURCE} < set(listed(rule))
+    assert {movielens.SOURCE, interactions.SOURCE, plan.SOURCE} < set(listed(rule))
 
 
 def test_the_statuses_of_videos_are_those_of_the_contract() -> None:
