@@ -68,13 +68,13 @@ def models(settings: Settings, as_json: bool) -> None:
 def verdicts(settings: Settings, day: date | None, page: Path | None) -> None:
     """What was compared on a night, the best first, and why one of them serves; the same as a page, if asked for."""
     from jobs.evaluation import night_page
-    from jobs.evaluation.night import brought, read
+    from jobs.evaluation.night import GUARDS, brought, read
 
     night = read(settings, day)
     if night is None:
         return say("no ranker yet: nobody was shown or watched enough to learn from")
-    heads = ("system", "", "nDCG@10", "less what serves", "coverage")
-    table(heads, [_system(one) for one in night.systems], right=(4,))
+    heads = ("system", "", "nDCG@10", "less what serves", *GUARDS)
+    table(heads, [_system(one) for one in night.systems], right=(4, 5, 6, 7, 8))
     for sentence in night.sentences:
         say(sentence)
     if page:
@@ -137,4 +137,4 @@ def _system(one: System) -> tuple[str, ...]:
     ndcg, less, serves = one.ndcg, one.less, one.is_serving
     figure = f"{ndcg.value:.4f} [{ndcg.low:.4f}, {ndcg.high:.4f}]"
     beside = "" if serves else f"{less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]"
-    return one.name, "serves" if serves else one.kind, figure, beside, f"{one.coverage:.3f}"
+    return one.name, "serves" if serves else one.kind, figure, beside, *one.guards

@@ -14,6 +14,7 @@ from typing import Any
 
 from jobs.engine.query import exists, query
 from jobs.engine.runs import JOB_RUNS
+from jobs.ranking.guards import RULE, Guarded
 from jobs.ranking.intervals import Interval
 from jobs.ranking.metrics import K
 from jobs.ranking.orders import Order
@@ -23,6 +24,8 @@ from jobs.settings import Settings
 
 # Below this order nothing is to serve.
 FLOOR = Order(POPULARITY).version
+# What the cells of a system's guards are called.
+GUARDS = ("coverage", "new", "small", "calibrated", "steps")
 # Viewers whose slots are counted, by a hash of their ids: a share of so many slots is good to one in a hundred.
 VIEWERS = 2_000
 
@@ -37,8 +40,13 @@ class System:
     why: str
     ndcg: Interval
     less: Interval
-    coverage: float
-    new_share: float
+    guarded: Guarded
+
+    @property
+    def guards(self) -> list[str]:
+        """The cells under GUARDS; an empty one where nothing was measured."""
+        *shares, steps = self.guarded
+        return ["" if share is None else f"{share:.3f}" for share in shares] + ["" if steps is None else f"{steps:,}"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class Night:
                 said.append(f"{serves.name} less {FLOOR}, below which nothing is to serve: {above}")
             if system.kind == "challenger" and not system.is_serving and self.is_judged:
                 said.append(f"{system.name}, tonight's model, does not serve: {system.why}")
+        said.append(RULE)
         return [*said, self.made_of] if self.made_of else said
 
 
@@ -177,6 +186,12 @@ def _system(row: dict[str, Any]) -> System:
         why=row["why"],
         ndcg=Interval(row["ndcg_at_10"], row["ndcg_at_10_low"], row["ndcg_at_10_high"]),
         less=Interval(row["difference"], row["difference_low"], row["difference_high"]),
-        coverage=row["coverage"],
-        new_share=row["new_share"],
+        # What the row is older than was not measured.
+        guarded=Guarded(
+            row["coverage"],
+            row["new_share"],
+            row.get("small_share"),
+            row.get("calibration"),
+            row.get("scoring_steps"),
+        ),
     )

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from jobs.evaluation.charts import bars, heat, intervals
-from jobs.evaluation.night import Brought, Night, System
+from jobs.evaluation.night import GUARDS, Brought, Night, System
 from jobs.evaluation.page import document, with_ends
 from jobs.host.files import appearing
 from jobs.ranking.metrics import K
@@ -28,12 +28,15 @@ def page(night: Night, sources: Sequence[Brought]) -> str:
     figures = intervals(f"nDCG@{K}, mean over viewers", [(one.name, one.ndcg) for one in night.systems])
     others = [(one.name, one.less) for one in night.systems if not one.is_serving]
     less = intervals(f"nDCG@{K} less that of {night.serves.name}, paired by viewers", others)
-    reach = "".join(
-        bars(title, [(one.name, getattr(one, share), getattr(one, share)) for one in night.systems])
-        for share, title in (
+    shown = "".join(
+        bars(title, [(name, share, share) for name, share in _shares(night.systems, guard)])
+        for guard, title in (
             ("coverage", f"share of all published videos that stand in the first {K} slots of any list"),
             ("new_share", f"share of the first {K} slots with a video that few had watched"),
+            ("small_share", f"share of the first {K} slots with a video of a small creator"),
+            ("calibration", f"how far hashtags have the shares in the first {K} slots that viewers had watched before"),
         )
+        if _shares(night.systems, guard)
     )
     parts = (
         f"<h1>The feeds of {night.day}</h1><ul>{said}</ul>",
@@ -42,21 +45,25 @@ def page(night: Night, sources: Sequence[Brought]) -> str:
         "2 finished, 3 liked, 4 shared or followed. Bars are intervals of 95 % over viewers.</p>",
         f"<h2>Systems</h2>{figures}{_table(night.systems)}",
         f"<h2>Differences</h2><p class='note'>Left of the line: less than what serves.</p>{less}" if others else "",
-        f"<h2>What is shown</h2>{reach}",
+        f"<h2>What is shown</h2>{shown}",
         _sources(sources),
     )
     return document(f"Reelmill: the feeds of {night.day}", "".join(parts))
 
 
+def _shares(systems: Sequence[System], guard: str) -> list[tuple[str, float]]:
+    """Of the systems of which that was measured."""
+    found = [(one.name, getattr(one.guarded, guard)) for one in systems]
+    return [(name, share) for name, share in found if share is not None]
+
+
 def _table(systems: Sequence[System]) -> str:
-    head = "".join(
-        f"<th>{name}</th>" for name in ("system", "kind", f"nDCG@{K}", "less what serves", "coverage", "new")
-    )
+    head = "".join(f"<th>{name}</th>" for name in ("system", "kind", f"nDCG@{K}", "less what serves", *GUARDS))
     rows = "".join(
         f"<tr{' class=ours' if one.is_serving else ''}><td>{escape(one.name)}</td>"
         f"<td>{'serves' if one.is_serving else one.kind}</td><td>{with_ends(one.ndcg)}</td>"
-        f"<td>{'' if one.is_serving else with_ends(one.less)}</td><td>{one.coverage:.3f}</td>"
-        f"<td>{one.new_share:.3f}</td></tr>"
+        f"<td>{'' if one.is_serving else with_ends(one.less)}</td>"
+        f"{''.join(f'<td>{cell}</td>' for cell in one.guards)}</tr>"
         for one in systems
     )
     return f"<div class='wide'><table><tr>{head}</tr>{rows}</table></div>"

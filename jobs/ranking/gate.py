@@ -1,13 +1,14 @@
 """Which system orders the feeds from a night on.
 
-Belongs here: the rule, how many viewers it takes, the guards and the sentences. The figures: judge.py. What follows:
-serving.py.
+Belongs here: the rule, how many viewers it takes, who is held to the guards, and the sentences. The figures: judge.py.
+The guards and their limits: guards.py. What follows: serving.py.
 
 "Clearly" is with the interval of the paired difference clear of zero.
 
 - The best plain order is, of those that clearly beat popularity, the one with the highest lower end of its interval;
   popularity where none does. No feed is to be below popularity, so whatever replaces it has the burden of proof.
-- A model comes in only if it clearly beats the best plain order, and what serves.
+- A model comes in only if it clearly beats the best plain order, and what serves, and breaks no guard. A plain order is
+  not held to them, or feeds below popularity could keep their place by being varied.
 - What serves stays until something clearly beats it, or its mean falls below popularity's; a model also leaves when its
   mean falls below the best plain order's. Then that order serves.
 - So equal systems never change places, and a model that has come in has to be worth it on every later night.
@@ -18,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jobs.ranking.guards import broken
 
 if TYPE_CHECKING:
     from jobs.ranking.intervals import Interval
@@ -31,10 +34,6 @@ UNJUDGED: Final = "unjudged"
 # against item-item and 0.04 between two rankers of one kind: the mean of 100 viewers is good to 0.022, 0.012 and 0.004.
 # Two rankers 0.011 apart change places in one draw of 20 viewers in ten (docs/decisions/0011).
 ENOUGH_VIEWERS = 100
-# A new model may show half as many different videos, and half as often new ones, as what it would replace: what it
-# narrows beyond that no feedback of viewers brings back, since nobody sees what is not shown. A plain order is not held
-# to it, or feeds below popularity could keep their place by being varied.
-GUARD = 0.5
 
 
 class Defaults(NamedTuple):
@@ -100,14 +99,8 @@ def _unfit(compared: Compared, model: str, best: str, serving: str | None) -> st
     """Why a model of tonight may not serve at all; None if it may."""
     if not _is_better(compared, model, best):
         return f"does not clearly beat {best}: {_signed(compared.difference(model, best))}"
-    mine, theirs = compared.reach[model], compared.reach[serving or best]
-    for what, own, other in (
-        ("different videos", mine.coverage, theirs.coverage),
-        ("new videos", mine.new_share, theirs.new_share),
-    ):
-        if own < GUARD * other:
-            return f"shows too few {what}: a share of {own:.4f}, and {serving or best} has {other:.4f}"
-    return None
+    other = serving or best
+    return broken(compared.guarded[model], compared.guarded[other], other)
 
 
 def _behind(compared: Compared, name: str, serves: str) -> str:

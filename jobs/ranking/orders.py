@@ -41,6 +41,11 @@ class Order:
     def kind(self) -> Literal["source", "fusion"]:
         return "source" if self.source else "fusion"
 
+    @property
+    def steps(self) -> int:
+        """A rank is read, or that of every source."""
+        return 1 if self.source else len(registry.SOURCES)
+
     def load(self) -> Order:
         """Itself, where a model would be read from its file."""
         return self

@@ -15,17 +15,14 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from jobs.engine.frames import rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
-from jobs.media.status import Status
 from jobs.ranking import model
 from jobs.ranking.features import PRIOR, ranker_features
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED, Decision, Defaults, decide
+from jobs.ranking.guard_facts import GuardFacts, guard_facts
 from jobs.ranking.judge import Compared, judge
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order, plain_orders
@@ -44,13 +41,13 @@ WATCHES, VIDEOS = "silver.watches", "silver.videos"
 @dataclass(frozen=True)
 class Night:
     """What every ranker of a night learns from and is judged by: `ordered` examples, their features, how many watches
-    there are, and the creator of every published video."""
+    there are, and what the guards look at lists by."""
 
     day: date
     rows: pd.DataFrame
     features: tuple[str, ...]
     watches: int
-    creators: Mapping[str, str]
+    facts: GuardFacts
 
     @cached_property
     def digest(self) -> str:
@@ -107,7 +104,7 @@ def train(night: Night, last: Serving | None) -> Judged | None:
         systems[champion.version] = champion.load()
     # Read back from the bytes, since that is what will serve.
     systems |= {one.version: one.ranker.load(one.trained.content) for one in challengers}
-    compared = judge(judges, systems, night.creators)
+    compared = judge(judges, systems, night.facts)
     decision = decide(
         compared,
         [order.version for order in orders],
@@ -179,8 +176,7 @@ def _verdicts(
             "difference": difference.value,
             "difference_low": difference.low,
             "difference_high": difference.high,
-            "coverage": compared.reach[name].coverage,
-            "new_share": compared.reach[name].new_share,
+            **compared.guarded[name]._asdict(),
             "viewers": compared.viewers,
             "moments": compared.moments,
             "judged_from": begin,
@@ -201,10 +197,12 @@ def _utc(moment: pd.Timestamp) -> datetime:
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-def _creators(videos: DataFrame) -> dict[str, str]:
-    """The creator of each published video."""
-    published: pd.DataFrame = videos.where(F.col("status") == Status.PUBLISHED).select("video_id", "user_id").toPandas()
-    return dict(zip(published["video_id"], published["user_id"], strict=True))
+def _facts(lake: Lake, window: Window, rows: pd.DataFrame) -> GuardFacts:
+    """What the guards look at the lists by of those who judge, as it was before the first judged day."""
+    judges = judging(rows, seen=None)
+    videos = lake.read(VIDEOS, until=window.end)
+    begin = _utc(judges["at"].min().floor("D"))
+    return guard_facts(lake.read(WATCHES, until=begin), videos, judges["user_id"].unique().tolist())
 
 
 @job(
@@ -218,11 +216,11 @@ def run(lake: Lake, window: Window) -> None:
         return
     features = ranker_features()
     rows = ordered(of_night(lake.tables.open(EXAMPLES, lake.pin(EXAMPLES)), window.day, features))
-    if rows.empty:
+    if judging(rows, seen=None).empty:
         return
     watches = lake.read(WATCHES, until=window.end).count()
-    creators = _creators(lake.read(VIDEOS, until=window.end))
-    judged = train(Night(window.day, rows, features, watches, creators), serving(lake, window.day))
+    night = Night(window.day, rows, features, watches, _facts(lake, window, rows))
+    judged = train(night, serving(lake, window.day))
     if judged is None:
         return
     # The files before the rows that name them, and all rows of a table in one commit.

@@ -10,6 +10,7 @@ import pytest
 from jobs.engine.tables import Tables
 from jobs.evaluation.night import FLOOR, brought, read
 from jobs.evaluation.night_page import page
+from jobs.ranking.guards import RULE
 from jobs.settings import Settings
 
 DAY = date(2026, 1, 18)
@@ -21,6 +22,7 @@ def verdict(system: str, kind: str, figure: float, difference: float, **more: An
     paired = {"difference_low": difference - 0.01, "difference_high": difference + 0.01}
     row = {"event_date": DAY, "system": system, "kind": kind, "ndcg_at_10": figure, "difference": difference}
     row |= {"is_serving": False, "is_judged": True, "why": f"why {system}", "coverage": 0.5, "new_share": 0.1}
+    row |= {"small_share": 0.2, "calibration": None, "scoring_steps": 1234}
     return (
         row
         | ends
@@ -56,7 +58,9 @@ def test_the_newest_night_is_told_best_first_with_who_won_and_by_how_much(judged
         "item_item_order serves: why item_item_order",
         f"{MODEL}, tonight's model, does not serve: why {MODEL}",
         f"item_item_order less {FLOOR}, below which nothing is to serve: +0.0500 [+0.0400, +0.0600]",
+        RULE,
     ]
+    assert night.serves.guards == ["0.500", "0.100", "0.200", "", "1,234"]
 
 
 def test_the_run_that_compared_is_told_with_the_versions_that_it_read(judged: Settings) -> None:
@@ -110,6 +114,6 @@ def test_the_page_stands_alone_and_shows_every_system(judged: Settings) -> None:
     night = read(judged)
     assert night is not None
     text = page(night, brought(judged, DAY))
-    assert text.count("<svg") == 4 and "http" not in text and "<script" not in text
+    assert text.count("<svg") == 5 and "http" not in text and "<script" not in text
     assert all(name in text for name in ("item_item_order", FLOOR, "20260118-&lt;b&gt;"))
     assert MODEL not in text

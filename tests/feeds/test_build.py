@@ -85,6 +85,7 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
     @dataclass
     class Order:
         column: str
+        steps: int = 1
 
         def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
             scores: NDArray[np.float64] = -frame[self.column].to_numpy(dtype=np.float64)

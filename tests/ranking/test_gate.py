@@ -1,22 +1,26 @@
 """The gate: what serves is beaten or stays, and a model comes in by beating the best plain order."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from jobs.ranking.gate import ENOUGH_VIEWERS, Decision, Defaults, decide
-from jobs.ranking.judge import Compared, Reach
+from jobs.ranking.guards import MOST_STEPS, Guarded
+from jobs.ranking.judge import Compared
 
 VIEWERS = 200
 # Differences of a viewer from the others, alike for all systems.
 EASE = np.random.default_rng(1).uniform(0.1, 0.3, VIEWERS)
+USUAL = Guarded(coverage=0.5, new_share=0.1, small_share=0.2, calibration=0.3, scoring_steps=9)
 ORDERS = ("item_item_order", "popularity_order", "fusion_order")
 
 
-def compared(reach: dict[str, Reach] | None = None, viewers: int = VIEWERS, **means: float) -> Compared:
+def compared(guarded: dict[str, Guarded] | None = None, viewers: int = VIEWERS, **means: float) -> Compared:
     """Systems that are better than 0.2 by so much for every second viewer twice, and not at all for the others."""
     named = dict.fromkeys(ORDERS, 0.0) | means
     figures = np.stack([EASE + gain * 2 * (np.arange(VIEWERS) % 2) for gain in named.values()], axis=1)
-    everywhere = dict.fromkeys(named, Reach(0.5, 0.1)) | (reach or {})
+    everywhere = dict.fromkeys(named, USUAL) | (guarded or {})
     return Compared(tuple(named), figures[:viewers], everywhere, moments=viewers)
 
 
@@ -29,7 +33,7 @@ def noisy(**means: float) -> Compared:
     """Systems whose gains say nothing: for one viewer much better, for the next as much worse."""
     found = compared(None, VIEWERS, **means)
     swings = np.where(np.arange(VIEWERS) % 2, 0.1, -0.1)[:, None] * np.array([name in means for name in found.systems])
-    return Compared(found.systems, found.figures + swings, found.reach, VIEWERS)
+    return Compared(found.systems, found.figures + swings, found.guarded, VIEWERS)
 
 
 def test_where_nothing_was_judged_before_an_order_that_clearly_beats_popularity_serves() -> None:
@@ -85,15 +89,44 @@ def test_a_new_model_must_beat_the_one_in_service_too() -> None:
     assert decided(compared(champion=0.05, tonight=0.06), serving="champion").serves == "tonight"
 
 
-@pytest.mark.parametrize(("narrow", "named"), [(Reach(0.2, 0.1), "different videos"), (Reach(0.5, 0.04), "new videos")])
-def test_a_better_model_that_narrows_what_is_shown_does_not_serve(narrow: Reach, named: str) -> None:
-    found = decided(compared({"tonight": narrow}, tonight=0.1))
-    assert found.serves == "popularity_order"
-    assert named in found.why["tonight"]
+@pytest.mark.parametrize(
+    ("guard", "limit", "beyond", "named"),
+    [
+        ("coverage", 0.25, 0.2499, "different videos: 0.2499, and popularity_order has 0.5000"),
+        ("new_share", 0.05, 0.0499, "slots of new videos: 0.0499"),
+        ("small_share", 0.1, 0.0999, "slots of small creators: 0.0999"),
+        ("calibration", 0.15, 0.1499, "(calibration): 0.1499"),
+        ("scoring_steps", MOST_STEPS, MOST_STEPS + 1, "the cost of scoring: 2,000,001 steps"),
+    ],
+)
+def test_a_better_model_that_breaks_a_guard_does_not_serve_and_the_record_names_the_guard(
+    guard: str, limit: Any, beyond: Any, named: str
+) -> None:
+    broken = decided(compared({"tonight": USUAL._replace(**{guard: beyond})}, tonight=0.1))
+    assert broken.serves == "popularity_order"
+    assert broken.why["tonight"].startswith("breaks the guard on ") and named in broken.why["tonight"]
+    assert decided(compared({"tonight": USUAL._replace(**{guard: limit})}, tonight=0.1)).serves == "tonight"
+
+
+def test_a_new_model_is_held_to_the_shares_of_what_serves_and_not_of_the_best_order() -> None:
+    varied = {"champion": USUAL._replace(small_share=0.5)}
+    found = decided(compared(varied, champion=0.05, tonight=0.1), serving="champion")
+    assert (found.serves, found.why["tonight"]) == (
+        "champion",
+        "breaks the guard on slots of small creators: 0.2000, and champion has 0.5000",
+    )
+
+
+def test_a_guard_that_cannot_be_measured_holds_nobody_back() -> None:
+    unknown = dict.fromkeys(("popularity_order", "tonight"), USUAL._replace(calibration=None))
+    assert decided(compared(unknown, tonight=0.1)).serves == "tonight"
 
 
 def test_a_plain_order_may_be_narrow_since_no_feed_is_to_be_below_popularity() -> None:
-    found = decided(compared({"popularity_order": Reach(0.01, 0.0)}, popularity_order=0.1), serving="item_item_order")
+    found = decided(
+        compared({"popularity_order": USUAL._replace(coverage=0.01, new_share=0.0)}, popularity_order=0.1),
+        serving="item_item_order",
+    )
     assert found.serves == "popularity_order"
 
 

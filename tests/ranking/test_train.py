@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs.ranking import guards
+from jobs.ranking.guard_facts import GuardFacts
 from jobs.ranking.model import InService
 from jobs.ranking.orders import Order
 from jobs.ranking.rankers.lightgbm import LightGBM
@@ -17,11 +19,11 @@ from jobs.ranking.training_set import NEGATIVES, judging, ordered, split, thinne
 FEATURES = ("item_item_rank", "hint")
 DAY = date(2024, 3, 20)
 RANKER = LightGBM()
-CREATORS = {f"v{n}": f"maker of v{n}" for n in range(6)}
+FACTS = GuardFacts({f"v{n}": f"maker of v{n}" for n in range(6)})
 
 
 def night(examples: pd.DataFrame, watches: int = 9) -> Night:
-    return Night(DAY, ordered(examples), FEATURES, watches, CREATORS)
+    return Night(DAY, ordered(examples), FEATURES, watches, FACTS)
 
 
 def judged(examples: pd.DataFrame, last: Serving | None = None, watches: int = 9) -> Judged:
@@ -74,6 +76,23 @@ def test_a_ranker_that_learned_beats_every_plain_order_and_serves(examples: pd.D
     serves = [verdict["system"] for verdict in found.verdicts if verdict["is_serving"]]
     assert serves == [one.version]
     assert all(verdict["difference_high"] < 0 for verdict in found.verdicts if not verdict["is_serving"])
+
+
+def test_a_ranker_that_wins_and_breaks_a_guard_does_not_serve_and_both_records_say_which(
+    examples: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "MOST_STEPS", 10)
+    found = judged(examples)
+    (row,), (one,) = found.models, found.challengers
+    (verdict,) = [verdict for verdict in found.verdicts if verdict["system"] == one.version]
+    assert (row["verdict"], verdict["is_serving"]) == ("rejected", False)
+    assert row["ndcg_at_10"] > max(row["item_item_ndcg_at_10"], row["popularity_ndcg_at_10"])
+    assert verdict["scoring_steps"] > 10
+    assert (
+        row["why"]
+        == verdict["why"]
+        == (f"breaks the guard on the cost of scoring: {verdict['scoring_steps']:,} steps, more than 10")
+    )
 
 
 def test_the_same_ranker_again_does_not_beat_itself(examples: pd.DataFrame) -> None:

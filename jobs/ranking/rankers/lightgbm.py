@@ -99,6 +99,12 @@ class Trees:
     booster: lgb.Booster
     order: Order
 
+    @property
+    def steps(self) -> int:
+        """The way to the deepest leaf of every tree, and what the order takes."""
+        nodes = self.booster.trees_to_dataframe()
+        return int((nodes.groupby("tree_index")["node_depth"].max() - 1).sum()) + self.order.steps
+
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         import numpy as np
 

@@ -33,6 +33,11 @@ class Trained:
 class Scorer(Protocol):
     """What puts candidates in order."""
 
+    @property
+    def steps(self) -> int:
+        """How many numbers are compared or multiplied for one candidate, at most: what scoring costs anywhere."""
+        ...
+
     def score(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """One number for each row, a candidate with the ranker's features: the higher, the nearer to the top."""
         ...

@@ -17,6 +17,7 @@ from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.ranking import train
+from jobs.ranking.guard_facts import GuardFacts
 from jobs.ranking.model import MODELS, InService, ModelMissing, in_service, save
 from jobs.ranking.orders import plain_orders
 from jobs.ranking.rankers import registry
@@ -39,6 +40,7 @@ class Column:
     column: str
     file = "column.json"
     limits = ()
+    steps = 1
 
     @property
     def name(self) -> str:
@@ -109,8 +111,8 @@ def served(lake: Lake, examples: pd.DataFrame) -> Challenger:
 
 
 def _night(examples: pd.DataFrame) -> Night:
-    creators = dict.fromkeys(examples["video_id"], "maker")
-    return Night(DAY, ordered(examples), ("item_item_rank", "hint"), 9, creators)
+    facts = GuardFacts(dict.fromkeys(examples["video_id"], "maker"))
+    return Night(DAY, ordered(examples), ("item_item_rank", "hint"), 9, facts)
 
 
 def _serves(lake: Lake, day: date) -> str | None:
