@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.sources.popular import POPULAR
-from jobs.ranking.sources.similar import Similar, because_watched, history, nothing, shortened
+from jobs.ranking.sources.similar import Similar, because_watched, history, largest, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
 
@@ -39,18 +39,20 @@ def _propose_popularity(order: NDArray[np.int64], scores: NDArray[np.float64], c
 
 
 def learn_item_knn(snapshot: Snapshot) -> Propose:
+    from scipy.sparse import vstack
+
     positives = snapshot.positives
     if not positives.nnz:
         return nothing
     length = np.sqrt(np.asarray(positives.multiply(positives).sum(axis=0)).ravel()).astype(np.float32)
-    of_videos, size = positives.T.tocsr(), positives.shape[1]
-    blocks = (
-        (of_videos[first : first + BLOCK] @ positives).toarray()
-        / (length[first : first + BLOCK, None] * length + SHRINK)
-        for first in range(0, size, BLOCK)
-    )
-    similar = shortened(blocks, size, NEIGHBOURS)
-    return Similar((similar,), history, ITEM_KNN.cap)
+    of_videos, every = positives.T.tocsr(), np.arange(positives.shape[1])
+    blocks = []
+    for first in range(0, len(every), BLOCK):
+        own = every[first : first + BLOCK]
+        both = of_videos[own] @ positives
+        both.data /= np.repeat(length[own], np.diff(both.indptr)) * length[both.indices] + np.float32(SHRINK)
+        blocks.append(largest(both, own, NEIGHBOURS))
+    return Similar((vstack(blocks).tocsr(),), history, ITEM_KNN.cap)
 
 
 # Most viewers ever; it also fills a list that is too short. The source `popular` takes the shortest window in which

@@ -15,6 +15,7 @@ rows are solved one by one, DIM^2 multiplications per pair and DIM^3 / 3 more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -47,17 +48,20 @@ class Setting(NamedTuple):
     by_content: bool = False
 
 
-class Side(NamedTuple):
+@dataclass(frozen=True)
+class Side:
     """What the vectors of one side are solved from.
 
     The `vectors` of the other side; their Gram matrix by the weight of what was not watched; and the regularisation: by
-    the pairs that a row has, and `base` for those that it has not.
+    the pairs that a row has, and `base` for those that it has not. Who asks for a few rows at a time finds the
+    `inverses` of before, by the pairs of a row.
     """
 
     vectors: Matrix
     gram: Matrix
     penalty: float
     base: float
+    inverses: dict[int, Matrix] = field(default_factory=dict, repr=False, compare=False)
 
     def normal(self, videos: NDArray[np.int32], shares: Matrix) -> tuple[Matrix, Matrix]:
         """The matrix of the normal equations of one row, and the vectors of its pairs, one column each by its share."""
@@ -81,7 +85,10 @@ class Side(NamedTuple):
             if length > len(self.gram) // 2:
                 self._one_by_one(pairs, rows, vectors, towards)
                 continue
-            inverse = np.linalg.inv(self.plain(length).astype(np.float64)).astype(np.float32)
+            inverse = self.inverses.get(length)
+            if inverse is None:
+                inverse = np.linalg.inv(self.plain(length).astype(np.float64)).astype(np.float32)
+                self.inverses[length] = inverse
             if towards is not None:
                 vectors[rows] = self.penalty * (length + self.base) * towards[rows] @ inverse
             if length:
@@ -104,15 +111,22 @@ class Side(NamedTuple):
             vectors[some] += np.matmul(weight[:, None, :], through)[:, 0]
 
     def _one_by_one(self, pairs: csr_matrix, rows: NDArray[np.int64], vectors: Matrix, towards: Matrix | None) -> None:
+        """Solve these rows, all of one length, each from its own normal equations, which are made together."""
         from scipy.linalg.lapack import sposv
 
-        for row in rows:
-            own = slice(pairs.indptr[row], pairs.indptr[row + 1])
-            matrix, weighed = self.normal(pairs.indices[own], pairs.data[own])
+        length = int(pairs.indptr[rows[0] + 1] - pairs.indptr[rows[0]])
+        plain, diagonal = self.plain(length), np.arange(length)
+        for first in range(0, len(rows), step := max(1, ROOM // (max(length, len(plain)) * len(plain)))):
+            some = rows[first : first + step]
+            cells = pairs.indptr[some][:, None] + diagonal
+            others = self.vectors[pairs.indices[cells]]
+            weighed = others * pairs.data[cells][:, :, None]
+            matrices = plain + np.matmul(weighed.transpose(0, 2, 1), others)
             wanted = weighed.sum(axis=1)
             if towards is not None:
-                wanted += self.penalty * (own.stop - own.start + self.base) * towards[row]
-            _, vectors[row], _ = sposv(matrix, wanted, overwrite_a=1, overwrite_b=1)
+                wanted += self.penalty * (length + self.base) * towards[some]
+            for row, matrix, side in zip(some, matrices, wanted, strict=True):
+                _, vectors[row], _ = sposv(matrix, side, overwrite_a=1, overwrite_b=1)
 
 
 def factorised(

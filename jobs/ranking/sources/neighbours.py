@@ -23,7 +23,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.ranking.sources.kept_back import keep_back
-from jobs.ranking.sources.similar import NOTHING, best, nothing
+from jobs.ranking.sources.similar import NOTHING, best, largest, nothing
 from jobs.ranking.sources.snapshot import Chunk, Snapshot
 from jobs.ranking.sources.source import Found, Propose, Source
 
@@ -79,16 +79,10 @@ class Viewers:
 
     def nearest(self, asked: csr_matrix, viewers: NDArray[np.int64]) -> csr_matrix:
         """asked x viewers: how alike those are who are most alike, other than each asked viewer (-1: none of them)."""
-        from scipy.sparse import csr_matrix
-
-        alike = (asked @ self.compared).toarray()
+        alike = asked @ self.compared
         norms = np.sqrt(np.asarray(asked.multiply(asked).sum(axis=1)).ravel())
-        alike /= norms[:, None] * self.norms + np.float32(SHRINK)
-        among = np.flatnonzero(viewers >= 0)
-        alike[among, viewers[among]] = 0
-        if alike.shape[1] > NEAREST:
-            alike[alike < -np.partition(-alike, NEAREST - 1, axis=1)[:, NEAREST - 1 : NEAREST]] = 0
-        return csr_matrix(alike)
+        alike.data /= np.repeat(norms, np.diff(alike.indptr)) * self.norms[alike.indices] + np.float32(SHRINK)
+        return largest(alike, viewers, NEAREST)
 
 
 def learn(snapshot: Snapshot) -> Propose:

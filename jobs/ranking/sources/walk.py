@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.sources.kept_back import keep_back
-from jobs.ranking.sources.similar import Similar, because_watched, history, nothing, shortened
+from jobs.ranking.sources.similar import Similar, because_watched, history, largest, nothing
 from jobs.ranking.sources.snapshot import Snapshot
 from jobs.ranking.sources.source import Propose, Source
 
@@ -64,13 +64,14 @@ def _walks(positives: csr_matrix) -> tuple[csr_matrix, NDArray[np.float64]]:
 
 def chances(positives: csr_matrix, damped: NDArray[np.float64]) -> csr_matrix:
     """videos x videos: from each one, the chance to end at another by way of a viewer, times what it is `damped` by."""
-    from scipy.sparse import diags
+    from scipy.sparse import diags, vstack
 
     to_viewer = by_rows(positives.T.tocsr())
     to_video = (by_rows(positives) @ diags(damped)).tocsr().astype(np.float32)
     size = positives.shape[1]
-    blocks = ((to_viewer[first : first + BLOCK] @ to_video).toarray() for first in range(0, size, BLOCK))
-    return shortened(blocks, size, LONGEST)
+    blocks = [slice(first, min(first + BLOCK, size)) for first in range(0, size, BLOCK)]
+    every = np.arange(size)
+    return vstack([largest(to_viewer[block] @ to_video, every[block], LONGEST) for block in blocks]).tocsr()
 
 
 def by_rows(matrix: csr_matrix) -> csr_matrix:
