@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from jobs.evaluation import sources
 from jobs.evaluation.data import Files, draw, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
 from jobs.evaluation.protocol import Learned, evaluate, learn, rank
+from jobs.evaluation.report import as_dict
 from tests.evaluation.conftest import Rows, write
 
 MakeFiles = Callable[..., Files]
@@ -73,12 +76,23 @@ def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
     assert (again.judged.viewers, again.judged.strangers, again.judged.unreachable) == (3, 1, 2)
 
 
-def test_the_order_of_the_rows_changes_nothing(files: MakeFiles) -> None:
-    first, lists = learned(files())
-    again, shuffled = learned(files(lambda rows: [rows[n] for n in np.random.default_rng(1).permutation(len(rows))]))
-    assert [fit.measured for fit in first.fits] == [fit.measured for fit in again.fits]
-    for key, one in lists.items():
-        assert np.array_equal(one, shuffled[key]), key
+def test_neither_the_order_of_the_rows_nor_what_runs_beside_what_changes_a_figure(
+    files: MakeFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(order: int | None) -> tuple[dict[str, Any], list[NDArray[np.int32]]]:
+        chance = np.random.default_rng(order)
+        made = files(lambda rows: rows if order is None else [rows[n] for n in chance.permutation(len(rows))])
+        found = evaluate(made, tmp_path / "test.csv", (10,), 1, quiet)
+        figures = as_dict(found)
+        for spent in (figures, *figures["systems"]):
+            del spent["seconds"], spent["peak_mb"]
+        return figures, [system.lists for system in found.systems]
+
+    figures, lists = judged(None)
+    monkeypatch.setattr(sources, "BESIDE", 1)
+    again, shuffled = judged(1)
+    assert again == figures
+    assert all(np.array_equal(one, other) for one, other in zip(lists, shuffled, strict=True))
 
 
 def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: MakeFiles, tmp_path: Path) -> None:
