@@ -1,24 +1,37 @@
-"""What spark-submit starts: one job for one window, in the session that spark-submit configured.
+"""What an orchestrator starts: one job for one window.
 
-Belongs here: the arguments that an orchestrator passes. People use `reelmill run`, which takes the same ones.
+Belongs here: the arguments that it passes, and the two ways to start. spark-submit runs this file, in the session that
+it has configured; on one machine a process that waits for the next job does (jobs/host/warm.py), with a session of its
+own. People use `reelmill run`, which takes the same arguments.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import hashlib
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from jobs.engine.job import Job
 from jobs.engine.runner import run_job
+from jobs.engine.spark import session
 from jobs.engine.window import Window, day_or_instant, requested
+from jobs.host import warm
 from jobs.pipeline import find
-from jobs.settings import Settings
+from jobs.settings import REPOSITORY, Settings
+
+# What decides how a process works that this one starts.
+DECIDES = ("REELMILL_", "SPARK_", "PYSPARK_", "JAVA_", "JDK_")
+CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
-def asked(arguments: Sequence[str] | None = None) -> tuple[Job, Window]:
-    """The job and its window, from the arguments, by default those of this process."""
+def asked(arguments: Sequence[str]) -> tuple[Job, Window]:
+    """The job and its window."""
     parser = argparse.ArgumentParser(
         description="Run one Reelmill job for the window that an orchestrator names: by a day such as 2026-01-31, by "
         "an instant such as 2026-01-31T09:00Z, for the five minutes, hour or day of the job that holds it, or by two."
@@ -35,16 +48,48 @@ def asked(arguments: Sequence[str] | None = None) -> tuple[Job, Window]:
     return job, window
 
 
-def main() -> None:
-    job, window = asked()
-    settings = Settings()
-    spark = SparkSession.builder.getOrCreate()
-    run = run_job(job, window, spark, settings, catch_up=True)
-    print(f"{run.job} {run.window}: {run.rows} rows, {run.quarantined} set aside, {run.seconds:.1f} s")
-    for warning in run.warnings:
+def warmly(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Run one job on this machine, in a process that has just run another of the same home if there is one.
+
+    What the job says, line by line. `environment` is added to this process's own. Raises warm.WorkFailed.
+    """
+    environment = {**os.environ, **environment}
+    start = [sys.executable, "-m", "jobs.submit", "--wait"]
+    return warm.hand_over(arguments, start, environment, Settings().home / "warm", _kind(environment))
+
+
+def _kind(environment: Mapping[str, str]) -> str:
+    """What a process has to have been started with to be as good as a new one: the same settings, and the same code."""
+    code = [
+        (str(path), path.stat().st_mtime_ns)
+        for room in CODE
+        for path in sorted(REPOSITORY.joinpath(room).rglob("*"))
+        if path.suffix in (".py", ".yaml")
+    ]
+    decides = sorted(item for item in environment.items() if item[0].startswith(DECIDES))
+    return hashlib.sha256(repr((code, decides)).encode()).hexdigest()[:16]
+
+
+def run(arguments: Sequence[str], spark: SparkSession, settings: Settings) -> None:
+    """Run the job that the arguments name, and say what it did. Raises JobFailed."""
+    job, window = asked(arguments)
+    done = run_job(job, window, spark, settings, catch_up=True)
+    print(f"{done.job} {done.window}: {done.rows} rows, {done.quarantined} set aside, {done.seconds:.1f} s")
+    for warning in done.warnings:
         print(f"warning: {warning}")
-    spark.stop()
+
+
+def main(arguments: Sequence[str]) -> None:
+    settings = Settings()
+    if arguments[0] == "--wait":
+        kind, place, channel = arguments[1:]
+        given = socket.socket(fileno=int(channel))
+        warm.serve(lambda words: run(words, session(settings), settings), kind, Path(place), given)
+    else:
+        spark = SparkSession.builder.getOrCreate()
+        run(arguments, spark, settings)
+        spark.stop()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,4 +1,5 @@
-"""Fixtures that several rooms share: one Spark session, a fresh lake for each test, and one small world's night.
+"""Fixtures that several rooms share: one Spark session, a fresh lake for each test, and one small world's night
+in a real Airflow.
 
 Belongs here: only what more than one room uses.
 """
@@ -8,15 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from urllib.parse import quote
 
+import httpx
 import imageio_ffmpeg
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.command.progress import run_pipeline
+from jobs.command.orchestrators import ADMIN, Orchestrator, airflow, password
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query, tables
@@ -25,6 +29,7 @@ from jobs.engine.runs import JobRun
 from jobs.engine.spark import session
 from jobs.engine.window import Window
 from jobs.host.locks import alone
+from jobs.pipeline import jobs_of
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate
 
@@ -47,11 +52,18 @@ FOR_SMALL_FRAMES = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
+# A task of Airflow lives for seconds: compiling its queries would cost more than it gives.
+UNCOMPILED = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
+AIRFLOW_PATIENCE_S = 1080.0
+# What a task ends in; "up_for_retry" is an attempt that failed, and waiting a minute would show the same again.
+BAD = {"failed", "upstream_failed", "up_for_retry"}
+# Of the small world.
+NEWEST_DAY = date(2026, 1, 10)
 
 # Rooms whose files take minutes each: the last of them would leave the other worker idle.
 DEAREST = {"end_to_end", "faults"}
 # Whoever asks for one of these fixtures, be it through others, starts a JVM, or makes clips.
-MARKED = {"jvm": {"spark", "start"}, "clips": {"ffmpeg"}}
+MARKED = {"jvm": {"spark", "start", "night"}, "clips": {"ffmpeg"}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -159,23 +171,26 @@ def fresh_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 
 @pytest.fixture(scope="session")
-def night(
-    spark: SparkSession,
-    fresh_world: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-    testrun_uid: str,
-) -> Path:
-    """The home after one undisturbed nightly pipeline, made once for all workers: no test may change what it says.
+def night(fresh_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> Path:
+    """The home after one night that a real Airflow has run, once for all workers: no test may change what it says.
 
-    It runs in `spark`. The command, in a process of its own, is what the kills strike (tests/faults),
-    and its tables have to be equal to these.
+    Each task is a process that lives for seconds, two at a time. The command (test_nightly.py), and a command that is
+    killed (tests/faults), have to end in the same tables.
     """
     common = tmp_path_factory.getbasetemp().parent / testrun_uid
     made = common / "night"
     with alone(Settings(home=common), "night"):
         if not made.exists():
             home = fresh_world("night")
-            run_pipeline("nightly", None, Settings(home=home))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("REELMILL_SPARK_MASTER", "local[2]")
+                patch.setenv("REELMILL_SPARK_MEMORY", "1g")
+                patch.setenv("JDK_JAVA_OPTIONS", f"{os.environ['JDK_JAVA_OPTIONS']} {UNCOMPILED}")
+                settings = Settings(home=home)
+                with airflow(settings) as running:
+                    states = run_dag("reelmill_nightly", NEWEST_DAY, running, settings)
+            assert states == {job.name: "success" for job in jobs_of("nightly")}
+            assert processes_of(settings) == []
             made.write_text(str(home))
     return Path(made.read_text())
 
@@ -199,3 +214,56 @@ def content() -> Callable[[Path], dict[str, str]]:
         return said
 
     return hashes
+
+
+def run_dag(dag: str, day: date, running: Orchestrator, settings: Settings) -> dict[str, str]:
+    """Trigger the DAG over REST for `day` and wait; the end state of each task. Fails with the log of a red task."""
+    with httpx.Client(base_url=running.url, timeout=30) as api:
+        login = {"username": ADMIN, "password": password(settings)}
+        api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
+        deadline = time.monotonic() + AIRFLOW_PATIENCE_S
+        while api.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
+            assert time.monotonic() < deadline, f"Airflow never found the DAG; see {running.log}"
+            time.sleep(0.5)
+        api.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+        request = {"logical_date": f"{day}T00:00:00Z"}
+        run = api.post(f"/api/v2/dags/{dag}/dagRuns", json=request).raise_for_status().json()
+        address = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
+        states: dict[str, str] = {}
+        while api.get(address).raise_for_status().json()["state"] not in ("success", "failed"):
+            assert time.monotonic() < deadline, f"still running after {AIRFLOW_PATIENCE_S:.0f} s: {states}"
+            states = follow(api, address, states)
+            time.sleep(1)
+        return follow(api, address, states)
+
+
+def follow(api: httpx.Client, address: str, before: dict[str, str]) -> dict[str, str]:
+    """The state of each task now; prints what has changed and fails on a task that failed."""
+    tasks = api.get(f"{address}/taskInstances").raise_for_status().json()["task_instances"]
+    states = {task["task_id"]: str(task["state"]) for task in tasks}
+    for task in tasks:
+        name, state = task["task_id"], states[task["task_id"]]
+        if before.get(name) != state:
+            print(f"{datetime.now(UTC):%H:%M:%S} {name}: {state} {task['duration'] or ''}")
+        if state in BAD:
+            log = log_tail(api, f"{address}/taskInstances/{name}", task["try_number"])
+            pytest.fail(f"{name} is {state}. The end of its log:\n{log}")
+    return states
+
+
+def log_tail(api: httpx.Client, address: str, attempt: int) -> str:
+    answer = api.get(f"{address}/logs/{attempt}", headers={"Accept": "application/json"}).json()
+    return "\n".join(str(line.get("event")) for line in answer["content"][-60:])
+
+
+def processes_of(settings: Settings) -> list[str]:
+    """The living processes that work for this home."""
+    mine = f"REELMILL_HOME={settings.home}".encode()
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and mine in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found

@@ -1,4 +1,4 @@
-"""The whole path on a small world: uploads and watches go in by the command, feeds come out over HTTP."""
+"""The whole path on a small world: uploads and watches go in, Airflow runs the night, feeds come out over HTTP."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,10 @@ from jobs.command.endpoint import served
 from jobs.command.progress import run_pipeline
 from jobs.engine.query import query, tables
 from jobs.engine.tables import Tables
+from jobs.host.redis_server import redis_url
 from jobs.pipeline import WRITERS
 from jobs.settings import Settings
+from serving.feed_store.writer import FeedStore
 
 
 def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: Path) -> None:
@@ -27,6 +29,13 @@ def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: 
         rows = table.to_pyarrow_dataset().count_rows()
         # Nobody has been shown a feed of ours before the first night.
         assert rows > 0 or name == "gold.explorations", name
+
+
+def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(night: Path) -> None:
+    settings = Settings(home=night)
+    with redis_url(settings) as redis, FeedStore(redis) as feeds:
+        published = feeds.current_version()
+    assert query("SELECT DISTINCT feed_version FROM gold.feeds", settings)[1] == [(published,)]
 
 
 def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
@@ -55,9 +64,11 @@ def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -
 
 
 @pytest.mark.usefixtures("spark")
-def test_the_same_night_again_gives_the_same_tables(night: Path, content: Callable[[Path], dict[str, str]]) -> None:
+def test_the_same_night_again_by_the_command_gives_the_same_tables(
+    night: Path, content: Callable[[Path], dict[str, str]]
+) -> None:
     first = content(night)
-    # In another process, which splits every table into other parts than the one before it did.
+    # In one process and one job after the other, where Airflow's tasks were two at a time.
     run_pipeline("nightly", None, Settings(home=night))
     assert content(night) == first
 

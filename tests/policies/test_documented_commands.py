@@ -27,7 +27,10 @@ OVER_HTTP = ("TOKEN=$(curl ", "curl -s ", '  "dag_id"', '  "reprocess_behavior"'
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 NIGHTLY = "tests/end_to_end/test_nightly.py::"
-AGAIN = ("runs all of a night's jobs or some of them", NIGHTLY + "test_the_same_night_again_gives_the_same_tables")
+AGAIN = (
+    "runs all of a night's jobs or some of them",
+    NIGHTLY + "test_the_same_night_again_by_the_command_gives_the_same_tables",
+)
 HOURLY = (
     "has no hourly job yet",
     "tests/command/test_progress.py::test_an_hourly_job_gets_the_hour_asked_for_or_the_newest_that_has_watches_and_is_over",
@@ -40,7 +43,7 @@ DECIDES = (
     "changes what serves on the tests' night",
     "tests/ranking/test_serving.py::test_what_a_person_promotes_serves_from_that_night_on",
 )
-AIRFLOW = "tests/end_to_end/test_airflow.py::test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
+AIRFLOW = NIGHTLY + "test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
 # What is not run here: why, and the test that runs what the command leads to.
 ELSEWHERE = {
     "make test": ("runs this", "tests/policies/test_documented_commands.py::test_a_command_runs_and_prints_something"),

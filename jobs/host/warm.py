@@ -1,0 +1,190 @@
+"""Processes that have done one piece of work wait a while for the next, with everything imported and started.
+
+Belongs here: finding or starting one, handing it its work, and what happens when either side dies. What the work is:
+who calls `serve` (jobs/submit.py).
+
+A process does one piece at a time, as if it had been started for it: what kills it takes that piece along and no
+other, and a piece that fails ends its process. What waits is a socket in a folder. To take it is to give it another
+name, which only one of those who try at the same time can do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jobs.errors import ReelmillError
+
+# Seconds lie between two tasks of a DAG run; whoever waits longer holds the memory of a JVM for nobody.
+PATIENCE_S = 60.0
+# Begins the last line that is said about a piece of work.
+_END = "\0"
+
+
+class WorkFailed(ReelmillError):
+    """The work raised, or the process that did it is gone."""
+
+
+def hand_over(
+    arguments: Sequence[str], start: Sequence[str], environment: Mapping[str, str], place: Path, kind: str
+) -> Iterator[str]:
+    """Have the work done by a process of that kind that waits in `place`, or by one that `start` starts; what it says.
+
+    The process ends with whoever handed the work over, at once, so that nothing goes on that nobody follows. Raises
+    WorkFailed.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    channel = _waiting(place, kind) or _started([*start, kind], environment, place)
+    # A side that is gone resets the line that the other one reads.
+    with channel, channel.makefile("rw", errors="replace") as lines, suppress(ConnectionError):
+        lines.write(json.dumps(list(arguments)) + "\n")
+        lines.flush()
+        for line in lines:
+            if line.startswith(_END):
+                if reason := json.loads(line.removeprefix(_END)):
+                    raise WorkFailed(reason)
+                return
+            if line.strip():
+                yield line.rstrip("\n")
+    raise WorkFailed("The process that did the work is gone: killed, most likely because memory had run out.")
+
+
+def _waiting(place: Path, kind: str) -> socket.socket | None:
+    for idle in sorted(place.glob(f"*.{kind}.idle")):
+        channel = socket.socket(socket.AF_UNIX)
+        try:
+            taken = idle.rename(idle.with_suffix(".busy"))
+            with _short(taken) as address:
+                channel.connect(address)
+            return channel
+        except FileNotFoundError:
+            channel.close()  # somebody else was quicker
+        except ConnectionRefusedError:
+            channel.close()
+            taken.unlink(missing_ok=True)
+    return None
+
+
+def _started(start: Sequence[str], environment: Mapping[str, str], place: Path) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.set_inheritable(True)
+        channel = theirs.fileno()
+        # No child that anybody waits for; of the session of who starts it, which ends all that is in it, but not of a
+        # group that ends with one task. Who cannot even start says why to whoever waits for it.
+        os.posix_spawn(
+            start[0],
+            [*start, str(place), str(channel)],
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, channel, 1),
+                (os.POSIX_SPAWN_DUP2, channel, 2),
+            ],
+            setpgroup=0,
+        )
+    return ours
+
+
+def serve(
+    work: Callable[[Sequence[str]], None],
+    kind: str,
+    place: Path,
+    channel: socket.socket,
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Do the work that comes over `channel`, then what comes to `place`, until nothing has come for so long."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    for left in place.glob("*.*.*"):
+        if not Path("/proc", left.name.partition(".")[0]).exists():
+            left.unlink(missing_ok=True)
+    idle, busy = (place / f"{os.getpid()}.{kind}.{state}" for state in ("idle", "busy"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        with _short(busy) as address:
+            listener.bind(address)
+        listener.listen(1)
+        try:
+            while True:
+                with channel:
+                    reason = _one(work, channel)
+                    if not reason:
+                        # Before the answer: whoever has it may come with the next piece at once.
+                        busy.rename(idle)
+                    with suppress(ConnectionError):
+                        channel.sendall(f"\n{_END}{json.dumps(reason)}\n".encode())
+                if reason:
+                    return
+                listener.settimeout(patience_s)
+                try:
+                    channel, _ = listener.accept()
+                except TimeoutError:
+                    try:
+                        idle.unlink()
+                        return
+                    except FileNotFoundError:
+                        channel, _ = listener.accept()  # somebody has just taken it
+                channel.settimeout(None)
+        finally:
+            idle.unlink(missing_ok=True)
+            busy.unlink(missing_ok=True)
+
+
+def _one(work: Callable[[Sequence[str]], None], channel: socket.socket) -> str:
+    """Do one piece; why it failed, or nothing."""
+    over = threading.Event()
+    with channel.makefile("r") as asked:
+        arguments = json.loads(asked.readline())
+    threading.Thread(target=_end_with, args=(channel.dup(), over), daemon=True).start()
+    with _heard_by(channel):
+        try:
+            work(arguments)
+            return ""
+        except ReelmillError as error:
+            return str(error)
+        except BaseException as error:
+            traceback.print_exc()
+            return f"{type(error).__name__}: {error}"
+        finally:
+            over.set()
+
+
+def _end_with(other: socket.socket, over: threading.Event) -> None:
+    """End this process and all that it started when the other side goes before the work is over."""
+    with other, suppress(ConnectionError):
+        other.recv(1)
+    if not over.is_set():
+        os.killpg(0, signal.SIGKILL)
+
+
+@contextmanager
+def _heard_by(channel: socket.socket) -> Iterator[None]:
+    """What this process says, and what programs say that it starts, goes to the other side."""
+    kept = [os.dup(number) for number in (1, 2)]
+    for number in (1, 2):
+        os.dup2(channel.fileno(), number)
+    try:
+        yield
+    finally:
+        for stream, number, before in zip((sys.stdout, sys.stderr), (1, 2), kept, strict=True):
+            with suppress(OSError):
+                stream.flush()
+            os.dup2(before, number)
+            os.close(before)
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a socket: it may have 107 bytes, and a home lies where its owner wants it."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
