@@ -70,11 +70,15 @@ def fitted(labelled: Labelled) -> Blend:
     positive, positives = some.positive, some.positives
     every, ended = signals(sources, some.candidates), some.candidates.videos == NOTHING
     weights, total, best = np.zeros(every.shape[2]), np.where(ended, -np.inf, 0.0), 0.0
+    # A source that is silent everywhere leaves the order of the fusion: as a first step it may be the best, and no
+    # second one then betters it.
+    heard = np.flatnonzero(every.any(axis=(0, 1))).tolist()
     for _ in range(STEPS):
-        tried = [ndcg(total + every[:, :, n], positive, positives).mean() for n in range(len(weights))]
-        if max(tried) <= best:
+        tried = {n: ndcg(total + every[:, :, n], positive, positives).mean() for n in heard}
+        winner = max(tried, key=lambda n: tried[n])
+        if tried[winner] <= best:
             break
-        best, winner = max(tried), int(np.argmax(tried))
+        best = tried[winner]
         weights[winner] += 1
         total = total + every[:, :, winner]
     return Blend(sources, tuple((weights / max(weights.sum(), 1)).tolist()))

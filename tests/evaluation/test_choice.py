@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.evaluation.choice import Strangers, best_of, fitted, fusion, measure, measure_fitted, ndcg
+from jobs.evaluation.choice import Strangers, best_of, fitted, fusion, measure, measure_fitted, names_of, ndcg
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import Lists, union
+from jobs.ranking.sources.content import CONTENT
 from jobs.ranking.sources.item_item import ITEM_ITEM
 from jobs.ranking.sources.popular import POPULAR
 
@@ -31,6 +32,18 @@ def test_the_weights_find_the_source_that_is_right() -> None:
     assert measure(first, fitted(first).score(first.candidates), NONE._replace(worth=0.25)) == 0.75
     weights = fitted(first).weights
     assert weights[0] + weights[2] == 1
+
+
+def test_a_source_that_proposes_nothing_to_anybody_has_no_weight_though_its_ties_are_in_the_best_order() -> None:
+    sources = (CONTENT, ITEM_ITEM, POPULAR)
+    scores = np.array([[2.0, 1.0]] * 2, dtype=np.float32)
+    lists = [Lists(np.array([videos] * 2, dtype=np.int32), scores) for videos in ([-1, -1], [0, 1], [1, 2])]
+    candidates = union(sources, lists, np.arange(2), videos=3, depth=3)
+    both = Labelled(sources, np.arange(2), candidates, candidates.videos == 1, np.ones(2, dtype=np.int64), judged=2)
+    assert measure(both, fusion(sources).score(candidates), NONE) == 1
+    named = dict(zip(names_of(sources), fitted(both).weights, strict=True))
+    assert named["content rank"] == named["content share"] == 0
+    assert sum(named.values()) == 1
 
 
 def test_weights_are_judged_by_viewers_who_did_not_choose_them() -> None:
