@@ -48,13 +48,15 @@ def in_order(videos: NDArray[np.int32], scores: NDArray[np.float64], length: int
 
 def filled_up(lists: NDArray[np.int32], popularity: Lists) -> NDArray[np.int32]:
     """Lists that end early go on with the most popular videos that they lack."""
-    full = lists.copy()
-    for row in np.flatnonzero((lists == NOTHING).any(axis=1)):
-        own = lists[row][lists[row] != NOTHING]
-        more = popularity.videos[row]
-        more = more[(more != NOTHING) & ~np.isin(more, own)]
-        whole = np.concatenate([own, more])[: lists.shape[1]]
-        full[row, : len(whole)] = whole
+    full, short = lists.copy(), np.flatnonzero((lists == NOTHING).any(axis=1))
+    for begin in range(0, len(short), AT_ONCE):
+        rows = short[begin : begin + AT_ONCE]
+        own, more = lists[rows], popularity.videos[rows]
+        # A number for each row and video, so that one look-up is enough for all rows.
+        first = np.arange(len(rows))[:, None] * (2 + max(int(own.max()), int(more.max(initial=NOTHING))))
+        every = np.hstack([own, np.where(np.isin(first + more, first + own), NOTHING, more)])
+        videos_first = np.argsort(every == NOTHING, axis=1, kind="stable")[:, : lists.shape[1]]
+        full[rows] = np.take_along_axis(every, videos_first, axis=1)
     return full
 
 
