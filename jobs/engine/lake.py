@@ -195,6 +195,12 @@ class Lake:
         same_key = " AND ".join(f"t.`{k}` = s.`{k}`" for k in contract.key)
 
         def write(good: DataFrame) -> None:
+            there = self.tables.open(table)
+            if there.version() == 0 and not there.file_uris():
+                # Just created: there is no row to compare with.
+                appended = good.write.format("delta").mode("append").option("userMetadata", self.run_id)
+                appended.save(self.tables.uri(table))
+                return
             target = DeltaTable.forPath(self.spark, self.tables.uri(table))
             same = " AND ".join([same_key, *overlapping(contract, good)])
             merge = target.alias("t").merge(good.alias("s"), same).whenNotMatchedInsertAll()

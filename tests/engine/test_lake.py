@@ -104,6 +104,16 @@ def test_a_merge_updates_by_key_and_an_insert_counts_each_key_once(lake: Lake) -
     assert lake.insert_new("gold.plays", plays(lake.spark, ("dan", MONDAY, 1)).where("false")) is None
 
 
+def test_the_first_rows_of_a_table_are_compared_with_nothing_and_credited_to_their_run(lake: Lake) -> None:
+    commit = lake.insert_new("gold.plays", plays(lake.spark, ("ann", MONDAY, 1), ("bob", MONDAY, 2)))
+    assert commit is not None and commit.rows == 2
+    (newest, _) = lake.tables.open("gold.plays").history()
+    assert (newest["operation"], newest["userMetadata"]) == ("WRITE", lake.run_id)
+    lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 3)))
+    assert lake.tables.open("gold.plays").history(1)[0]["operation"] == "MERGE"
+    assert contents(lake) == [("ann", MONDAY, 3), ("bob", MONDAY, 2)]
+
+
 def test_a_run_reads_a_table_at_one_version_while_others_write(lake: Lake) -> None:
     other = Lake(lake.spark, lake.settings)
     other.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))

@@ -121,6 +121,10 @@ def followed(watches_of: Make) -> DataFrame:
 
 @pytest.fixture
 def examples() -> pd.DataFrame:
+    return drawn_examples()
+
+
+def drawn_examples() -> pd.DataFrame:
     """100 viewers on 10 days with 6 videos each; `hint` tells the label, sources nothing. The newest day judges."""
     chance = np.random.default_rng(7)
     rows = 10 * 100 * 6

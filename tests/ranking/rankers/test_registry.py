@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import data_contracts
@@ -26,7 +29,8 @@ from jobs.ranking.rankers.ranker import Trained
 from jobs.ranking.serving import VERDICTS, serving
 from jobs.ranking.train import Challenger, Night, version_of
 from jobs.ranking.training_set import EXAMPLES, Split, ordered
-from tests.ranking.conftest import Make
+from jobs.settings import Settings
+from tests.ranking.conftest import Make, drawn_examples
 
 DAY = date(2024, 3, 20)
 TOMORROW = DAY + timedelta(days=1)
@@ -74,10 +78,11 @@ class Killed(Column):
         raise KeyboardInterrupt
 
 
-@pytest.fixture
-def two_nights(lake: Lake, examples: pd.DataFrame, watches_of: Make, videos_of: Make) -> Lake:
-    """Examples of two nights, and a watch more on the second: days_since_published tells the label, as does less well a
-    feature that LightGBM learns from; fresh_rank tells nothing."""
+@pytest.fixture(scope="module")
+def made(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: Make, videos_of: Make) -> Lake:
+    """What `two_nights` is a copy of. No test may change it."""
+    lake = Lake(spark, Settings(home=tmp_path_factory.mktemp("made")))
+    examples = drawn_examples()
     newest = examples[examples["at"] >= "2024-03-15"].drop(columns="position")
     label = newest["label"]
     known = newest.rename(columns={"hint": "fresh_score"}).assign(
@@ -97,6 +102,14 @@ def two_nights(lake: Lake, examples: pd.DataFrame, watches_of: Make, videos_of: 
         lake.merge("silver.watches", watches_of(("u0", "v0", datetime.combine(night, time(), UTC))))
     lake.merge("silver.videos", videos_of(*[(f"v{n}",) for n in range(6)]))
     return lake
+
+
+@pytest.fixture
+def two_nights(made: Lake, tmp_path: Path) -> Lake:
+    """Examples of two nights, and a watch more on the second: days_since_published tells the label, as does less well a
+    feature that LightGBM learns from; fresh_rank tells nothing."""
+    shutil.copytree(made.settings.lake, tmp_path / "home" / "lake")
+    return Lake(made.spark, Settings(home=tmp_path / "home"))
 
 
 @pytest.fixture
