@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DAY_MS = 86_400_000
-# Of the videos, how many equal creators made between them, where there are such.
-EQUAL_SHARE = 1 / 3
+# Of the videos, how many equal creators made between them, where there are such: every second lot.
+EQUAL_EVERY = 2
 
 
 @dataclass(frozen=True)
@@ -162,18 +162,22 @@ def make_world(
     return _with_equals(rng, world) if equals else world
 
 
-def _with_equals(rng: np.random.Generator, world: SimulatedWorld) -> SimulatedWorld:
-    """Every third lot of videos, as many as there are equal creators, becomes one video that each of them made.
+def lots(world: SimulatedWorld) -> Ints:
+    """(N, equals): videos that are alike but for their creator, neighbours in time; every equal creator made one."""
+    begin = np.arange(world.videos // world.equals)[::EQUAL_EVERY] * world.equals
+    return begin[:, None] + np.arange(world.equals)
 
-    Videos of a lot are neighbours in time, and which creator is the first of them is drawn for each lot.
+
+def _with_equals(rng: np.random.Generator, world: SimulatedWorld) -> SimulatedWorld:
+    """The lots of videos become one video each that every equal creator made.
+
+    Which creator is the first of a lot is drawn for each lot.
     """
-    creators, equals = world.fondness.shape[1], world.equals
-    lots = np.arange(world.videos // equals)[:: round(1 / EQUAL_SHARE)]
-    made = lots[:, None] * equals + np.arange(equals)
+    creators, equals, made = world.fondness.shape[1], world.equals, lots(world)
     like = np.arange(world.videos)
     like[made] = made[:, :1]
     creator, duet_of, fondness = world.creator.copy(), world.duet_of.copy(), world.fondness.copy()
-    creator[made] = rng.permuted(np.tile(np.arange(creators - equals, creators), (len(lots), 1)), axis=1)
+    creator[made] = rng.permuted(np.tile(np.arange(creators - equals, creators), (len(made), 1)), axis=1)
     duet_of[made] = -1
     fondness[:, creators - equals :] = 0.0
     return replace(
