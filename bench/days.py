@@ -67,6 +67,8 @@ VIDEOS_A_DAY = 45
 # Of whose tables no feed hangs on.
 NO_FEED = {"ranking.similar", "features.materialise"}
 LEARNING = {"ranking.examples", "ranking.train"}
+# Their checkpoints name files by where they lie, which a copied home has elsewhere; without them, nothing counts twice.
+OF_FILES = ("media.ingest", "events.ingest")
 LAST = 7
 SEED = 1
 # What counts as alike, and how often the creators are dealt anew.
@@ -138,6 +140,8 @@ def arms(home: Path, spark: SparkSession, night: date, names: Sequence[str]) -> 
     made = []
     for name in names:
         copy = Path(shutil.copytree(home, home.parent / name))
+        for reader in OF_FILES:
+            shutil.rmtree(copy / "checkpoints" / reader)
         explore = Settings.model_fields["explore"].default if name == "exploring" else 0.0
         arm = Arm(name, Settings(home=copy, explore=explore), name in ("exploring", "nightly"))
         if not arm.learns:
