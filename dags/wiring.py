@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Asset, BaseHook, Context, Param
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.timetable import Ticks
-from jobs import submit
 from jobs.engine.cadence import Cadence
 from jobs.engine.job import Job
 from jobs.engine.query import newest_whole_day
@@ -96,6 +96,12 @@ class JobOperator(SparkSubmitOperator):
     """
 
     def execute(self, context: Context) -> None:
+        from jobs import submit  # not for every parse of the file
+
+        # Who triggers a run by hand wants to see it run.
+        by_hand = context["dag_run"].run_type == "manual"
+        if not by_hand and (reason := submit.nothing_new(self.application_args or [])):
+            raise AirflowSkipException(reason)
         master = BaseHook.get_connection(self._conn_id).host or ""
         if not master.startswith("local"):
             return super().execute(context)
@@ -119,5 +125,7 @@ def _task(job: Job, dag: DAG) -> JobOperator:
         inlets=[Asset(table) for table in job.reads],
         outlets=[Asset(table) for table in job.writes],
         execution_timeout=TIMEOUTS[job.every],
+        # A job that had nothing to do keeps nobody else from theirs.
+        trigger_rule="none_failed",
         doc_md=job.doc,
     )

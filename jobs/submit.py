@@ -13,10 +13,12 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from jobs.engine import idle
 from jobs.engine.job import Job
 from jobs.engine.runner import run_job
 from jobs.engine.spark import session
@@ -56,6 +58,12 @@ def warmly(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
     environment = {**os.environ, **environment}
     start = [sys.executable, "-m", "jobs.submit", "--wait"]
     return warm.hand_over(arguments, start, environment, Settings().home / "warm", _kind(environment))
+
+
+def nothing_new(arguments: Sequence[str]) -> str | None:
+    """Why the job need not run, found out without Spark (jobs/engine/idle.py); None when it must."""
+    job, window = asked(arguments)
+    return idle.nothing_new(job, window, Settings(), datetime.now(UTC))
 
 
 def _kind(environment: Mapping[str, str]) -> str:

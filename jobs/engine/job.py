@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from jobs.engine.cadence import Cadence
@@ -16,6 +17,11 @@ from jobs.engine.cadence import Cadence
 if TYPE_CHECKING:
     from jobs.engine.lake import Lake
     from jobs.engine.window import Window
+    from jobs.settings import Settings
+
+
+# Whether something has come from outside the lake since an instant, told in milliseconds and without Spark.
+Arrived = Callable[["Settings", datetime], bool]
 
 
 @dataclass(frozen=True)
@@ -28,19 +34,23 @@ class Job:
     writes: tuple[str, ...]
     function: Callable[[Lake, Window], None]
     doc: str
+    arrived: Arrived | None = None
 
     def __call__(self, lake: Lake, window: Window) -> None:
         self.function(lake, window)
 
 
 def job(
-    *, every: Cadence, reads: Sequence[str], writes: Sequence[str]
+    *, every: Cadence, reads: Sequence[str], writes: Sequence[str], arrived: Arrived | None = None
 ) -> Callable[[Callable[[Lake, Window], None]], Job]:
-    """Declare the one entry of a job module; its name is the module's, without `jobs.`."""
+    """Declare the one entry of a job module; its name is the module's, without `jobs.`.
+
+    A job that takes in what lies outside the lake says by `arrived` how it is told that there is more (idle.py).
+    """
 
     def declare(function: Callable[[Lake, Window], None]) -> Job:
         module = sys.modules[function.__module__]
         name = function.__module__.removeprefix("jobs.")
-        return Job(name, every, tuple(reads), tuple(writes), function, module.__doc__ or "")
+        return Job(name, every, tuple(reads), tuple(writes), function, module.__doc__ or "", arrived)
 
     return declare

@@ -57,6 +57,8 @@ class Lake:
         self.job = job.name if job else "adhoc"
         self._declared = job
         self.read_versions: dict[str, int] = {}
+        # What a stream sees is of no one version; whatever came later is for the next run.
+        self._found = {table: self.tables.version(table) for table in (job.reads if job else ())}
         self.commits: list[Commit] = []
         self.set_aside = 0  # rows set aside without a commit: the job refused them, or every row broke a rule
         self.warnings: list[str] = []  # what a person should see to, while the job did its work for the rest
@@ -70,6 +72,11 @@ class Lake:
         if self._declared is None or table not in self._declared.writes:
             keep_word(self._declared, "reads", table)
         return self.tables.version(table)
+
+    def left(self) -> dict[str, int]:
+        """The versions of the tables that the job reads: when it began, and of those that it writes itself, by now."""
+        written = {table: self.tables.version(table) for table in (self._declared.writes if self._declared else ())}
+        return {table: written.get(table, version) for table, version in self._found.items()}
 
     def pin(self, table: str) -> int:
         """The version at which this run reads the table: the newest, when first asked. Raises TableMissing."""

@@ -5,16 +5,19 @@ Belongs here: writing a run down and asking what is written. Running a job: runn
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engine.commits import Commit
 from jobs.engine.lake import Lake
 from jobs.engine.query import exists, query
+from jobs.engine.tables import Tables
 from jobs.engine.window import Window
 from jobs.host.locks import alone
 from jobs.settings import Settings
@@ -50,6 +53,16 @@ class JobRun:
         return sum(c.bytes for c in self.commits)
 
 
+@dataclass(frozen=True)
+class LastRun:
+    """Of the newest run of a job. `found` is the version of each table that it reads, as the run left them."""
+
+    started_at: datetime
+    status: str
+    warnings: tuple[str, ...]
+    found: dict[str, int]
+
+
 def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
     """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
     lake.create(JOB_RUNS)
@@ -63,15 +76,54 @@ def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) 
         "status": "failed" if error else "succeeded",
         "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
         "warnings": [text[:4000] for text in run.warnings],
-        "reads": [{"table": t, "version": v} for t, v in sorted(lake.read_versions.items())],
+        "reads": _versions(lake.read_versions),
+        "found": _versions(lake.left()),
         "writes": [asdict(c) for c in run.commits],
         "rows": run.rows,
         "quarantined": run.quarantined,
         "bytes": run.bytes,
     }
-    table = lake.tables.open(JOB_RUNS)
-    deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
-    _compact(lake)
+    _append(row, lake.settings)
+
+
+def record_nothing_new(job: str, window: Window, found: dict[str, int], settings: Settings, started: datetime) -> None:
+    """Append a run that found nothing new, and did nothing."""
+    row = {
+        "run_id": str(uuid.uuid4()),
+        "job": job,
+        "window_start": window.start,
+        "window_end": window.end,
+        "started_at": started,
+        "seconds": 0.0,
+        "status": "succeeded",
+        "error": None,
+        "warnings": [],
+        "reads": [],
+        "found": _versions(found),
+        "writes": [],
+        "rows": 0,
+        "quarantined": 0,
+        "bytes": 0,
+    }
+    _append(row, settings)
+
+
+def last(job: str, settings: Settings) -> LastRun | None:
+    """The newest run of a job, killed ones aside; None before the first, and before runs said what they found."""
+    tables = Tables.of(settings)
+    if not tables.is_there(JOB_RUNS):
+        return None
+    # A query by SQL would open every table of the lake first, which takes seconds.
+    rows = tables.open(JOB_RUNS).to_pyarrow_dataset()
+    if "found" not in rows.schema.names:
+        return None
+    columns = ["started_at", "status", "warnings", "found"]
+    its = rows.to_table(columns, filter=pc.field("job") == job).sort_by([("started_at", "descending")])
+    for row in its.slice(0, 1).to_pylist():
+        if row["found"] is not None:
+            found = {entry["table"]: entry["version"] for entry in row["found"]}
+            return LastRun(row["started_at"], row["status"], tuple(row["warnings"] or ()), found)
+    return None
 
 
 def has_run(job: str, window: Window, settings: Settings) -> bool:
@@ -123,11 +175,21 @@ def _recorded(sql: str, settings: Settings) -> list[tuple[Any, ...]]:
     return query(sql, settings)[1] if exists(JOB_RUNS, settings) else []
 
 
-def _compact(lake: Lake) -> None:
+def _versions(of: dict[str, int]) -> list[dict[str, object]]:
+    return [{"table": table, "version": version} for table, version in sorted(of.items())]
+
+
+def _append(row: dict[str, object], settings: Settings) -> None:
+    table = Tables.of(settings).open(JOB_RUNS)
+    deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
+    _compact(settings)
+
+
+def _compact(settings: Settings) -> None:
     """Put the loose files of ops.job_runs into one, and remove those that no version of the last week has."""
     # Of two who do this at once, the second would be refused.
-    with alone(lake.settings, JOB_RUNS):
-        table = lake.tables.open(JOB_RUNS)
+    with alone(settings, JOB_RUNS):
+        table = Tables.of(settings).open(JOB_RUNS)
         sizes = pa.table(table.get_add_actions()).column("size_bytes").to_pylist()
         if sum(size < FULL_FILE_BYTES for size in sizes) > LOOSE_FILES:
             table.optimize.compact(target_size=FULL_FILE_BYTES)

@@ -20,6 +20,7 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
 from jobs.engine.window import Window
+from jobs.settings import Settings
 from serving.spool_upkeep import archive, forget, recover, visible
 
 TABLE = "bronze.events"
@@ -127,7 +128,15 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
         parsed.unpersist()
 
 
-@job(every="5min", reads=[TABLE], writes=[TABLE])
+def arrived(settings: Settings, since: datetime) -> bool:
+    """Whether files wait in the spool, those of endpoints that died included; what was taken in is moved away."""
+    if not settings.events.exists():
+        return False
+    recover(settings.events)
+    return bool(visible(settings.events))
+
+
+@job(every="5min", reads=[TABLE], writes=[TABLE], arrived=arrived)
 def run(lake: Lake, window: Window) -> None:
     folder = lake.settings.events
     if not folder.exists():

@@ -5,6 +5,7 @@ Belongs here: reading manifests and giving their values types. Opening the media
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -19,8 +20,11 @@ from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
 from jobs.engine.window import Window
 from jobs.media.hashtags import normal_hashtags
+from jobs.settings import Settings
 
 TABLE = "bronze.uploads"
+# The kernel notes a file's time by a clock that may be a tick behind.
+CLOCK_S = 1.0
 # A time without a zone is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 
@@ -72,7 +76,13 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
         rows.unpersist()
 
 
-@job(every="5min", reads=[], writes=[TABLE])
+def arrived(settings: Settings, since: datetime) -> bool:
+    """Whether a manifest was handed over since: the folder's own time says when a file last got its name in it."""
+    manifests = settings.landing / "manifests"
+    return manifests.exists() and manifests.stat().st_mtime >= since.timestamp() - CLOCK_S
+
+
+@job(every="5min", reads=[], writes=[TABLE], arrived=arrived)
 def run(lake: Lake, window: Window) -> None:
     """Read the manifests that no earlier run has read; a line counts once even if a killed run is repeated."""
     lines = new_lines(lake.spark, lake.settings.landing / "manifests")

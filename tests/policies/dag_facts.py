@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import sys
 import time
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def task_facts(task: Any) -> dict[str, Any]:
         "inlets": sorted(asset.name for asset in task.inlets),
         "outlets": sorted(asset.name for asset in task.outlets),
         "upstream": sorted(task.upstream_task_ids),
+        "trigger_rule": task.trigger_rule,
         "application": task.application,
         "arguments": task.application_args,
         "conf": task.conf,
@@ -44,7 +46,11 @@ def task_facts(task: Any) -> dict[str, Any]:
 def main() -> None:
     folder = Path(sys.argv[1])
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as fresh:
-        files = {path.name: fresh.apply(import_alone, (path,)) for path in sorted(folder.glob("reelmill_*.py"))}
+        # The lesser of two: whoever works beside it on the machine makes it slower, and nobody makes it faster.
+        files = {
+            path.name: min((fresh.apply(import_alone, (path,)) for _ in range(2)), key=itemgetter("cpu_seconds"))
+            for path in sorted(folder.glob("reelmill_*.py"))
+        }
     bag = DagBag(dag_folder=folder)
     dags = {
         dag.dag_id: {

@@ -113,6 +113,10 @@ def test_a_task_waits_for_the_tasks_that_write_what_it_reads(facts: Facts) -> No
             assert set(task["upstream"]) == writers, name
 
 
+def test_a_task_that_is_skipped_holds_up_none_that_waits_for_it(tasks: dict[str, Facts]) -> None:
+    assert {task["trigger_rule"] for task in tasks.values()} == {"none_failed"}
+
+
 def test_the_application_that_a_task_submits_exists(tasks: dict[str, Facts]) -> None:
     assert all(Path(task["application"]).is_file() for task in tasks.values())
 

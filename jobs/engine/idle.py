@@ -1,0 +1,40 @@
+"""Whether a job that takes in what has arrived has anything to do, found out without Spark and in a moment.
+
+Belongs here: the question, and the record that it was asked. It is asked of five-minute jobs only: what others do
+depends on their window too. Running a job: runner.py.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from jobs.engine import runs
+from jobs.engine.job import Job
+from jobs.engine.tables import Tables
+from jobs.engine.window import Window
+from jobs.settings import Settings
+
+# Now and then it runs all the same, for what a job does besides, such as forgetting what was kept for a week.
+AT_LEAST_EVERY = timedelta(days=1)
+
+
+def nothing_new(job: Job, window: Window, settings: Settings, now: datetime) -> str | None:
+    """Why the job need not run, which is recorded as a run that found nothing; None when it must.
+
+    It must after a run that failed or warned, when a table that it reads has another version than its last run found,
+    when one that it writes is gone, and when something has arrived from outside since that run began.
+    """
+    if job.every != "5min" or (last := runs.last(job.name, settings)) is None:
+        return None
+    tables = Tables.of(settings)
+    if (
+        last.status != "succeeded"
+        or last.warnings
+        or now - last.started_at > AT_LEAST_EVERY
+        or not all(tables.is_there(table) for table in job.writes)
+        or any(tables.version(table) != last.found.get(table) for table in job.reads)
+        or (job.arrived is not None and job.arrived(settings, last.started_at))
+    ):
+        return None
+    runs.record_nothing_new(job.name, window, last.found, settings, now)
+    return f"Nothing has arrived for {job.name} since its run of {last.started_at:%Y-%m-%d %H:%M:%S} UTC."
