@@ -30,7 +30,7 @@ def work(words):
         case ["die"]: os._exit(1)
 
 place, channel, kind = sys.argv[2], int(sys.argv[3]), sys.argv[1]
-serve(work, kind, Path(place), socket.socket(fileno=channel), patience_s=1.5)
+serve(work, kind, Path(place), socket.socket(fileno=channel), patience_s=4)
 """
 
 
@@ -47,7 +47,7 @@ def is_alive(pid: str) -> bool:
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def ends(pid: str, within_s: float = 5.0) -> bool:
+def ends(pid: str, within_s: float = 20.0) -> bool:
     deadline = time.monotonic() + within_s
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
