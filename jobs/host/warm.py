@@ -4,8 +4,8 @@ Belongs here: finding or starting one, handing it its work, and what happens whe
 who calls `serve` (jobs/submit.py).
 
 A process does one piece at a time, as if it had been started for it: what kills it takes that piece along and no
-other, and a piece that fails ends its process. What waits is a socket in a folder. To take it is to give it another
-name, which only one of those who try at the same time can do.
+other, and a piece that fails ends its process. It listens on a socket in a folder, with a mark beside it while it
+waits. To take it is to remove the mark, which only one of those who try at the same time can do.
 """
 
 from __future__ import annotations
@@ -58,18 +58,21 @@ def hand_over(
 
 
 def _waiting(place: Path, kind: str) -> socket.socket | None:
-    for idle in sorted(place.glob(f"*.{kind}.idle")):
+    for mark in sorted(place.glob(f"*.{kind}.waits")):
+        listening = mark.with_suffix("")
+        try:
+            mark.unlink()
+        except FileNotFoundError:
+            continue  # somebody else was quicker
         channel = socket.socket(socket.AF_UNIX)
         try:
-            taken = idle.rename(idle.with_suffix(".busy"))
-            with _short(taken) as address:
+            with _short(listening) as address:
                 channel.connect(address)
             return channel
-        except FileNotFoundError:
-            channel.close()  # somebody else was quicker
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
+            # It was killed while it waited.
             channel.close()
-            taken.unlink(missing_ok=True)
+            listening.unlink(missing_ok=True)
     return None
 
 
@@ -103,12 +106,16 @@ def serve(
 ) -> None:
     """Do the work that comes over `channel`, then what comes to `place`, until nothing has come for so long."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    for left in place.glob("*.*.*"):
+    for left in place.iterdir():
         if not Path("/proc", left.name.partition(".")[0]).exists():
             left.unlink(missing_ok=True)
-    idle, busy = (place / f"{os.getpid()}.{kind}.{state}" for state in ("idle", "busy"))
+    listening = place / f"{os.getpid()}.{kind}"
+    mark = place / f"{listening.name}.waits"
+    # Of a process that was killed and had the same number.
+    for left in (mark, listening):
+        left.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
-        with _short(busy) as address:
+        with _short(listening) as address:
             listener.bind(address)
         listener.listen(1)
         try:
@@ -117,7 +124,7 @@ def serve(
                     reason = _one(work, channel)
                     if not reason:
                         # Before the answer: whoever has it may come with the next piece at once.
-                        busy.rename(idle)
+                        mark.touch()
                     with suppress(ConnectionError):
                         channel.sendall(f"\n{_END}{json.dumps(reason)}\n".encode())
                 if reason:
@@ -127,14 +134,14 @@ def serve(
                     channel, _ = listener.accept()
                 except TimeoutError:
                     try:
-                        idle.unlink()
+                        mark.unlink()
                         return
                     except FileNotFoundError:
                         channel, _ = listener.accept()  # somebody has just taken it
                 channel.settimeout(None)
         finally:
-            idle.unlink(missing_ok=True)
-            busy.unlink(missing_ok=True)
+            mark.unlink(missing_ok=True)
+            listening.unlink(missing_ok=True)
 
 
 def _one(work: Callable[[Sequence[str]], None], channel: socket.socket) -> str:
