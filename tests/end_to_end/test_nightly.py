@@ -1,5 +1,8 @@
 """The whole path on a small world: uploads and watches go in, Airflow runs the night, feeds come out over HTTP."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +12,28 @@ from deltalake import DeltaTable
 
 import data_contracts
 from jobs.command.endpoint import served
+from jobs.command.orchestrators import airflow_environment
 from jobs.command.progress import run_pipeline
 from jobs.engine.query import query, tables
 from jobs.engine.tables import Tables
 from jobs.host.redis_server import redis_url
 from jobs.pipeline import WRITERS
-from jobs.settings import Settings
+from jobs.settings import REPOSITORY, Settings
 from serving.feed_store.writer import FeedStore
+
+# In a process of its own: importing Airflow takes seconds, rewires logging and writes into AIRFLOW_HOME.
+EXECUTED = """
+from types import SimpleNamespace
+from airflow.sdk.exceptions import AirflowSkipException
+from dags.reelmill_ingest import dag
+
+for task in dag.tasks:
+    task.application_args = [*task.application_args[:-1], "2026-01-10T12:00:00Z"]
+    try:
+        task.execute({"dag_run": SimpleNamespace(run_type="scheduled")})
+    except AirflowSkipException as skipped:
+        print(task.task_id, "is skipped:", skipped)
+"""
 
 
 def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: Path) -> None:
@@ -36,6 +54,17 @@ def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(night:
     with redis_url(settings) as redis, FeedStore(redis) as feeds:
         published = feeds.current_version()
     assert query("SELECT DISTINCT feed_version FROM gold.feeds", settings)[1] == [(published,)]
+
+
+def test_a_scheduled_task_that_has_nothing_to_do_is_skipped_with_its_reason(night: Path) -> None:
+    environment = {**os.environ, **airflow_environment(Settings(home=night), 8080, "redis://unused")}
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTED], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    skipped = [line.partition(" is skipped: ")[::2] for line in done.stdout.splitlines() if " is skipped: " in line]
+    assert {task for task, _ in skipped} == {"events.ingest", "media.ingest", "media.publish", "events.watches"}
+    assert all(reason.startswith(f"Nothing has arrived for {task} since its run of 20") for task, reason in skipped)
 
 
 def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
