@@ -62,8 +62,8 @@ NEWEST_DAY = date(2026, 1, 10)
 
 # Rooms whose files take minutes each: the last of them would leave the other worker idle.
 DEAREST = {"end_to_end", "faults"}
-# Whoever asks for one of these fixtures, be it through others, starts a JVM, or makes clips.
-MARKED = {"jvm": {"spark", "start", "night"}, "clips": {"ffmpeg"}}
+# Whoever asks for one of these fixtures, be it through others, starts a JVM, makes clips or imports Airflow.
+MARKED = {"jvm": {"spark", "start", "night"}, "clips": {"ffmpeg"}, "airflow": {"facts"}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from jobs.command.orchestrators import airflow_environment
 from jobs.settings import REPOSITORY, Settings
 
@@ -36,6 +38,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.airflow
 def test_a_backfill_starts_no_scheduled_run_and_a_missed_tick_is_still_made_up_for(tmp_path: Path) -> None:
     environment = {**os.environ, **airflow_environment(Settings(home=tmp_path), 8080, "redis://unused")}
     done = subprocess.run(
