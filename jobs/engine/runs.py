@@ -66,46 +66,13 @@ class LastRun:
 def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
     """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
     lake.create(JOB_RUNS)
-    row = {
-        "run_id": run.run_id,
-        "job": run.job,
-        "window_start": run.window.start,
-        "window_end": run.window.end,
-        "started_at": started,
-        "seconds": round(run.seconds, 3),
-        "status": "failed" if error else "succeeded",
-        "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
-        "warnings": [text[:4000] for text in run.warnings],
-        "reads": _versions(lake.read_versions),
-        "found": _versions(lake.left()),
-        "writes": [asdict(c) for c in run.commits],
-        "rows": run.rows,
-        "quarantined": run.quarantined,
-        "bytes": run.bytes,
-    }
-    _append(row, lake.settings)
+    _append(run, lake.settings, started, error, lake.read_versions, lake.left())
 
 
 def record_nothing_new(job: str, window: Window, found: dict[str, int], settings: Settings, started: datetime) -> None:
     """Append a run that found nothing new, and did nothing."""
-    row = {
-        "run_id": str(uuid.uuid4()),
-        "job": job,
-        "window_start": window.start,
-        "window_end": window.end,
-        "started_at": started,
-        "seconds": 0.0,
-        "status": "succeeded",
-        "error": None,
-        "warnings": [],
-        "reads": [],
-        "found": _versions(found),
-        "writes": [],
-        "rows": 0,
-        "quarantined": 0,
-        "bytes": 0,
-    }
-    _append(row, settings)
+    run = JobRun(str(uuid.uuid4()), job, window, seconds=0.0, commits=(), set_aside=0, warnings=())
+    _append(run, settings, started, None, {}, found)
 
 
 def last(job: str, settings: Settings) -> LastRun | None:
@@ -179,7 +146,31 @@ def _versions(of: dict[str, int]) -> list[dict[str, object]]:
     return [{"table": table, "version": version} for table, version in sorted(of.items())]
 
 
-def _append(row: dict[str, object], settings: Settings) -> None:
+def _append(
+    run: JobRun,
+    settings: Settings,
+    started: datetime,
+    error: Exception | None,
+    reads: dict[str, int],
+    found: dict[str, int],
+) -> None:
+    row = {
+        "run_id": run.run_id,
+        "job": run.job,
+        "window_start": run.window.start,
+        "window_end": run.window.end,
+        "started_at": started,
+        "seconds": round(run.seconds, 3),
+        "status": "failed" if error else "succeeded",
+        "error": f"{type(error).__name__}: {error}"[:4000] if error else None,
+        "warnings": [text[:4000] for text in run.warnings],
+        "reads": _versions(reads),
+        "found": _versions(found),
+        "writes": [asdict(c) for c in run.commits],
+        "rows": run.rows,
+        "quarantined": run.quarantined,
+        "bytes": run.bytes,
+    }
     table = Tables.of(settings).open(JOB_RUNS)
     deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
     _compact(settings)
