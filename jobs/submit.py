@@ -78,9 +78,8 @@ def _kind(environment: Mapping[str, str]) -> str:
     return hashlib.sha256(repr((code, decides)).encode()).hexdigest()[:16]
 
 
-def run(arguments: Sequence[str], spark: SparkSession, settings: Settings) -> None:
-    """Run the job that the arguments name, and say what it did. Raises JobFailed."""
-    job, window = asked(arguments)
+def run(job: Job, window: Window, spark: SparkSession, settings: Settings) -> None:
+    """Run the job, and say what it did. Raises JobFailed."""
     done = run_job(job, window, spark, settings, catch_up=True)
     print(f"{done.job} {done.window}: {done.rows} rows, {done.quarantined} set aside, {done.seconds:.1f} s")
     for warning in done.warnings:
@@ -89,13 +88,15 @@ def run(arguments: Sequence[str], spark: SparkSession, settings: Settings) -> No
 
 def main(arguments: Sequence[str]) -> None:
     settings = Settings()
-    if arguments[0] == "--wait":
+    if arguments[:1] == ["--wait"]:
         kind, place, channel = arguments[1:]
         given = socket.socket(fileno=int(channel))
-        warm.serve(lambda words: run(words, session(settings), settings), kind, Path(place), given)
+        warm.serve(lambda words: run(*asked(words), session(settings), settings), kind, Path(place), given)
     else:
+        # Before Spark starts, which takes seconds: what was asked for may be wrong.
+        job, window = asked(arguments)
         spark = SparkSession.builder.getOrCreate()
-        run(arguments, spark, settings)
+        run(job, window, spark, settings)
         spark.stop()
 
 

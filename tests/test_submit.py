@@ -30,5 +30,8 @@ def test_without_a_window_or_with_half_an_instant_nothing_starts(capsys: pytest.
     with pytest.raises(SystemExit):
         submit.asked(["--job", "features.users"])
     assert "it needs --date, or --start and --end" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        submit.main([])
+    assert "required: --job" in capsys.readouterr().err
     with pytest.raises(NotATime, match="no time zone"):
         submit.asked(["--job", "features.users", "--date", "2026-01-18T09:00"])
