@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash deep lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test deep lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -9,7 +9,7 @@ PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 export DO_NOT_TRACK := 1
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
 
 # What packages do not bring (Python's venv, Java, libgomp) is found and installed first, all at once, in one apt line,
 # before anything is downloaded. The lock file decides every version; uv itself is one of the locked packages.
@@ -48,6 +48,9 @@ check: lint  ## lint, and the tests that need no Spark, no Airflow, no clips and
 
 crash: setup  ## kill the nightly pipeline ten times at random moments, for half an hour, and compare what it ends in
 	@KILLS=$(or $(KILLS),10) .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
+
+cluster-test: setup  ## run a night on a Spark cluster of two workers, kill one, and compare the tables with a local run's
+	@.venv/bin/python -m pytest -n0 -s --timeout 3600 -m cluster tests/bench/test_cluster.py
 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 	@.venv/bin/uv sync --frozen --extra deep

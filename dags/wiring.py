@@ -92,6 +92,7 @@ def _day(settings: Settings) -> Param:
 class JobOperator(SparkSubmitOperator):
     """Runs a job by spark-submit, or, where the connection says that Spark is this machine, in a process that waits.
 
+    The master is the connection's to say, so that an operator can move the jobs to a cluster in the UI.
     Starting a JVM and importing what a job needs takes as long as most jobs on a day's rows (decision 0024).
     """
 
@@ -103,25 +104,23 @@ class JobOperator(SparkSubmitOperator):
         if not by_hand and (reason := submit.nothing_new(self.application_args or [])):
             raise AirflowSkipException(reason)
         master = BaseHook.get_connection(self._conn_id).host or ""
-        if not master.startswith("local"):
+        settings = Settings().model_copy(update={"spark_master": master})
+        if not settings.is_local:
+            self.conf = {key: value for key, value in configuration(settings).items() if key != "spark.master"}
+            # Spark looks for `python3` on the PATH, which need not be the one that has our packages.
+            self.env_vars = {"PYSPARK_PYTHON": sys.executable, "REELMILL_SPARK_MASTER": master}
             return super().execute(context)
         for line in submit.warmly(self.application_args or [], {"REELMILL_SPARK_MASTER": master}):
             self.log.info(line)
 
 
 def _task(job: Job, dag: DAG) -> JobOperator:
-    settings = Settings()
-    # The master is the Airflow connection's to say, so that an operator can move the jobs to a cluster in the UI.
-    conf = {key: value for key, value in configuration(settings).items() if key != "spark.master"}
     return JobOperator(
         dag=dag,
         task_id=job.name,
         name=job.name,
         application=str(APPLICATION),
         application_args=["--job", job.name, "--date", RUN_IS_FOR],
-        conf=conf,
-        # Spark looks for `python3` on the PATH, which need not be the one that has our packages.
-        env_vars={"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
         inlets=[Asset(table) for table in job.reads],
         outlets=[Asset(table) for table in job.writes],
         execution_timeout=TIMEOUTS[job.every],

@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     jars: Path = Field(default=REPOSITORY / ".cache" / "jars", description="The JVM jars that `make setup` resolved.")
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
     spark_master: str = "local[*]"
-    spark_memory: str = Field(default="3g", description="Heap of the Spark driver, which in local mode does the work.")
+    spark_memory: str = Field(
+        default="3g", description="Heap of the Spark driver, which in local mode does the work, and of each executor."
+    )
     stalled_after_s: float = Field(default=1800, gt=0, description="A job in which nothing moves so long is ended.")
     explore: float = Field(
         default=0.004, ge=0, le=1, description="Share of the slots of feeds that chance fills; 0 turns it off."
@@ -55,6 +57,11 @@ class Settings(BaseSettings):
         default=False, description="Learn a two-tower network each night, whose vectors go to gold.embeddings too."
     )
     checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Spark's executors are threads of its driver."""
+        return self.spark_master.startswith("local")
 
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
     @classmethod

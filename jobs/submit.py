@@ -1,8 +1,8 @@
 """What an orchestrator starts: one job for one window.
 
-Belongs here: the arguments that it passes, and the two ways to start. spark-submit runs this file, in the session that
-it has configured; on one machine a process that waits for the next job does (jobs/host/warm.py), with a session of its
-own. People use `reelmill run`, which takes the same arguments.
+Belongs here: the arguments that it passes, and the two ways to start. On a cluster spark-submit runs this file; on one
+machine a process that waits for the next job does (jobs/host/warm.py). People use `reelmill run`, which takes the same
+arguments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from jobs.engine import idle
 from jobs.engine.job import Job
 from jobs.engine.runner import run_job
-from jobs.engine.spark import session
+from jobs.engine.spark import CODE, session
 from jobs.engine.window import Window, day_or_instant, requested
 from jobs.host import warm
 from jobs.pipeline import find
@@ -29,7 +29,6 @@ from jobs.settings import REPOSITORY, Settings
 
 # What decides how a process works that this one starts.
 DECIDES = ("REELMILL_", "SPARK_", "PYSPARK_", "JAVA_", "JDK_")
-CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
 def asked(arguments: Sequence[str]) -> tuple[Job, Window]:
@@ -57,7 +56,8 @@ def warmly(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
     """
     environment = {**os.environ, **environment}
     start = [sys.executable, "-m", "jobs.submit", "--wait"]
-    return warm.hand_over(arguments, start, environment, Settings().home / "warm", _kind(environment))
+    place = Settings().home / "warm" / socket.gethostname()
+    return warm.hand_over(arguments, start, environment, place, _kind(environment))
 
 
 def nothing_new(arguments: Sequence[str]) -> str | None:
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
     else:
         # Before Spark starts, which takes seconds: what was asked for may be wrong.
         job, window = asked(arguments)
-        spark = SparkSession.builder.getOrCreate()
+        spark = session(settings)
         run(job, window, spark, settings)
         spark.stop()
 

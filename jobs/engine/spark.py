@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from jobs.errors import ReelmillError
 from jobs.host import java, scratch
@@ -24,7 +24,10 @@ from jobs.host.files import give_name
 from jobs.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
+    from pyspark import RDD
     from pyspark.sql import SparkSession
+
+T = TypeVar("T")
 
 # 4.4.1 is on PyPI without a jar on Maven Central; keep in step with delta-spark in pyproject.toml.
 PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
@@ -32,6 +35,8 @@ PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 JVM_OPTIONS = "spark.driver.extraJavaOptions"
 LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
+# The rooms that tasks import from.
+CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
 class JarsMissing(ReelmillError):
@@ -63,7 +68,6 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         # Delta replays its log in 50 partitions by default, which makes a small merge take 15 s instead of 2.
         "spark.databricks.delta.snapshotPartitions": "2",
-        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.ui.enabled": "false",
@@ -77,7 +81,22 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.sql.warehouse.dir": str(settings.home / "spark-warehouse"),
         # More than this as one result belongs in a table; without a limit it ends as an exhausted heap.
         "spark.driver.maxResultSize": "1g",
-        **(LOOPBACK if settings.spark_master.startswith("local") else {}),
+        **(_of_this_machine() if settings.is_local else _of_a_cluster(settings)),
+    }
+
+
+def _of_this_machine() -> dict[str, str]:
+    return {"spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)), **LOOPBACK}
+
+
+def _of_a_cluster(settings: Settings) -> dict[str, str]:
+    """What else there is to say where executors are processes of their own, most of them of other machines.
+
+    How many cores a job gets, and how many parts an exchange has, is for who runs the cluster: spark-defaults.conf.
+    """
+    return {
+        "spark.executor.memory": settings.spark_memory,
+        "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -XX:+ExitOnOutOfMemoryError",
     }
 
 
@@ -95,7 +114,7 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
             raise java.JavaMissing
         os.environ["JAVA_HOME"] = str(found.home)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if settings.spark_master.startswith("local"):
+    if settings.is_local:
         # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     if SparkContext._active_spark_context is None:
@@ -103,6 +122,8 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     place = Path(tempfile.gettempdir())
     conf = configuration(settings)
     conf[JVM_OPTIONS] += f" {scratch.java_options(place)}"
+    if not settings.is_local:
+        conf["spark.executorEnv.PYTHONPATH"] = str(_shared_code(settings))
     builder = SparkSession.builder.appName(name).config("spark.local.dir", str(place))
     for key, value in conf.items():
         builder = builder.config(key, value)
@@ -111,6 +132,36 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     with _jvm_log(settings.home / "logs" / "spark.log"):
         return builder.getOrCreate()
+
+
+def _shared_code(settings: Settings) -> Path:
+    """A copy of our code below the home, which the workers of a cluster see, until this process ends.
+
+    Tasks run the code of the driver that sent them, whatever release is installed where they run.
+    """
+    place = scratch.folder(settings) / "code"
+    for room in CODE:
+        shutil.copytree(
+            REPOSITORY / room, place / room, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+        )
+    return place
+
+
+def with_cores(tasks: RDD[T], cores: int) -> RDD[T]:
+    """The same tasks, each of which takes so many cores of a cluster's executor, or all that the smallest one has.
+
+    In local mode Spark knows no such request.
+    """
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    context = tasks.context
+    executors = context._jsc.sc().statusStore().executorList(True)
+    there = [executors.apply(number) for number in range(executors.size())]
+    # A task that asks for more than any has would wait for ever.
+    fewest = min((executor.totalCores() for executor in there if executor.id() != "driver"), default=1)
+    if (asked := min(cores, fewest)) <= 1:
+        return tasks
+    return tasks.withResources(ResourceProfileBuilder().require(TaskResourceRequests().cpus(asked)).build)
 
 
 def resolve_jars(settings: Settings) -> list[Path]:

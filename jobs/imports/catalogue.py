@@ -76,7 +76,6 @@ def import_catalogue(
     manifests = settings.landing / "manifests"
     name = f"{KIND}-{_digest(path, columns, zone)}"
     place = scratch.folder(settings)
-    place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         refused_rows, good = Path(folder) / "refused.jsonl", Path(folder) / f"{KIND}-good.jsonl"
         with refused_rows.open("wb") as kept, good.open("wb") as usable:

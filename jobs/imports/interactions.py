@@ -115,7 +115,6 @@ def import_interactions(
     refuse_another(settings, KIND, name if hold_out else same_layout)
 
     place = scratch.folder(settings)
-    place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         refused_rows = Path(folder) / "refused.jsonl"
         staging = Staging(Path(folder))

@@ -44,6 +44,9 @@ SETTINGS = {
 }
 """Everything that decides the output beside the input bytes; hashed with them into the folder's name."""
 
+CORES = 2
+"""What one encoding keeps busy: its threads decode, filter and encode side by side, and wait for each other."""
+
 JPEG_END = b"\xff\xd9"
 
 

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
+from jobs.engine.spark import with_cores
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
@@ -157,15 +158,18 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
 
 
 def transcode_all(spark: SparkSession, uploads: Iterable[Row], landing: Path, media: Path) -> list[Outcome]:
-    """Every clip's outcome, one clip per Spark task, so that as many ffmpegs run as Spark has cores.
+    """Every clip's outcome, one clip per Spark task; on a cluster each has as many cores as an ffmpeg keeps busy.
 
+    On one machine as many ffmpegs run as Spark has cores: the kernel shares them better than a queue would.
     The largest start first: a long clip that starts last would leave the other cores idle.
     """
+    from jobs.media.ladder import CORES
+
     rows = sorted(uploads, key=lambda row: (-(row.bytes or 0), row.upload_id))
     if not rows:
         return []
-    tasks = spark.sparkContext.parallelize(rows, len(rows))
-    return tasks.map(partial(publish_clip, landing=landing, media=media)).collect()
+    tasks = spark.sparkContext.parallelize(rows, len(rows)).map(partial(publish_clip, landing=landing, media=media))
+    return with_cores(tasks, CORES).collect()
 
 
 def announce(lake: Lake, new: DataFrame) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.host import scratch
+from jobs.host.locks import FileLock
 from jobs.settings import Settings
 
 
@@ -20,14 +21,16 @@ def test_the_jvm_spark_and_python_put_temporary_files_below_the_home(spark: Spar
     assert warehouse is not None
     home = warehouse.removeprefix("file:").removesuffix("/spark-warehouse")
     places = {jvm.java.lang.System.getProperty("java.io.tmpdir"), tempfile.gettempdir(), os.environ["TMPDIR"]}
-    assert places == {f"{home}/tmp/{os.getpid()}"}
+    assert places == {str(scratch.folder(Settings(home=Path(home))))}
     assert spark.conf.get("spark.local.dir") in places
     assert "-XX:-UsePerfData" in list(jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getInputArguments())
 
 
 def test_they_are_gone_when_the_process_ends_and_those_of_a_killed_one_when_the_next_comes(tmp_path: Path) -> None:
-    killed = Settings(home=tmp_path).home / "tmp" / "999999999"
+    settings = Settings(home=tmp_path)
+    killed = settings.home / "tmp" / "elsewhere-7"
     killed.mkdir(parents=True)
+    (killed / ".lock").touch()
     use = (
         "import tempfile; from jobs.host.scratch import stay_home; "
         "from jobs.settings import Settings; stay_home(Settings())"
@@ -37,6 +40,16 @@ def test_they_are_gone_when_the_process_ends_and_those_of_a_killed_one_when_the_
     done = subprocess.run([sys.executable, "-c", f"{use}; {say}"], env=environment, capture_output=True, text=True)
     assert Path(done.stdout).is_relative_to(tmp_path / "tmp"), done.stderr
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_those_of_a_process_that_lives_on_another_machine_are_left_alone(settings: Settings) -> None:
+    elsewhere = settings.home / "tmp" / "elsewhere-7"
+    elsewhere.mkdir(parents=True)
+    with FileLock(elsewhere / ".lock"):
+        use = "from jobs.host.scratch import stay_home; from jobs.settings import Settings; stay_home(Settings())"
+        environment = {**os.environ, "REELMILL_HOME": str(settings.home)}
+        subprocess.run([sys.executable, "-c", use], env=environment, check=True)
+        assert elsewhere.exists()
 
 
 def test_what_a_run_needs_for_a_moment_lies_below_the_home_and_goes_with_it(settings: Settings) -> None:

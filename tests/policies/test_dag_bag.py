@@ -121,8 +121,8 @@ def test_the_application_that_a_task_submits_exists(tasks: dict[str, Facts]) -> 
     assert all(Path(task["application"]).is_file() for task in tasks.values())
 
 
-def test_the_master_is_left_to_the_connection(tasks: dict[str, Facts]) -> None:
-    assert [name for name, task in tasks.items() if "spark.master" in task["conf"]] == []
+def test_where_spark_runs_and_how_is_left_to_the_connection(tasks: dict[str, Facts]) -> None:
+    assert [name for name, task in tasks.items() if task["conf"]] == []
 
 
 def test_a_scheduled_or_backfilled_run_works_on_the_day_of_its_logical_date(tasks: dict[str, Facts]) -> None:

@@ -221,7 +221,6 @@ def judge_published(
     from jobs.settings import Settings
 
     place = scratch.folder(Settings())
-    place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place) as folder:
         with console.status(f"cutting the files as {protocol.name} does"):
             parts = protocol.cut(paths, Path(folder))
