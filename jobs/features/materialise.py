@@ -17,7 +17,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import cast
-from urllib.parse import urlsplit
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -28,9 +27,10 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.features.store import REDIS_DATABASE, feature_store, quiet
+from jobs.features.store import feature_store, online_url, quiet
 from jobs.host.files import appearing
-from jobs.host.redis_server import redis_url
+from jobs.host.redis_server import redis_url, take
+from serving.feed_store.layout import HOME
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,15 +61,15 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     store = feature_store(lake, views().values(), url)
     with quiet():
         store.materialize(BEGINNING, until, feature_views=list(filled))
-    # In the URL: the database that it names would win over an argument.
-    client = redis.Redis.from_url(urlsplit(url)._replace(path=f"/{REDIS_DATABASE}").geturl())
+    client = redis.Redis.from_url(online_url(url))
     try:
-        online = cast(int, client.dbsize())
+        # Beside entities there is the mark of whose database it is.
+        online = cast(int, client.dbsize()) - cast(int, client.exists(HOME))
     finally:
         client.close()
     if online < sum(entities.values()):
         raise NotAllOnline(
-            f"Redis database {REDIS_DATABASE} holds {online} entities after the push, the tables {entities}. "
+            f"Redis holds {online} entities after the push, the tables {entities}. "
             "Its memory limit may evict keys (`redis-cli info memory`); run features.materialise again."
         )
     with appearing(lake.settings.registry / "registry.db") as unfinished:
@@ -80,6 +80,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
 @job(every="night", reads=[contract.table for contract in views().values()], writes=[])
 def run(lake: Lake, window: Window) -> None:
     with redis_url(lake.settings) as url:
+        take(online_url(url), lake.settings)
         materialise(lake, url, window.end)
 
 

@@ -35,8 +35,6 @@ SERVICE = "ranker_v1"
 PROJECT = "reelmill"
 # Feast's own Spark store, but for a join that does not grow with the square of the rows.
 OFFLINE_STORE = "jobs.features.offline_store.AsOfSparkOfflineStore"
-# Feeds are in database 0 (serving/feed_store/).
-REDIS_DATABASE = 1
 # Feast finds the time of an entity row by this name.
 AT = "event_timestamp"
 # Every night writes every entity, so whoever is not written for a week has left the tables.
@@ -98,7 +96,7 @@ def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | No
             if redis_url is None
             else {
                 "type": "redis",
-                "connection_string": _connection(redis_url),
+                "connection_string": _connection(online_url(redis_url)),
                 "key_ttl_seconds": ONLINE_TTL_S,
                 # Feast would keep what it has when the corrected row is of the same midnight.
                 "skip_dedup": True,
@@ -158,10 +156,16 @@ def _final(view: str, name: str, kind: str) -> str:
     return f"{view}__days_since_{name.removesuffix('_date')}" if kind == "date" else f"{view}__{name}"
 
 
-def _connection(redis_url: str) -> str:
-    """redis://host:port/0 as Feast writes it, in the database kept for features."""
+def online_url(redis_url: str) -> str:
+    """The database of Redis that is kept for features: the one after that of feeds (serving/feed_store/)."""
     url = urlsplit(redis_url)
-    options = {"db": REDIS_DATABASE, "username": url.username, "password": url.password and unquote(url.password)}
+    return url._replace(path=f"/{int(url.path.strip('/') or 0) + 1}").geturl()
+
+
+def _connection(redis_url: str) -> str:
+    """The URL of a database of Redis as Feast writes it."""
+    url = urlsplit(redis_url)
+    options = {"db": url.path.strip("/"), "username": url.username, "password": url.password and unquote(url.password)}
     if url.scheme == "rediss":
         options["ssl"] = "true"
     listed = [f"{k}={v}" for k, v in options.items() if v is not None]

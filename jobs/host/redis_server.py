@@ -15,18 +15,23 @@ Two locks there do the work; the kernel drops them with their process, so that `
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from jobs.errors import ReelmillError
 from jobs.host import redis_process
 from jobs.host.locks import FileLock
 from jobs.host.redis_process import RedisServerStuck
+from jobs.host.secret import secret
 from jobs.host.signals import unwinding
+from serving.feed_store.layout import HOME
 
 if TYPE_CHECKING:
     from jobs.settings import Settings
@@ -35,13 +40,19 @@ _LOOK_EVERY_S = 0.25
 _log = logging.getLogger(__name__)
 
 
+class RedisOfAnother(ReelmillError):
+    """The configured database of Redis has been taken by another home."""
+
+
 @contextmanager
 def redis_url(settings: Settings) -> Iterator[str]:
     """The URL of database 0 of this home's Redis, which answers for as long as the context is open.
 
-    Raises RedisServerMissing or RedisServerStuck. A configured `settings.redis_url` is handed out as it is.
+    Raises RedisServerMissing or RedisServerStuck. A configured `settings.redis_url` is handed out as it is; raises
+    RedisOfAnother where it belongs to another home.
     """
     if settings.redis_url is not None:
+        take(settings.redis_url, settings)
         yield settings.redis_url
         return
     folder = (settings.home / "redis").resolve()
@@ -61,6 +72,32 @@ def redis_url(settings: Settings) -> Iterator[str]:
                         redis_process.stop(folder)
     finally:
         os.close(users)
+
+
+def take(url: str, settings: Settings) -> None:
+    """Write down whose database of Redis this is: what one home publishes, another must not serve.
+
+    Raises RedisOfAnother. A Redis that does not answer is for those to say who want something of it.
+    """
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    ours = hashlib.sha256(f"redis {secret(settings)}".encode()).hexdigest()[:16]
+    once = Retry(NoBackoff(), 0)
+    with (
+        suppress(redis.ConnectionError, redis.TimeoutError),
+        redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=once) as client,
+    ):
+        client.set(HOME, ours, nx=True)
+        if client.get(HOME) != ours.encode():
+            place = urlsplit(url)
+            database = f"Database {place.path.lstrip('/') or '0'} of the Redis at {place.hostname}:{place.port or 6379}"
+            raise RedisOfAnother(
+                f"{database} belongs to another home than {settings.home}. A home has two databases, that of "
+                "REELMILL_REDIS_URL and the next: give each its own, as redis://.../2. If that home is gone, delete "
+                f"the key {HOME!r} there."
+            )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 Belongs here: what writer and reader must agree on.
 
+    home                            string   whose database this is (jobs/host/redis_server.py)
     feed:current                    string   "<generation> <version>": THE pointer, moved in one command
     feed:<generation>:u:<viewer_id> list     one viewer's feed in order, every slot an encoded JSON object
     feed:<generation>:fallback      list     what a viewer without a feed of their own gets
@@ -29,6 +30,7 @@ import orjson
 RETIRED_TTL_S = 2 * 86_400
 MAX_SLOTS = 500
 CHUNK = 200  # viewers or videos per round trip: some MB of commands, well under Redis' query buffer
+HOME = "home"
 POINTER = "feed:current"
 LEAVING = "feed:leaving"
 VIDEOS = "videos"

@@ -16,7 +16,7 @@ import redis
 from jobs.host import redis_process
 from jobs.host.ports import free_port
 from jobs.host.redis_process import RedisServerMissing
-from jobs.host.redis_server import redis_url
+from jobs.host.redis_server import RedisOfAnother, redis_url
 from jobs.settings import Settings
 
 USE_UNTIL_KILLED = (
@@ -227,3 +227,20 @@ def test_without_any_redis_server_the_error_says_how_to_get_one(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RedisServerMissing, match="apt-get install redis-server"), redis_url(home):
         pass
+
+
+def test_a_database_that_another_home_has_taken_is_refused_and_one_beside_it_is_not(
+    home: Settings, tmp_path: Path
+) -> None:
+    with redis_url(home) as url:
+        first = Settings(home=tmp_path / "first", redis_url=url)
+        for _ in range(2):
+            with redis_url(first) as same:
+                assert same == url
+        with pytest.raises(
+            RedisOfAnother, match=r"Database 0 of the Redis at 127\.0\.0\.1:\d+ belongs to another home"
+        ):
+            redis_url(Settings(home=tmp_path / "second", redis_url=url)).__enter__()
+        beside = url.replace("/0", "/2")
+        with redis_url(Settings(home=tmp_path / "second", redis_url=beside)) as own:
+            assert own == beside
