@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test deep lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test s3-test deep lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -9,7 +9,7 @@ PYTHON := $(shell command -v $(PYTHON) || command -v python3)
 export DO_NOT_TRACK := 1
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 14
 
 # What packages do not bring (Python's venv, Java, libgomp) is found and installed first, all at once, in one apt line,
 # before anything is downloaded. The lock file decides every version; uv itself is one of the locked packages.
@@ -50,7 +50,16 @@ crash: setup  ## kill the nightly pipeline ten times at random moments, for half
 	@KILLS=$(or $(KILLS),10) .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
 
 cluster-test: setup  ## run a night on a Spark cluster of two workers, kill one, and compare the tables with a local run's
-	@.venv/bin/python -m pytest -n0 -s --timeout 3600 -m cluster tests/bench/test_cluster.py
+	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m cluster tests/bench/test_cluster.py
+
+# An S3 server in one program over a folder, Apache-2.0, which checks conditions atomically.
+S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+s3-test: setup  ## build an S3 server (it needs Go 1.25), and keep the lake and the media of a night in it
+	@command -v go > /dev/null || { echo "make s3-test builds $(S3_SERVER), which needs Go 1.25 or newer"; exit 1; }
+	@test -x .cache/bin/versitygw || GOBIN="$$PWD/.cache/bin" go install $(S3_SERVER)
+	@REELMILL_LAKE=s3://bucket .venv/bin/reelmill setup
+	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m s3 tests/end_to_end/test_bucket.py
 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 	@.venv/bin/uv sync --frozen --extra deep

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import ReelmillError
@@ -26,6 +26,23 @@ def under_home(*parts: str) -> Any:
 UNSAFE = re.compile(r"[*?\[\]{}\\%#`\x00-\x1f]")
 
 
+# What many machines read and write, and nothing appends to or locks.
+IN_A_BUCKET = ("lake", "media")
+# How a folder in a bucket, s3://bucket/prefix, begins as a path.
+S3 = "s3:"
+
+
+def is_s3(folder: Path) -> bool:
+    """Whether a folder of the settings is in an S3 bucket."""
+    return folder.parts[:1] == (S3,)
+
+
+def uri_of(folder: Path) -> str:
+    """The URI of a folder of the settings, without a slash at its end."""
+    # Not Path.as_uri: Spark would look for a folder with %20 in its name where there is a space.
+    return f"s3://{'/'.join(folder.parts[1:])}" if is_s3(folder) else f"file://{folder}"
+
+
 class UnsafePath(ReelmillError):
     """A folder has a name that the engines do not all read alike."""
 
@@ -36,8 +53,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REELMILL_", frozen=True, extra="forbid")
 
     home: Path = Field(default=Path("var"), description="Everything written at run time hangs off this folder.")
-    lake: Path = under_home("lake")
-    media: Path = under_home("media")
+    lake: Path = under_home("lake")  # or s3://bucket/prefix, with credentials from the environment
+    media: Path = under_home("media")  # or s3://bucket/prefix
     landing: Path = under_home("landing")
     events: Path = under_home("spool", "events")
     models: Path = under_home("models")
@@ -59,15 +76,26 @@ class Settings(BaseSettings):
     checks: bool = Field(default=True, description="Off only to measure what the data contracts cost.")
 
     @property
+    def lake_bucket(self) -> str | None:
+        """The address of the lake where it is in a bucket."""
+        return uri_of(self.lake) if is_s3(self.lake) else None
+
+    @property
     def is_local(self) -> bool:
         """Whether Spark's executors are threads of its driver."""
         return self.spark_master.startswith("local")
 
     @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
     @classmethod
-    def absolute(cls, path: Path) -> Path:
+    def absolute(cls, path: Path, info: ValidationInfo) -> Path:
         """Spark's JVM and the Airflow tasks have other working directories than the caller. Raises UnsafePath."""
-        path = path.expanduser().absolute()
+        if not is_s3(path):
+            path = path.expanduser().absolute()
+        elif info.field_name not in IN_A_BUCKET or len(path.parts) < 2:
+            raise UnsafePath(
+                f"REELMILL_{(info.field_name or '').upper()} is {uri_of(path)!r}: a bucket holds the lake and the "
+                "media, by s3://bucket or s3://bucket/prefix, and everything else needs a folder."
+            )
         if unsafe := UNSAFE.search(str(path)):
             raise UnsafePath(
                 f"The folder {str(path)!r} has {unsafe.group()!r} in its name, which Spark and Delta Lake take for "

@@ -1,4 +1,4 @@
-"""The HTTP service: feeds out, events in, media beside them. It knows Redis and two folders, and nothing of Spark.
+"""The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a spool, and nothing of Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
 events.py, media.py; every error's shape is in problems.py.
@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from serving import events as event_routes
 from serving import feeds, problems
@@ -27,10 +29,13 @@ from serving.cursor import CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
-from serving.media import MediaFiles
+from serving.media import MediaFiles, MediaObjects
 from serving.metrics import Metrics, TimedRequests
 from serving.spool import EventSpool
 from serving.spool_upkeep import recover
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 _MAINTAIN_EVERY_S = 1.0
 # What a sibling acknowledged before it died waits at most this long, where no ingest runs either.
@@ -38,8 +43,8 @@ _RECOVER_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> FastAPI:
-    """The service over the feeds in `redis_url`, the media tree `media` and the event spool `events`.
+def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secret: str) -> FastAPI:
+    """The service over the feeds in `redis_url`, the media in a folder or a bucket and the event spool `events`.
 
     `secret` signs cursors; processes that share a load balancer share it. Raises ValueError when it is empty.
     """
@@ -47,7 +52,12 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
     reader = FeedReader(redis_url)
     spool = EventSpool(events)
     metrics = Metrics(events)
-    media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
+    files: ASGIApp
+    if isinstance(media, Path):
+        media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
+        files = MediaFiles(directory=media)
+    else:
+        files = MediaObjects(media)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,7 +87,7 @@ def create_app(*, redis_url: str, media: Path, events: Path, secret: str) -> Fas
     app.include_router(feeds.router(reader, signer))
     app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
     _add_probes(app, reader, metrics)
-    app.mount(MEDIA, MediaFiles(directory=media), name="media")
+    app.mount(MEDIA, files, name="media")
     return app
 
 

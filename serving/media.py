@@ -1,4 +1,4 @@
-"""Published media as static files: HLS playlists, segments and posters, as a CDN's origin would serve them.
+"""Published media, from a folder or from a bucket: HLS playlists, segments and posters, as a CDN's origin serves them.
 
 Belongs here: content types, caching and ranges. Making the files: jobs/media.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 from http import HTTPStatus
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 # Named here since a bare machine has no /etc/mime.types, and players refuse a playlist of the wrong type (RFC 8216,
 # section 4). m4s is a media segment of the ISO base media file format: video/iso.segment in IANA's registry.
@@ -61,3 +65,28 @@ class MediaFiles(StaticFiles):
         if self.is_not_modified(response.headers, Headers(scope=scope)):
             return NotModifiedResponse(response.headers)
         return response
+
+
+class MediaObjects:
+    """The same from a bucket. Ranges are not heeded, as HTTP allows: players ask for whole segments."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        if not path or any(part.startswith(".") for part in path.split("/")):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        try:
+            found = await self._objects.get_async(path)
+        except FileNotFoundError:
+            raise HTTPException(HTTPStatus.NOT_FOUND) from None
+        headers = {"Cache-Control": _FOREVER, "Content-Length": str(found.meta["size"])}
+        headers |= {"ETag": found.meta["e_tag"] or ""}
+        kind = _TYPES.get(PurePath(path).suffix, "application/octet-stream")
+        response: Response = StreamingResponse(found.stream(), headers=headers, media_type=kind)
+        if headers["ETag"] in Headers(scope=scope).get("if-none-match", "none"):
+            response = NotModifiedResponse(Headers(headers))
+        await response(scope, receive, send)

@@ -14,10 +14,11 @@ import uvicorn
 
 from jobs.command.console import say
 from jobs.errors import ReelmillError
+from jobs.host import bucket
 from jobs.host.address import noted
 from jobs.host.redis_server import redis_url
 from jobs.host.secret import secret
-from jobs.settings import Settings
+from jobs.settings import Settings, is_s3, uri_of
 from serving.app import create_app
 
 
@@ -50,7 +51,8 @@ def served(settings: Settings) -> Iterator[str]:
 
 
 def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
-    app = create_app(redis_url=redis, media=settings.media, events=settings.events, secret=secret(settings))
+    media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
+    app = create_app(redis_url=redis, media=media, events=settings.events, secret=secret(settings))
     return uvicorn.Server(uvicorn.Config(app, log_level=log_level, access_log=False))
 
 

@@ -1,4 +1,4 @@
-// Delta commits in an S3 bucket that more than one driver writes to (docs/decisions/0025).
+// Delta commits in an S3 bucket that more than one driver writes to (docs/decisions/0027).
 //
 // Delta's own store for S3 looks whether a version is there and then writes it, under a lock of its JVM: of two
 // drivers that commit at once, one loses what it committed. Here S3 itself decides (If-None-Match), as it does for
@@ -28,7 +28,7 @@ class ConditionalLogStore(initial: Configuration) extends HadoopFileSystemLogSto
       catch {
         // An answer that was lost makes the client ask again, and S3 then refuses what is there by ourselves.
         case error: IOException if files.exists(path) =>
-          if (!Arrays.equals(read(files, path), content.toByteArray)) {
+          if (!Arrays.equals(contentOf(files, path), content.toByteArray)) {
             val taken = new FileAlreadyExistsException(path.toString)
             taken.initCause(error)
             throw taken
@@ -48,7 +48,7 @@ class ConditionalLogStore(initial: Configuration) extends HadoopFileSystemLogSto
     stream.close()
   }
 
-  private def read(files: FileSystem, path: Path): Array[Byte] = {
+  private def contentOf(files: FileSystem, path: Path): Array[Byte] = {
     val stream = files.open(path)
     try stream.readAllBytes()
     finally stream.close()

@@ -5,6 +5,7 @@ Belongs here: session configuration and the reason of each entry. What is read a
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -13,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from jobs.errors import ReelmillError
-from jobs.host import java, scratch
+from jobs.host import bucket, java, scratch
 from jobs.host.files import give_name
 from jobs.settings import REPOSITORY, Settings
 
@@ -31,6 +32,14 @@ T = TypeVar("T")
 
 # 4.4.1 is on PyPI without a jar on Maven Central; keep in step with delta-spark in pyproject.toml.
 PACKAGES = ("io.delta:delta-spark_4.1_2.13:4.4.0",)
+# What a lake in a bucket needs. The SDK that hadoop-aws asks for holds every service of Amazon's, 640 MB; these are the
+# parts of it that are used, 18 MB. Keep in step with pyspark's Hadoop, and with the SDK in hadoop-aws' own POM.
+S3_PACKAGES = (
+    "org.apache.hadoop:hadoop-aws:3.4.2",
+    "software.amazon.awssdk:s3-transfer-manager:2.29.52",
+    "software.amazon.awssdk:sts:2.29.52",
+)
+LOG_STORE = REPOSITORY / "jobs" / "engine" / "ConditionalLogStore.scala"
 # A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 JVM_OPTIONS = "spark.driver.extraJavaOptions"
@@ -44,17 +53,31 @@ class JarsMissing(ReelmillError):
 
 
 def jars(settings: Settings) -> list[Path]:
-    """The resolved jars. Raises JarsMissing when there are none."""
+    """The resolved jars, those for a bucket only where the lake is in one. Raises JarsMissing when there are none."""
     found = sorted(settings.jars.glob("*.jar"))
-    if not found:
-        raise JarsMissing(f"No JVM jars in {settings.jars}. Run `make setup`, which resolves them once from Maven.")
-    return found
+    of_s3 = sorted(_s3_jars(settings).glob("*.jar")) if settings.lake_bucket else []
+    if not found or (settings.lake_bucket and not of_s3):
+        raise JarsMissing(f"No JVM jars in {settings.jars}. Run `reelmill setup`, which resolves them once from Maven.")
+    return [*found, *of_s3]
 
 
 def jars_are_current(settings: Settings) -> bool:
     """Whether the cache holds the jars of PACKAGES, and not those of an earlier release of ours."""
-    wanted = {re.sub(r"^(.*):(.*):(.*)$", r"\1_\2-\3.jar", package) for package in PACKAGES}
-    return wanted <= {jar.name for jar in settings.jars.glob("*.jar")}
+    if settings.lake_bucket and not {*_named(S3_PACKAGES), _log_store().name} <= _there(_s3_jars(settings)):
+        return False
+    return _named(PACKAGES) <= _there(settings.jars)
+
+
+def _named(packages: Iterable[str]) -> set[str]:
+    return {re.sub(r"^(.*):(.*):(.*)$", r"\1_\2-\3.jar", package) for package in packages}
+
+
+def _there(folder: Path) -> set[str]:
+    return {jar.name for jar in folder.glob("*.jar")}
+
+
+def _s3_jars(settings: Settings) -> Path:
+    return settings.jars / "s3"
 
 
 def configuration(settings: Settings) -> dict[str, str]:
@@ -82,6 +105,7 @@ def configuration(settings: Settings) -> dict[str, str]:
         # More than this as one result belongs in a table; without a limit it ends as an exhausted heap.
         "spark.driver.maxResultSize": "1g",
         **(_of_this_machine() if settings.is_local else _of_a_cluster(settings)),
+        **(_of_a_bucket() if settings.lake_bucket else {}),
     }
 
 
@@ -97,6 +121,18 @@ def _of_a_cluster(settings: Settings) -> dict[str, str]:
     return {
         "spark.executor.memory": settings.spark_memory,
         "spark.executor.extraJavaOptions": "-Duser.timezone=UTC -XX:+ExitOnOutOfMemoryError",
+    }
+
+
+def _of_a_bucket() -> dict[str, str]:
+    """What makes s3://bucket an address that Spark knows as delta-rs does. Keys it takes from the environment."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    elsewhere = {"endpoint": bucket.endpoint(), "path.style.access": "true"} if bucket.endpoint() else {}
+    options = {"endpoint.region": region, **elsewhere}
+    return {
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.delta.logStore.s3.impl": "reelmill.ConditionalLogStore",
+        **{f"spark.hadoop.fs.s3a.{name}": value for name, value in options.items() if value},
     }
 
 
@@ -166,13 +202,27 @@ def with_cores(tasks: RDD[T], cores: int) -> RDD[T]:
 
 def resolve_jars(settings: Settings) -> list[Path]:
     """Fetch the jars once from Maven Central into the repo's cache, complete or not at all; returns them."""
-    import pyspark
-
     settings.jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.jars.parent) as place:
+        resolved = _resolved(PACKAGES, Path(place, "resolved"))
+        if settings.lake_bucket:
+            of_s3 = _resolved(S3_PACKAGES, resolved / "s3", excludes="software.amazon.awssdk:bundle")
+            _compile(LOG_STORE, of_s3 / _log_store().name, resolved)
+        shutil.rmtree(settings.jars, ignore_errors=True)
+        # The names of the jars alone say later that all is there (jars_are_current).
+        give_name(resolved, settings.jars)
+    return jars(settings)
+
+
+def _resolved(packages: Sequence[str], into: Path, excludes: str = "") -> Path:
+    """A folder with the jars of these packages, and of what they need and pip's pyspark does not bring."""
+    import pyspark
+
+    with tempfile.TemporaryDirectory(dir=into.parent) as place:
         script = "from pyspark.sql import SparkSession as S; S.builder.getOrCreate().stop()"
         conf = {
-            "spark.jars.packages": ",".join(PACKAGES),
+            "spark.jars.packages": ",".join(packages),
+            "spark.jars.excludes": excludes,
             "spark.jars.ivy": place,
             "spark.local.dir": place,
             JVM_OPTIONS: scratch.java_options(Path(place)),
@@ -181,7 +231,7 @@ def resolve_jars(settings: Settings) -> list[Path]:
             **LOOPBACK,
         }
         # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
-        submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items()), "pyspark-shell"])
+        submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items() if v), "pyspark-shell"])
         done = subprocess.run(
             [sys.executable, "-c", script],
             env={
@@ -196,16 +246,35 @@ def resolve_jars(settings: Settings) -> list[Path]:
         resolved = sorted(Path(place, "jars").glob("*.jar"))
         if done.returncode or not resolved:
             tail = "\n".join(done.stderr.splitlines()[-15:])
-            raise JarsMissing(f"Maven Central did not give {', '.join(PACKAGES)}:\n{tail}")
+            raise JarsMissing(f"Maven Central did not give {', '.join(packages)}:\n{tail}")
         # pip's pyspark brings most of them itself; a second copy on the class path would be picked at random.
         own = {_artifact(j.name) for j in Path(pyspark.__file__).parent.glob("jars/*.jar")}
         for jar in resolved:
             if _artifact(jar.name.split("_", 1)[1]) in own:
                 jar.unlink()
-        shutil.rmtree(settings.jars, ignore_errors=True)
-        # The names of the jars alone say later that all is there (jars_are_current).
-        give_name(Path(place, "jars"), settings.jars)
-    return jars(settings)
+        give_name(Path(place, "jars"), into)
+    return into
+
+
+def _log_store() -> Path:
+    """The jar of LOG_STORE: its name says from which text it was made."""
+    return Path(f"reelmill-{hashlib.sha256(LOG_STORE.read_bytes()).hexdigest()[:12]}.jar")
+
+
+def _compile(source: Path, jar: Path, libraries: Path) -> None:
+    """Compile a Scala file with the compiler that pip's pyspark brings for its shell, which needs no JDK."""
+    import pyspark
+
+    own = Path(pyspark.__file__).parent / "jars"
+    known = [*libraries.glob("*.jar"), *own.glob("hadoop-client-api-*.jar"), *own.glob("scala-library-*.jar")]
+    found = java.find()
+    if found is None:
+        raise java.JavaMissing
+    command = [str(found.home / "bin" / "java"), scratch.NO_COUNTERS, "-cp", f"{own}/*", "scala.tools.nsc.Main"]
+    command += ["-nobootcp", "-cp", os.pathsep.join(map(str, known)), "-d", str(jar), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise JarsMissing(f"{source} does not compile:\n{done.stdout}{done.stderr}")
 
 
 def _artifact(file_name: str) -> str:

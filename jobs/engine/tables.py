@@ -15,7 +15,8 @@ from pyarrow.fs import FileType
 
 import data_contracts
 from data_contracts import Contract
-from jobs.settings import Settings
+from jobs.host import bucket
+from jobs.settings import Settings, uri_of
 
 QUARANTINE = "quarantine"
 
@@ -30,8 +31,7 @@ class Tables:
     @classmethod
     def of(cls, settings: Settings) -> Tables:
         """The tables of a home."""
-        # Not Path.as_uri: Spark would look for a folder with %20 in its name where there is a space.
-        return cls(f"file://{settings.lake}")
+        return cls(uri_of(settings.lake), bucket.options() if settings.lake_bucket else {})
 
     def uri(self, table: str) -> str:
         """Where the table lies, or will; quarantine.<table> keeps the dot of the table it is for."""

@@ -9,7 +9,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobs.settings import Settings
+from jobs.settings import Settings, is_s3, uri_of
 from serving.feed_store.shapes import MEDIA
 
 _NOTE = "endpoint.address"
@@ -46,4 +46,5 @@ def playback_address(settings: Settings, playback_path: str) -> str:
     """Where a video plays: at the endpoint of this home while there is one, else as a file of the media store."""
     if (base := served_at(settings)) is not None:
         return f"{base}{MEDIA}/{playback_path}"
-    return (settings.media / playback_path).as_uri()
+    place = settings.media / playback_path
+    return uri_of(place) if is_s3(place) else place.as_uri()

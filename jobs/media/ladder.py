@@ -45,7 +45,10 @@ SETTINGS = {
 """Everything that decides the output beside the input bytes; hashed with them into the folder's name."""
 
 CORES = 2
-"""What one encoding keeps busy: its threads decode, filter and encode side by side, and wait for each other."""
+"""What one encoding keeps busy, 1.8 of them: its threads decode, filter and encode side by side."""
+
+LADDER = "ladder.json"
+"""What was measured of the renditions, beside them."""
 
 JPEG_END = b"\xff\xd9"
 
@@ -148,13 +151,13 @@ def transcode(source: Path, seen: Probe, folder: Path) -> list[hls.Variant]:
     if not poster.is_file() or not poster.read_bytes().endswith(JPEG_END):
         raise DiskTrouble(f"ffmpeg ended well, yet its poster is not whole: is the disk below {folder.parent} full?")
     (folder / "master.m3u8").write_text(hls.master(variants))
-    (folder / "ladder.json").write_text(json.dumps([asdict(v) for v in variants], indent=1) + "\n")
+    (folder / LADDER).write_text(json.dumps([asdict(v) for v in variants], indent=1) + "\n")
     return variants
 
 
-def read_ladder(folder: Path) -> list[hls.Variant]:
-    """The variants that `transcode` wrote into a folder earlier."""
-    return [hls.Variant(**variant) for variant in json.loads((folder / "ladder.json").read_text())]
+def read_ladder(ladder: str) -> list[hls.Variant]:
+    """The variants that `transcode` wrote down earlier, from the text of LADDER."""
+    return [hls.Variant(**variant) for variant in json.loads(ladder)]
 
 
 def blame(finished: Finished, folder: Path) -> None:

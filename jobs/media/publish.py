@@ -117,7 +117,7 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
     """The rows of a clip that can be played, its media made; raises Refused."""
     from jobs.media.ladder import read_ladder, transcode
     from jobs.media.probe import probe
-    from jobs.media.store import make_once, media_hash
+    from jobs.media.store import ladder_of, media_hash
 
     source = landing / upload.media_file
     # Manifests come from outside: without this, one could publish any video file of this machine.
@@ -125,7 +125,7 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
         raise Refused(Reason.MISSING_FILE, f"{upload.media_file} lies outside the landing area")
     seen = probe(source)
     name = media_hash(source)
-    variants = read_ladder(make_once(media, name, partial(transcode, source, seen)))
+    variants = read_ladder(ladder_of(media, name, partial(transcode, source, seen)))
     best = variants[-1]
     video = {
         "upload_id": upload.upload_id,

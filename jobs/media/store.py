@@ -1,4 +1,4 @@
-"""The media store: one folder per content hash, which appears whole or not at all.
+"""The media store, a folder or a bucket: one folder per content hash, which appears whole or not at all.
 
 Belongs here: names below settings.media. What goes into a folder: ladder.py. Who points to it:
 publish.py.
@@ -13,9 +13,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from jobs.host import bucket
 from jobs.host.files import give_name
 from jobs.host.locks import FileLock
-from jobs.media.ladder import SETTINGS
+from jobs.media.ladder import LADDER, SETTINGS
+from jobs.settings import is_s3, uri_of
 
 WORK = ".work"
 """Folder below settings.media for what is being made; on the same file system, so that a rename is atomic."""
@@ -26,6 +28,25 @@ def media_hash(source: Path) -> str:
     with source.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
     return hashlib.sha256(f"{content}{json.dumps(SETTINGS, sort_keys=True)}".encode()).hexdigest()[:32]
+
+
+def ladder_of(media: Path, name: str, fill: Callable[[Path], object]) -> str:
+    """What the LADDER of the folder media/name says, after `fill` has made the folder where it is not there yet."""
+    if not is_s3(media):
+        return (make_once(media, name, fill) / LADDER).read_text()
+    objects = bucket.store(f"{uri_of(media)}/{name}")
+    try:
+        return bytes(objects.get(LADDER).bytes()).decode()
+    except FileNotFoundError:
+        pass
+    # Two machines that make the same at once put the same bytes twice.
+    with tempfile.TemporaryDirectory(prefix=name) as made:
+        fill(Path(made))
+        files = sorted(file.relative_to(made) for file in Path(made).rglob("*") if file.is_file())
+        # Last what says that all is there.
+        for file in sorted(files, key=lambda file: file.name == LADDER):
+            objects.put(str(file), Path(made, file))
+        return Path(made, LADDER).read_text()
 
 
 def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:

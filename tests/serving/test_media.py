@@ -1,0 +1,31 @@
+"""Media from a bucket are handed out as those from a folder."""
+
+import asyncio
+
+import httpx
+from obstore.store import MemoryStore
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from serving.media import MediaObjects
+
+
+def test_an_object_has_its_type_is_kept_for_ever_and_is_sent_once() -> None:
+    objects = MemoryStore()
+    objects.put("ab12/master.m3u8", b"#EXTM3U\n")
+    objects.put(".work/half.m4s", b"half")
+    app = Starlette(routes=[Mount("/media", MediaObjects(objects))])
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here/media") as client:
+            answer = await client.get("/ab12/master.m3u8")
+            assert (answer.content, answer.headers["content-type"]) == (b"#EXTM3U\n", "application/vnd.apple.mpegurl")
+            assert "immutable" in answer.headers["cache-control"] and answer.headers["content-length"] == "8"
+            assert (await client.head("/ab12/master.m3u8")).content == b""
+            again = await client.get("/ab12/master.m3u8", headers={"If-None-Match": answer.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            for path in ("/nope.jpg", "/.work/half.m4s", "/"):
+                assert (await client.get(path)).status_code == 404
+            assert (await client.post("/ab12/master.m3u8")).status_code == 405
+
+    asyncio.run(ask())
