@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jobs.evaluation import sources
 from jobs.evaluation.data import Files, draw, labels_of, load, with_valid
 from jobs.evaluation.files import BadFile
-from jobs.evaluation.protocol import Learned, evaluate, learn, rank
+from jobs.evaluation.protocol import Evaluation, Learned, evaluate, learn, rank
 from jobs.evaluation.report import as_dict
 from tests.evaluation.conftest import Rows, write
 
@@ -22,13 +22,20 @@ def quiet(what: str, done: int, total: int) -> None:
     assert 0 <= done <= total, what
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, tastes: tuple[Rows, Rows, Rows]) -> Evaluation:
+    """The whole protocol on all files as they are: once for the tests that only look at what came out."""
+    where = tmp_path_factory.mktemp("found")
+    train, valid, test = (write(where / f"{n}.csv", rows) for n, rows in enumerate(tastes))
+    return evaluate(Files(train, valid), test, (5, 10), 1, quiet)
+
+
 def learned(files: Files) -> tuple[Learned, dict[str, NDArray[np.int32]]]:
     found = learn(load(files), quiet)
     return found, {system.key: system.lists for system in rank(found, 20, quiet)}
 
 
-def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(files: MakeFiles, tmp_path: Path) -> None:
-    found = evaluate(files(), tmp_path / "test.csv", (5, 10), 1, quiet)
+def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(found: Evaluation) -> None:
     assert [(s.name, s.fit) for s in found.systems[:2]] == [("reelmill", "train"), ("reelmill", "train+valid")]
     for fit in found.fits:
         assert fit.measured[fit.chosen] == max(fit.measured.values())
@@ -40,11 +47,12 @@ def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(files: 
 
 
 def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, tmp_path: Path) -> None:
-    made, told = files(), []
+    made, told = files(lambda rows: rows[:120]), []
     (tmp_path / "test.csv").write_text("no such columns\n1\n")
     with pytest.raises(BadFile, match="no column user_id"):
         evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
-    assert told[-1] == ("lists (train+valid)", 201, 201)
+    what, done, total = told[-1]
+    assert (what, done) == ("lists (train+valid)", total)
 
 
 def test_who_has_no_training_pair_gets_what_is_popular_whatever_serves_the_others(files: MakeFiles) -> None:
@@ -64,35 +72,30 @@ def test_who_has_no_training_pair_gets_what_is_popular_whatever_serves_the_other
 
 
 def test_what_only_the_test_file_names_changes_no_list_and_counts_as_missed(
-    files: MakeFiles, tmp_path: Path, tastes: tuple[Rows, Rows, Rows]
+    found: Evaluation, files: MakeFiles, tmp_path: Path, tastes: tuple[Rows, Rows, Rows]
 ) -> None:
-    made = files()
-    few = tastes[2][:4]
-    once = evaluate(made, write(tmp_path / "few.csv", few), (10,), 1, quiet)
-    more = [*few, ("stranger", "v0"), ("u0", "nobody knows this"), tastes[0][0]]
-    again = evaluate(made, write(tmp_path / "more.csv", more), (10,), 1, quiet)
-    for mine, other in zip(once.systems, again.systems, strict=True):
+    more = [*tastes[2][:4], ("stranger", "v0"), ("u0", "nobody knows this"), tastes[0][0]]
+    again = evaluate(files(), write(tmp_path / "more.csv", more), (10,), 1, quiet)
+    for mine, other in zip(found.systems, again.systems, strict=True):
         assert np.array_equal(mine.lists, other.lists)
     assert (again.judged.viewers, again.judged.strangers, again.judged.unreachable) == (3, 1, 2)
 
 
 def test_neither_the_order_of_the_rows_nor_what_runs_beside_what_changes_a_figure(
-    files: MakeFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: Evaluation, files: MakeFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def judged(order: int | None) -> tuple[dict[str, Any], list[NDArray[np.int32]]]:
-        chance = np.random.default_rng(order)
-        made = files(lambda rows: rows if order is None else [rows[n] for n in chance.permutation(len(rows))])
-        found = evaluate(made, tmp_path / "test.csv", (10,), 1, quiet)
-        figures = as_dict(found)
-        for spent in (figures, *figures["systems"]):
+    def figures(of: Evaluation) -> dict[str, Any]:
+        told = as_dict(of)
+        for spent in (told, *told["systems"]):
             del spent["seconds"], spent["peak_mb"]
-        return figures, [system.lists for system in found.systems]
+        return told
 
-    figures, lists = judged(None)
+    chance = np.random.default_rng(1)
+    shuffled = files(lambda rows: [rows[n] for n in chance.permutation(len(rows))])
     monkeypatch.setattr(sources, "BESIDE", 1)
-    again, shuffled = judged(1)
-    assert again == figures
-    assert all(np.array_equal(one, other) for one, other in zip(lists, shuffled, strict=True))
+    again = evaluate(shuffled, tmp_path / "test.csv", (5, 10), 1, quiet)
+    assert figures(again) == figures(found)
+    assert all(np.array_equal(one.lists, other.lists) for one, other in zip(again.systems, found.systems, strict=True))
 
 
 def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: MakeFiles, tmp_path: Path) -> None:
@@ -108,10 +111,12 @@ def test_nobody_is_shown_a_training_pair_and_only_candidates_are_shown(files: Ma
             assert not set(videos) & set(data.train.video[data.train.viewer == viewer])
 
 
-def test_who_learned_from_both_files_shows_no_pair_of_either_and_the_other_fit_knows_one(files: MakeFiles) -> None:
+def test_who_learned_from_both_files_shows_no_pair_of_either_and_the_other_fit_knows_one(
+    found: Evaluation, files: MakeFiles
+) -> None:
     data = load(files())
     assert data.valid is not None
-    shown = {system.key: system.lists for system in rank(learn(data, quiet), 20, quiet)}
+    shown = {system.key: system.lists[:, :20] for system in found.systems}
     for key, has_valid in (("reelmill (train)", True), ("reelmill (train+valid)", False)):
         in_lists = [
             video in shown[key][viewer] for viewer, video in zip(data.valid.viewer, data.valid.video, strict=True)
