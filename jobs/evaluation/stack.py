@@ -5,15 +5,13 @@ jobs/ranking/rankers/lightgbm.py. What the columns are: columns.py. Which order 
 
 The pair that is a viewer's test positive was a negative wherever it was no label yet. Trees that saw the viewer's row
 remember it, so each viewer's candidates are scored by trees that were grown on other viewers, as a choice by the same
-labels needs it anyway. Those trees stop when the fold that they will score gets no better: a slice of viewers that is
-held out, and one number learned from it.
+labels needs it anyway. How many rounds they grow is one number for all folds: what is best for all viewers, each by the
+trees that did not see them.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +22,7 @@ from jobs.evaluation.data import hashed
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import NOTHING, Union
 from jobs.ranking.mixing import mixed
-from jobs.ranking.rankers.lightgbm import Grouped, grow
+from jobs.ranking.rankers.lightgbm import Grouped, grow_alike
 from jobs.ranking.training_set import NEGATIVES
 
 if TYPE_CHECKING:
@@ -74,22 +72,15 @@ def learn(
     parts = (draw % FOLDS).astype(np.int64)
     starts = [_start(prior(labelled.candidates)) for labelled in taught]
 
-    def grown(part: int) -> lgb.Booster:
+    def rows_of(part: int) -> tuple[Grouped, Grouped]:
         is_own = [parts[labelled.viewers] == part for labelled in taught]
         teaching = [
             _grouped(labelled, start, np.flatnonzero(~own), draw, thin=True)
             for labelled, start, own in zip(taught, starts, is_own, strict=True)
         ]
-        stopping = _grouped(taught[0], starts[0], np.flatnonzero(is_own[0]), draw, thin=False)
-        return grow(_together(teaching), stopping, taught[0].candidates.columns)
+        return _together(teaching), _grouped(taught[0], starts[0], np.flatnonzero(is_own[0]), draw, thin=False)
 
-    tell(0, FOLDS)
-    trees = []
-    # LightGBM leaves Python alone while it grows trees, on one thread for each fold.
-    with ThreadPoolExecutor(min(FOLDS, os.cpu_count() or 1)) as pool:
-        for one in pool.map(grown, range(FOLDS)):
-            trees.append(one)
-            tell(len(trees), FOLDS)
+    trees = grow_alike(rows_of, FOLDS, taught[0].candidates.columns, tell)
     return Folds(trees, parts, prior)
 
 

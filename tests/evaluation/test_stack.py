@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.evaluation.sources import Labelled
-from jobs.evaluation.stack import learn
+from jobs.evaluation.stack import FOLDS, learn
 from jobs.ranking.lists import Union
+from jobs.ranking.rankers.lightgbm import ROUNDS
 from jobs.ranking.sources.popular import POPULAR
 
 
@@ -33,3 +34,12 @@ def test_all_labels_teach_and_too_few_teach_nothing() -> None:
 
     assert found_first(few) < 0.5
     assert found_first(few, many) > 0.65
+
+
+def test_the_trees_of_all_folds_have_equally_many_rounds() -> None:
+    ids, told = np.array([f"u{n:04}" for n in range(300)], dtype=object), []
+    folds = learn((labelled(range(300)),), ids, in_place, lambda done, total: told.append((done, total)))
+    assert len(folds.trees) == FOLDS
+    assert len({trees.num_trees() for trees in folds.trees}) == 1
+    assert told[0] == (0, ROUNDS)
+    assert told[-1] == (ROUNDS, ROUNDS)

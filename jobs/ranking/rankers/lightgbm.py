@@ -7,7 +7,9 @@ judges it: jobs/ranking/training_set.py and train.py. Where its file lies: jobs/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,6 +49,8 @@ PARAMETERS: dict[str, Any] = {
     "verbose": -1,
 }
 ROUNDS, PATIENCE = 400, 50
+# Rounds that the trees of several folds grow between two looks at what they are worth.
+STEP = 10
 # What trees give to every row alike.
 EVERYBODY = "everybody"
 # The first line of a file, before LightGBM's own, names the order that the trees correct. Older files have none: their
@@ -159,6 +163,51 @@ def grow(
         valid_sets=[_dataset(stopping, features, reference=learned)],
         callbacks=[lgb.early_stopping(PATIENCE, verbose=False)],
     )
+
+
+def grow_alike(
+    rows_of: Callable[[int], tuple[Grouped, Grouped]],
+    folds: int,
+    features: Sequence[str],
+    tell: Callable[[int, int], None],
+) -> list[lgb.Booster]:
+    """Trees of every fold, from its training and its stopping rows: all of as many rounds as are best for the mean of
+    all stopping groups.
+
+    Where each fold stops at its own best, that is one number a fold which its labels liked by chance: worse trees, that
+    look better by those labels than they are (docs/decisions/0016).
+    """
+    import lightgbm as lgb
+    import numpy as np
+
+    worth: list[float] = []
+    # LightGBM leaves Python alone while it grows trees, on one thread for each fold.
+    with ThreadPoolExecutor(min(folds, os.cpu_count() or 1)) as pool:
+        growing, groups = zip(*pool.map(lambda fold: _begun(*rows_of(fold), features), range(folds)), strict=True)
+        while len(worth) < ROUNDS and (not worth or len(worth) - int(np.argmax(worth)) <= PATIENCE):
+            tell(len(worth), ROUNDS)
+            worth.extend(np.average(list(pool.map(_step, growing)), axis=0, weights=groups))
+    tell(ROUNDS, ROUNDS)
+    best = int(np.argmax(worth)) + 1
+    return [lgb.Booster(model_str=trees.model_to_string(num_iteration=best)) for trees in growing]
+
+
+def _begun(training: Grouped, stopping: Grouped, features: Sequence[str]) -> tuple[lgb.Booster, int]:
+    """Trees before their first round, and how many groups are to stop them."""
+    import lightgbm as lgb
+
+    learned = _dataset(training, features)
+    trees = lgb.Booster(dict(PARAMETERS), learned)
+    return trees.add_valid(_dataset(stopping, features, reference=learned), "stopping"), len(stopping.sizes)
+
+
+def _step(trees: lgb.Booster) -> list[float]:
+    """Grow STEP rounds: what the stopping rows say after each."""
+    worth = []
+    for _ in range(STEP):
+        trees.update()
+        worth.append(trees.eval_valid()[0][2])  # after the names of the rows and of the one metric
+    return worth
 
 
 def _start_of(version: str) -> Order:
