@@ -24,11 +24,11 @@ from dags.reports import (
     key,
     metadata,
     outputs,
-    promise,
     runs_elsewhere,
     verdicts,
 )
 from data_contracts import Contract
+from jobs.engine.freshness import promise
 from jobs.engine.job import Job
 from jobs.engine.query import span
 from jobs.engine.tables import Tables
@@ -108,7 +108,7 @@ def described(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(description=JOBS[name].doc, kinds={"redis"})
     contract = data_contracts.load(name)
     writer = WRITERS.get(name)
-    policy = dg.FreshnessPolicy.time_window(warn_window=promise(contract), fail_window=2 * promise(contract))
+    policy = dg.FreshnessPolicy.time_window(warn_window=promise(name), fail_window=2 * promise(name))
     return spec.replace_attributes(
         description=f"{contract.description}\n\nOne row is {contract.grain}.\n\n{contract.usage}",
         kinds={"delta", "spark"} if writer else {"delta"},

@@ -19,8 +19,10 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
 import data_contracts
 from data_contracts import Contract
+from jobs.engine import aside
+from jobs.engine.freshness import promise
 from jobs.engine.job import Job
-from jobs.engine.query import exists, facts, query, span
+from jobs.engine.query import exists, facts, span
 from jobs.engine.runs import JOB_RUNS, JobRun, succeeded_between
 from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
@@ -35,7 +37,6 @@ LOOK_S = 30.0
 KEY_IS_UNIQUE = "key_is_unique"
 REQUIRED_COLUMNS = "required_columns"
 DATA_IS_FRESH = "data_is_fresh"
-UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,6 @@ def outputs(job: Job) -> tuple[str, ...]:
 def has_days(job: Job) -> bool:
     """Whether its assets are made day by day; the other jobs take whatever has arrived."""
     return job.every in ("day", "night")
-
-
-def promise(contract: Contract) -> timedelta:
-    """The age that a table promises not to exceed."""
-    value, unit = contract.freshness.split()
-    return float(value) * UNITS[unit]
 
 
 def described_checks(contract: Contract) -> dict[str, str]:
@@ -115,7 +110,7 @@ def metadata(name: str, run: Run, settings: Settings) -> dict[str, Any]:
     shown: dict[str, Any] = {"run_id": run.run_id, "window": str(run.window), "seconds": round(run.seconds, 1)}
     if name not in WRITERS:
         return shown
-    shown |= {"rows written": run.written.get(name, 0), "quarantined": set_aside(name, run, settings).total()}
+    shown |= {"rows written": run.written.get(name, 0), "quarantined": _set_aside(name, run, settings).total()}
     version = run.versions.get(name)
     if version is not None:
         shown["delta_version"] = version
@@ -124,12 +119,8 @@ def metadata(name: str, run: Run, settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def set_aside(table: str, run: Run, settings: Settings) -> Counter[tuple[str, ...]]:
-    """How many rows this run put in quarantine, by the rules that they break."""
-    if not run.quarantined or not exists(f"quarantine.{table}", settings):
-        return Counter()
-    sql = f"SELECT rules, count(*) FROM quarantine.\"{table}\" WHERE run_id = '{run.run_id}' GROUP BY rules"
-    return Counter({tuple(rules): count for rules, count in query(sql, settings)[1]})
+def _set_aside(table: str, run: Run, settings: Settings) -> Counter[tuple[str, ...]]:
+    return aside.by_rules(table, run.run_id, settings) if run.quarantined else Counter()
 
 
 def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:
@@ -138,14 +129,14 @@ def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEval
     A run that touched no row evaluated no rule. How old the data is, is asked after every run.
     """
     contract = data_contracts.load(table)
-    aside = set_aside(table, run, settings)
+    set_aside = _set_aside(table, run, settings)
     missing = {f"{column.name}_required" for column in contract.columns}
     broken: Counter[str] = Counter()
-    for rules, count in aside.items():
+    for rules, count in set_aside.items():
         # A row counts once for each check, however many of its columns are missing.
         for check in {REQUIRED_COLUMNS if rule in missing else rule for rule in rules}:
             broken[check] += count
-    touched = table in run.versions or bool(aside)
+    touched = table in run.versions or bool(set_aside)
     evaluations = []
     for check in described_checks(contract):
         if check == DATA_IS_FRESH:
@@ -161,7 +152,7 @@ def _age(contract: Contract, run: Run, settings: Settings) -> list[dg.AssetCheck
         return []
     age = max(run.ended_at - there[1], timedelta())
     shown = {"newest": there[1].isoformat(), "age in hours": round(age / timedelta(hours=1), 1)}
-    return [_verdict(contract.table, DATA_IS_FRESH, age <= 2 * promise(contract), shown)]
+    return [_verdict(contract.table, DATA_IS_FRESH, age <= 2 * promise(contract.table), shown)]
 
 
 def _verdict(table: str, check: str, passed: bool, shown: dict[str, Any]) -> dg.AssetCheckEvaluation:

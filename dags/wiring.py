@@ -9,16 +9,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import DAG, Asset, BaseHook, Context, Param
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Context, Param
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException, DownstreamTasksSkipped
 
+from dags import telling
+from dags.pools import pool_of
+from dags.purpose import purpose
 from dags.timetable import Ticks
-from jobs.engine.cadence import Cadence
+from jobs.engine.cadence import PIPELINES, Cadence
+from jobs.engine.freshness import patience
 from jobs.engine.job import Job
 from jobs.engine.query import newest_whole_day
 from jobs.engine.spark import configuration
+from jobs.errors import ReelmillError
 from jobs.pipeline import jobs_of
 from jobs.settings import REPOSITORY, Settings
 
@@ -38,13 +46,11 @@ TIMEOUTS: dict[Cadence, timedelta] = {
     "day": timedelta(hours=3),
     "night": timedelta(hours=3),
 }
-# The form that triggers a run always sends a day, and a logical date of this very moment beside it. A schedule and a
-# backfill say what they are for by the logical date alone; a backfill's form sends the day too, the same one for every
-# run. It is an instant, from which a job takes its five minutes, its hour or its day (jobs/engine/window.py).
-RUN_IS_FOR = (
-    "{% set asked = (dag_run.conf or {}).get('day') if dag_run.run_type == 'manual' else none %}"
-    "{{ asked or (logical_date | ts if logical_date is defined else params.get('day') or dag_run.run_after | ts) }}"
-)
+# It looks at some files.
+GATE_TIMEOUT = timedelta(minutes=10)
+# Filled in by Airflow. The id of an attempt is that of the job's run too: in ops.job_runs, in each commit that it
+# makes, and with the rows that it sets aside.
+ARGUMENTS = ["--date", "{{ purpose(dag_run, params) }}", "--run-id", "{{ ti.id }}"]
 
 
 def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
@@ -55,13 +61,22 @@ def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
     """
     jobs = jobs_of(name)
     asks = any(job.every in ("day", "night") for job in jobs)
+    # The jobs before those of its own cadence have a DAG that runs more often.
+    own = PIPELINES[name][-1]
     dag = DAG(
         dag_id=f"reelmill_{name}",
         # Zero, or unpausing a DAG at three in the morning would at once run the two o'clock that nobody asked for.
         schedule=Ticks(cron, timezone="UTC", interval=covers, run_immediately=timedelta(0)),
         catchup=False,  # a day job covers by itself the days that were missed (jobs/engine/coverage.py)
         max_active_runs=1,
-        default_args={"owner": "data-team", **RETRIES},
+        default_args={
+            "owner": "data-team",
+            "on_failure_callback": telling.closing,
+            "on_retry_callback": telling.closing,
+            **RETRIES,
+        },
+        user_defined_macros={"purpose": purpose},
+        deadline=[_deadline(table, job) for job in jobs if job.every == own for table in job.writes],
         doc_md=doc,
         params={"day": _day(Settings())} if asks else None,
         tags=["reelmill", *sorted({job.name.split(".")[0] for job in jobs})],
@@ -70,12 +85,25 @@ def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
     for job in jobs:
         for earlier in upstream(job, jobs):
             tasks[earlier.name] >> tasks[job.name]
+    if all(job.every == "5min" for job in jobs):
+        gate = Gate(dag=dag, task_id="gate", jobs=list(tasks), arguments=ARGUMENTS, execution_timeout=GATE_TIMEOUT)
+        gate >> [tasks[job.name] for job in jobs if not upstream(job, jobs)]
     return dag
 
 
 def upstream(job: Job, among: Iterable[Job]) -> list[Job]:
     """The other jobs that write what this one reads."""
     return [other for other in among if other is not job and set(other.writes) & set(job.reads)]
+
+
+def _deadline(table: str, job: Job) -> DeadlineAlert:
+    """By when a run must have ended so that the table keeps its contract's freshness."""
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=patience(table, job),
+        callback=AsyncCallback(telling.overdue, kwargs={"table": table}),
+        name=table,
+    )
 
 
 def _day(settings: Settings) -> Param:
@@ -89,6 +117,31 @@ def _day(settings: Settings) -> Param:
     )
 
 
+class Gate(BaseOperator):
+    """Skips a scheduled run of five-minute jobs when none of them has anything to do.
+
+    Airflow needs seconds of processor time to start a task. A run of which nothing comes takes one, and not one for
+    each job; a run that takes place has one more.
+    """
+
+    template_fields = ("arguments",)
+
+    def __init__(self, *, jobs: list[str], arguments: list[str], **kwargs: Any) -> None:
+        super().__init__(doc_md=self.__doc__, **kwargs)
+        self.jobs = jobs
+        self.arguments = arguments
+
+    def execute(self, context: Context) -> None:
+        from jobs import submit
+
+        if context["dag_run"].run_type == "manual":
+            return
+        for reason in (reasons := submit.all_idle(self.jobs, self.arguments)):
+            self.log.info(reason)
+        if reasons:
+            raise DownstreamTasksSkipped(tasks=self.jobs)  # type: ignore[no-untyped-call]  # Airflow's own has no types
+
+
 class JobOperator(SparkSubmitOperator):
     """Runs a job by spark-submit, or, where the connection says that Spark is this machine, in a process that waits.
 
@@ -98,11 +151,26 @@ class JobOperator(SparkSubmitOperator):
 
     def execute(self, context: Context) -> None:
         from jobs import submit  # not for every parse of the file
+        from jobs.engine import runs
 
+        arguments = self.application_args or []
         # Who triggers a run by hand wants to see it run.
         by_hand = context["dag_run"].run_type == "manual"
-        if not by_hand and (reason := submit.nothing_new(self.application_args or [])):
+        try:
+            self.log.info(telling.opening(submit.asked(arguments), context))
+            reason = None if by_hand else submit.nothing_new(arguments)
+            if not reason:
+                self._run(context, arguments)
+        except (ReelmillError, AirflowException) as error:
+            raise telling.failure(error, context) from None
+        if reason:
             raise AirflowSkipException(reason)
+        if done := runs.outcome(str(context["ti"].id), Settings()):
+            telling.announce(done.run, context)
+
+    def _run(self, context: Context, arguments: list[str]) -> None:
+        from jobs import submit
+
         master = BaseHook.get_connection(self._conn_id).host or ""
         settings = Settings().model_copy(update={"spark_master": master})
         if not settings.is_local:
@@ -110,7 +178,7 @@ class JobOperator(SparkSubmitOperator):
             # Spark looks for `python3` on the PATH, which need not be the one that has our packages.
             self.env_vars = {"PYSPARK_PYTHON": sys.executable, "REELMILL_SPARK_MASTER": master}
             return super().execute(context)
-        for line in submit.warmly(self.application_args or [], {"REELMILL_SPARK_MASTER": master}):
+        for line in submit.warmly(arguments, {"REELMILL_SPARK_MASTER": master}):
             self.log.info(line)
 
 
@@ -120,9 +188,10 @@ def _task(job: Job, dag: DAG) -> JobOperator:
         task_id=job.name,
         name=job.name,
         application=str(APPLICATION),
-        application_args=["--job", job.name, "--date", RUN_IS_FOR],
+        application_args=["--job", job.name, *ARGUMENTS],
         inlets=[Asset(table) for table in job.reads],
         outlets=[Asset(table) for table in job.writes],
+        pool=pool_of(job),
         execution_timeout=TIMEOUTS[job.every],
         # A job that had nothing to do keeps nobody else from theirs.
         trigger_rule="none_failed",

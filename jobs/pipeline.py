@@ -12,7 +12,7 @@ from importlib import import_module
 
 from jobs.engine.cadence import PIPELINES
 from jobs.engine.job import Job
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 MODULES = (
     "media.ingest",
@@ -33,7 +33,7 @@ MODULES = (
 )
 
 
-class UnknownJob(ReelmillError):
+class UnknownJob(LastingError):
     """No job has that name."""
 
 

@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def under_home(*parts: str) -> Any:
+def under_home(*parts: str, description: str) -> Any:
     """A default path below `home`, so that one setting moves everything and two homes never share a file."""
-    return Field(default_factory=lambda data: data["home"].joinpath(*parts))
+    return Field(default_factory=lambda data: data["home"].joinpath(*parts), description=description)
 
 
 # Spark takes the first of these for patterns and reads other homes' files by them; the others end or change an address.
@@ -43,7 +43,7 @@ def uri_of(folder: Path) -> str:
     return f"s3://{'/'.join(folder.parts[1:])}" if is_s3(folder) else f"file://{folder}"
 
 
-class UnsafePath(ReelmillError):
+class UnsafePath(LastingError):
     """A folder has a name that the engines do not all read alike."""
 
 
@@ -53,16 +53,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REELMILL_", frozen=True, extra="forbid")
 
     home: Path = Field(default=Path("var"), description="Everything written at run time hangs off this folder.")
-    lake: Path = under_home("lake")  # or s3://bucket/prefix, with credentials from the environment
-    media: Path = under_home("media")  # or s3://bucket/prefix
-    landing: Path = under_home("landing")
-    events: Path = under_home("spool", "events")
-    models: Path = under_home("models")
-    checkpoints: Path = under_home("checkpoints")
-    registry: Path = under_home("feast")
+    lake: Path = under_home("lake", description="The Delta tables; may be s3://bucket/prefix.")
+    media: Path = under_home("media", description="What plays: renditions, playlists; may be s3://bucket/prefix.")
+    landing: Path = under_home("landing", description="Where uploads arrive.")
+    events: Path = under_home("spool", "events", description="Where the endpoint leaves events for the next ingest.")
+    models: Path = under_home("models", description="The files of trained models.")
+    checkpoints: Path = under_home("checkpoints", description="How far each ingest has read its input.")
+    registry: Path = under_home("feast", description="Feast's registry of feature views.")
     jars: Path = Field(default=REPOSITORY / ".cache" / "jars", description="The JVM jars that `make setup` resolved.")
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
-    spark_master: str = "local[*]"
+    spark_master: str = Field(
+        default="local[*]", description="Where Spark runs; local[*] is all cores of this machine."
+    )
     spark_memory: str = Field(
         default="3g", description="Heap of the Spark driver, which in local mode does the work, and of each executor."
     )

@@ -1,7 +1,7 @@
 """The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a spool, and nothing of Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-events.py, media.py; every error's shape is in problems.py.
+events.py, media.py, readiness.py; every error's shape is in problems.py.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,9 +22,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from serving import events as event_routes
-from serving import feeds, problems
+from serving import feeds, problems, readiness
 from serving.cursor import CursorSigner
-from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
 from serving.media import MediaFiles, MediaObjects
@@ -86,22 +83,17 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secre
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(feeds.router(reader, signer))
     app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
-    _add_probes(app, reader, metrics)
+    app.include_router(readiness.router(reader, events))
+    _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")
     return app
 
 
-def _add_probes(app: FastAPI, reader: FeedReader, metrics: Metrics) -> None:
+def _add_probes(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/livez", tags=["operations"])
     async def livez() -> dict[str, str]:
         """The process answers. Says nothing of Redis: restarting this process would not mend that."""
         return {"status": "alive"}
-
-    @app.get("/readyz", tags=["operations"], responses=problems.documented(HTTPStatus.SERVICE_UNAVAILABLE))
-    async def readyz() -> dict[str, str | bool]:
-        """Feeds can be served: Redis answers and a version is published, `is_stale` when newer ones are overdue."""
-        current = await reader.current_version()
-        return {"status": "ready", "feed_version": current, "is_stale": is_stale(current, datetime.now(UTC))}
 
     @app.get("/metrics", tags=["operations"], response_class=Response)
     def prometheus() -> Response:

@@ -71,7 +71,8 @@ def _from_http(exc: HTTPException) -> Problem:
     return Problem(status, "", detail or status.phrase, headers=exc.headers)
 
 
-def _as_problem(exc: Exception) -> Problem:
+def problem_of(exc: Exception) -> Problem:
+    """What an error is to who asked."""
     match exc:
         case Problem():
             return exc
@@ -110,7 +111,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem, those of the framework included."""
 
     async def handle(request: Request, exc: Exception) -> Response:
-        return problem_response(request, _as_problem(exc))
+        return problem_response(request, problem_of(exc))
 
     for kind in _HANDLED:
         app.add_exception_handler(kind, handle)

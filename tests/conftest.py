@@ -5,14 +5,17 @@ Belongs here: only what more than one room uses.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -187,12 +190,48 @@ def night(fresh_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
                 patch.setenv("REELMILL_SPARK_MEMORY", "1g")
                 patch.setenv("JDK_JAVA_OPTIONS", f"{os.environ['JDK_JAVA_OPTIONS']} {UNCOMPILED}")
                 settings = Settings(home=home)
-                with airflow(settings) as running:
-                    states = run_dag("reelmill_nightly", NEWEST_DAY, running, settings)
+                with airflow(settings) as running, signed_in(running, settings) as api:
+                    # Of a day that no job can work on: what fails, before anything runs.
+                    refused, _ = run_dag(api, running, "reelmill_ingest", {"conf": {"day": "2999-01-01"}}, BAD)
+                    first = f"{refused}/taskInstances/media.ingest"
+                    run, states = run_dag(api, running, "reelmill_nightly", {"logical_date": f"{NEWEST_DAY}T00:00:00Z"})
+                    events = api.get("/api/v2/assets/events", params={"limit": 100}).raise_for_status().json()
+                    told = {
+                        "refused": {**api.get(first).json(), "log": log_of(api, first, 1)},
+                        "note": api.get(run).json()["note"],
+                        "events": events["asset_events"],
+                        "written": written(settings),
+                    }
             assert states == {job.name: "success" for job in jobs_of("nightly")}
             assert processes_of(settings) == []
+            (common / "told.json").write_text(json.dumps(told))
             made.write_text(str(home))
     return Path(made.read_text())
+
+
+def written(settings: Settings) -> list[dict[str, Any]]:
+    """What each run committed to each table: its rows, and the last version."""
+    sql = """
+        SELECT run_id, w.table, sum(w.rows)::BIGINT AS rows, max(w.version) AS delta_version
+        FROM (SELECT run_id, unnest(writes) AS w FROM ops.job_runs) GROUP BY run_id, w.table
+    """
+    names, rows = query(sql, settings)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def told(night: Path, tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> dict[str, Any]:
+    """What that Airflow said of its runs."""
+    common = tmp_path_factory.getbasetemp().parent / testrun_uid
+    found: dict[str, Any] = json.loads((common / "told.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def refused(told: dict[str, Any]) -> dict[str, Any]:
+    """A task of that Airflow that failed before the night, and its log."""
+    found: dict[str, Any] = told["refused"]
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -216,44 +255,57 @@ def content() -> Callable[[Path], dict[str, str]]:
     return hashes
 
 
-def run_dag(dag: str, day: date, running: Orchestrator, settings: Settings) -> dict[str, str]:
-    """Trigger the DAG over REST for `day` and wait; the end state of each task. Fails with the log of a red task."""
+@contextmanager
+def signed_in(running: Orchestrator, settings: Settings) -> Iterator[httpx.Client]:
+    """A client of the API of an Airflow that runs."""
     with httpx.Client(base_url=running.url, timeout=30) as api:
         login = {"username": ADMIN, "password": password(settings)}
         api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
-        deadline = time.monotonic() + AIRFLOW_PATIENCE_S
-        while api.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
-            assert time.monotonic() < deadline, f"Airflow never found the DAG; see {running.log}"
-            time.sleep(0.5)
-        api.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
-        request = {"logical_date": f"{day}T00:00:00Z"}
-        run = api.post(f"/api/v2/dags/{dag}/dagRuns", json=request).raise_for_status().json()
-        address = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
-        states: dict[str, str] = {}
-        while api.get(address).raise_for_status().json()["state"] not in ("success", "failed"):
-            assert time.monotonic() < deadline, f"still running after {AIRFLOW_PATIENCE_S:.0f} s: {states}"
-            states = follow(api, address, states)
-            time.sleep(1)
-        return follow(api, address, states)
+        yield api
 
 
-def follow(api: httpx.Client, address: str, before: dict[str, str]) -> dict[str, str]:
-    """The state of each task now; prints what has changed and fails on a task that failed."""
+def run_dag(
+    api: httpx.Client, running: Orchestrator, dag: str, request: dict[str, Any], may_be: Collection[str] = ()
+) -> tuple[str, dict[str, str]]:
+    """Trigger the DAG over REST and wait; the address of the run and the end state of each task.
+
+    Fails with the log of a task that ends badly, unless its state is one that it may have.
+    """
+    deadline = time.monotonic() + AIRFLOW_PATIENCE_S
+    while api.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
+        assert time.monotonic() < deadline, f"Airflow never found the DAG; see {running.log}"
+        time.sleep(0.5)
+    api.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+    request = {"logical_date": None, **request}
+    run = api.post(f"/api/v2/dags/{dag}/dagRuns", json=request).raise_for_status().json()
+    address = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
+    states: dict[str, str] = {}
+    while api.get(address).raise_for_status().json()["state"] not in ("success", "failed"):
+        assert time.monotonic() < deadline, f"still running after {AIRFLOW_PATIENCE_S:.0f} s: {states}"
+        states = follow(api, address, states, may_be)
+        time.sleep(1)
+    # By unpausing, its schedule has begun.
+    api.patch(f"/api/v2/dags/{dag}", json={"is_paused": True}).raise_for_status()
+    return address, follow(api, address, states, may_be)
+
+
+def follow(api: httpx.Client, address: str, before: dict[str, str], may_be: Collection[str]) -> dict[str, str]:
+    """The state of each task now; prints what has changed and fails on a task that failed and may not."""
     tasks = api.get(f"{address}/taskInstances").raise_for_status().json()["task_instances"]
     states = {task["task_id"]: str(task["state"]) for task in tasks}
     for task in tasks:
         name, state = task["task_id"], states[task["task_id"]]
         if before.get(name) != state:
             print(f"{datetime.now(UTC):%H:%M:%S} {name}: {state} {task['duration'] or ''}")
-        if state in BAD:
-            log = log_tail(api, f"{address}/taskInstances/{name}", task["try_number"])
+        if state in BAD and state not in may_be:
+            log = "\n".join(log_of(api, f"{address}/taskInstances/{name}", task["try_number"])[-60:])
             pytest.fail(f"{name} is {state}. The end of its log:\n{log}")
     return states
 
 
-def log_tail(api: httpx.Client, address: str, attempt: int) -> str:
+def log_of(api: httpx.Client, address: str, attempt: int) -> list[str]:
     answer = api.get(f"{address}/logs/{attempt}", headers={"Accept": "application/json"}).json()
-    return "\n".join(str(line.get("event")) for line in answer["content"][-60:])
+    return [str(line.get("event")) for line in answer["content"]]
 
 
 def processes_of(settings: Settings) -> list[str]:

@@ -17,6 +17,7 @@ from jobs.errors import ReelmillError
 COMMANDS = (
     machine.setup,
     machine.doctor,
+    machine.settings,
     machine.demo,
     machine.serve,
     upload.upload,
@@ -25,6 +26,7 @@ COMMANDS = (
     runs.run,
     runs.pipeline,
     runs.jobs,
+    runs.late,
     feeds.feeds,
     models.models,
     models.explain,

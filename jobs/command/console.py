@@ -22,6 +22,8 @@ from jobs.host.finite import finite
 if TYPE_CHECKING:
     from jobs.arrivals.handover import Progress as Tell
     from jobs.command.doctor import Finding
+    from jobs.command.variables import Variable
+    from jobs.engine.late import Late
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
     from jobs.evaluation.counterfactual import Estimates
@@ -152,6 +154,25 @@ def jobs(settings: Settings, as_json: bool) -> None:
         for j in listed
     ]
     table(("job", "every", "reads", "writes", "last run (UTC)"), rows)
+
+
+def settings(known: Sequence[Variable], unknown: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        return print_json({"settings": [asdict(v) for v in known], "unknown": unknown})
+    rows = [(Text(v.name, "bold" if v.is_set else ""), v.value, v.meaning) for v in known]
+    table(("variable", "is now", "meaning"), rows)
+    say("Those in bold are set; the others have their defaults.")
+    for name in unknown:
+        terminal.print(Text(f"{name} is set and is no setting: it changes nothing. Is it misspelt?", "yellow"))
+
+
+def late(found: Sequence[Late], as_json: bool) -> None:
+    if as_json:
+        return print_json([asdict(one) for one in found])
+    for one in found:
+        say(_printable(str(one)))
+    if not found:
+        say("No table is late.")
 
 
 def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:

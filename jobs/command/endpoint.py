@@ -21,6 +21,10 @@ from jobs.host.secret import secret
 from jobs.settings import Settings, is_s3, uri_of
 from serving.app import create_app
 
+# How long requests in flight may take when the server is told to stop: less than the ten seconds after which a
+# container is killed, or what it acknowledged last would wait in an open spool file for somebody to recover it.
+GRACE_S = 8
+
 
 class PortTaken(ReelmillError):
     """Another process listens on the port."""
@@ -53,7 +57,8 @@ def served(settings: Settings) -> Iterator[str]:
 def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
     media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
     app = create_app(redis_url=redis, media=media, events=settings.events, secret=secret(settings))
-    return uvicorn.Server(uvicorn.Config(app, log_level=log_level, access_log=False))
+    config = uvicorn.Config(app, log_level=log_level, access_log=False, timeout_graceful_shutdown=GRACE_S)
+    return uvicorn.Server(config)
 
 
 @contextmanager

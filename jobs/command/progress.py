@@ -26,6 +26,7 @@ from jobs.command.console import run as report_run
 from jobs.command.console import say, status, terminal
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
+from jobs.engine.pulse import running_stages
 from jobs.engine.runner import newest, run_job
 from jobs.engine.runs import JobRun, last_seconds
 from jobs.engine.window import window_for
@@ -77,7 +78,7 @@ class SparkTasks(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         now = time.monotonic()
-        running = [info for i in self._tracker.getActiveStageIds() if (info := self._tracker.getStageInfo(i))]
+        running = running_stages(self._tracker)
         self._since = {info.stageId: self._since.get(info.stageId, now) for info in running}
         done, total = sum(info.numCompletedTasks for info in running), sum(info.numTasks for info in running)
         seconds = now - min(self._since.values(), default=now)

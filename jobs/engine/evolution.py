@@ -19,10 +19,10 @@ from pyspark.sql.types import StructType
 from data_contracts.contract import Contract
 from data_contracts.delta import CONSTRAINT, alter_table, constraints
 from jobs.engine.tables import Tables, contract_of
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 
-class ContractChanged(ReelmillError):
+class ContractChanged(LastingError):
     """A table is not what its contract says, and cannot be made so without losing what it holds."""
 
 

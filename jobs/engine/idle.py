@@ -19,7 +19,15 @@ AT_LEAST_EVERY = timedelta(days=1)
 
 
 def nothing_new(job: Job, window: Window, settings: Settings, now: datetime) -> str | None:
-    """Why the job need not run, which is recorded as a run that found nothing; None when it must.
+    """Why the job need not run, which is recorded as a run that found nothing; None when it must."""
+    if (last := idle_since(job, settings, now)) is None:
+        return None
+    runs.record_nothing_new(job.name, window, last.found, settings, now)
+    return f"Nothing has arrived for {job.name} since its run of {last.started_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def idle_since(job: Job, settings: Settings, now: datetime) -> runs.LastRun | None:
+    """The run since which nothing has arrived for the job; None when it must run.
 
     It must after a run that failed or warned, when a table that it reads has another version than its last run found,
     when one that it writes is gone, and when something has arrived from outside since that run began.
@@ -36,5 +44,4 @@ def nothing_new(job: Job, window: Window, settings: Settings, now: datetime) -> 
         or (job.arrived is not None and job.arrived(settings, last.started_at))
     ):
         return None
-    runs.record_nothing_new(job.name, window, last.found, settings, now)
-    return f"Nothing has arrived for {job.name} since its run of {last.started_at:%Y-%m-%d %H:%M:%S} UTC."
+    return last

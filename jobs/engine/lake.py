@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 class TableMissing(ReelmillError):
     """A job reads a table that nothing has written yet."""
 
+    def __init__(self, job: str, table: str, root: str) -> None:
+        super().__init__(
+            f"The job {job} reads {table}, which is not there yet in {root}. "
+            f"Run the job that writes it first (`reelmill jobs` names it)."
+        )
+        self.table = table
+
 
 class EmptyOutput(ReelmillError):
     """A window would be replaced by nothing."""
@@ -182,10 +189,7 @@ class Lake:
         if table not in self.read_versions:
             version = self.tables.version(table)
             if version < 0:
-                raise TableMissing(
-                    f"The job {self.job} reads {table}, which is not there yet in {self.tables.root}. "
-                    f"Run the job that writes it first (`reelmill jobs` names it)."
-                )
+                raise TableMissing(self.job, table, self.tables.root)
             self.read_versions[table] = version
         return self.read_versions[table]
 

@@ -10,17 +10,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from data_contracts.contract import Contract
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 # Casts that lose nothing, so that a count() may fill an int column's wider sibling and the like.
 WIDENING = frozenset({("int", "bigint"), ("smallint", "int"), ("smallint", "bigint"), ("float", "double")})
 
 
-class SchemaMismatch(ReelmillError):
+class SchemaMismatch(LastingError):
     """A batch has other columns or types than its contract."""
 
 
-class BrokenBatch(ReelmillError):
+class BrokenBatch(LastingError):
     """A batch breaks a table rule or its key; it was not committed."""
 
 

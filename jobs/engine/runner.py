@@ -6,6 +6,7 @@ write: lake.py. Which days a daily job owes: coverage.py. Which jobs there are a
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 import uuid
@@ -22,7 +23,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
 from jobs.engine.window import Window, check, window_for
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError, ReelmillError
 from jobs.host.locks import alone
 from jobs.host.scratch import until_a_run_ends
 from jobs.settings import Settings
@@ -35,18 +36,31 @@ class JobFailed(ReelmillError):
     """A job raised; its run is recorded and nothing of what it did not commit is visible."""
 
 
-def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *, catch_up: bool = False) -> JobRun:
+class JobFailedForGood(JobFailed, LastingError):
+    """A job raised what it would raise again."""
+
+
+def run_job(
+    job: Job,
+    window: Window,
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    catch_up: bool = False,
+    run_id: str | None = None,
+) -> JobRun:
     """Run one job for one window and record the run.
 
     With `catch_up` a daily job also does, in the same pass, the days that it owes (coverage.py); others never owe any.
-    Without it the window is done exactly, and what is owed before it stays owed.
+    Without it the window is done exactly, and what is owed before it stays owed. `run_id`: by which whoever asks for
+    the run will know it again; a new one when left out.
 
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
     """
     check(job.name, job.every, window, datetime.now(UTC))
     with alone(settings, job.name):
-        lake = Lake(spark, settings, run_id=str(uuid.uuid4()), job=job)
+        lake = Lake(spark, settings, run_id=run_id or str(uuid.uuid4()), job=job)
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
 
@@ -72,26 +86,37 @@ def run_job(job: Job, window: Window, spark: SparkSession, settings: Settings, *
         run = record(error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, JobStalled) and _has_ended(spark, error):
-            reason = (
-                f"Spark's driver ended while it ran, most likely out of memory: it may use {settings.spark_memory}. "
-                "Give it more with REELMILL_SPARK_MEMORY, such as 6g, and run the job again."
-            )
-        raise JobFailed(f"{job.name} failed for {window}. {reason}") from error
+        if not isinstance(error, JobStalled) and (code := _driver_ended(spark, error)) is not None:
+            reason = _why_the_driver_ended(code, settings)
+        failed = JobFailedForGood if isinstance(error, LastingError) else JobFailed
+        raise failed(f"{job.name} failed for {window}. {reason}") from error
     return run
 
 
-def _has_ended(spark: SparkSession, error: Exception) -> bool:
-    """Whether the JVM that this process started is gone; a heap that is exhausted ends it (jobs/engine/spark.py)."""
-    process = getattr(spark.sparkContext._gateway, "proc", None)
+def _driver_ended(spark: SparkSession, error: Exception) -> int | None:
+    """With which code the JVM that this process started has ended, if it has."""
+    process: subprocess.Popen[bytes] | None = getattr(spark.sparkContext._gateway, "proc", None)
     if process is None:
-        return False
+        return None
     try:
         # It closes its socket a moment before it is gone; on a machine with much to do that moment is long.
-        process.wait(timeout=10 if isinstance(error, ConnectionError | Py4JNetworkError) else 0.2)
+        return process.wait(timeout=10 if isinstance(error, ConnectionError | Py4JNetworkError) else 0.2)
     except subprocess.TimeoutExpired:
-        return False
-    return True
+        return None
+
+
+def _why_the_driver_ended(code: int, settings: Settings) -> str:
+    """A heap that is exhausted ends the JVM by itself (jobs/engine/spark.py); the kernel kills it for the machine's."""
+    if code == -signal.SIGKILL:
+        return (
+            "Spark's driver was killed while it ran, probably because the machine was out of memory: let fewer jobs "
+            f"run at once, or give it a smaller heap than {settings.spark_memory} with REELMILL_SPARK_MEMORY, and run "
+            "the job again."
+        )
+    return (
+        f"Spark's driver ended while it ran, most likely out of memory: it may use {settings.spark_memory}. "
+        "Give it more with REELMILL_SPARK_MEMORY, such as 6g, and run the job again."
+    )
 
 
 def newest(every: Cadence, lake: Lake) -> datetime:

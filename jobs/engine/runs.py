@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import deltalake
@@ -26,6 +26,8 @@ JOB_RUNS = "ops.job_runs"
 # Each run adds a file; whoever reads the table opens so many at most, beside those that are full.
 LOOSE_FILES = 100
 FULL_FILE_BYTES = 16 * 2**20
+# Beside its window, what a run is made of again.
+RUN_COLUMNS = ("run_id", "job", "seconds", "writes", "quarantined", "warnings")
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,27 @@ class LastRun:
 
     started_at: datetime
     status: str
+    error: str | None
     warnings: tuple[str, ...]
     found: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Who ran when, for what, and why it failed if it did."""
+
+    run_id: str
+    window: Window
+    ended_at: datetime
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that is over; `error` is why it failed, None of one that succeeded."""
+
+    run: JobRun
+    error: str | None
 
 
 def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
@@ -84,13 +105,39 @@ def last(job: str, settings: Settings) -> LastRun | None:
     rows = tables.open(JOB_RUNS).to_pyarrow_dataset()
     if "found" not in rows.schema.names:
         return None
-    columns = ["started_at", "status", "warnings", "found"]
+    columns = ["started_at", "status", "error", "warnings", "found"]
     its = rows.to_table(columns, filter=pc.field("job") == job).sort_by([("started_at", "descending")])
     for row in its.slice(0, 1).to_pylist():
         if row["found"] is not None:
             found = {entry["table"]: entry["version"] for entry in row["found"]}
-            return LastRun(row["started_at"], row["status"], tuple(row["warnings"] or ()), found)
+            return LastRun(row["started_at"], row["status"], row["error"], tuple(row["warnings"] or ()), found)
     return None
+
+
+def outcome(run_id: str, settings: Settings) -> Outcome | None:
+    """What became of a run, by its id; None while it goes on, and of one that was killed."""
+    tables = Tables.of(settings)
+    if not tables.is_there(JOB_RUNS):
+        return None
+    rows = tables.open(JOB_RUNS).to_pyarrow_dataset().to_table(filter=pc.field("run_id") == run_id).to_pylist()
+    for row in rows:
+        window = Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC))
+        return Outcome(_run(window=window, **{name: row[name] for name in RUN_COLUMNS}), row["error"])
+    return None
+
+
+def attempts(settings: Settings) -> dict[str, list[Attempt]]:
+    """Every run that is on record, by job; none while nothing was ever recorded."""
+    tables = Tables.of(settings)
+    if not tables.is_there(JOB_RUNS):
+        return {}
+    columns = ["run_id", "job", "window_start", "window_end", "started_at", "seconds", "error"]
+    found: dict[str, list[Attempt]] = {}
+    for row in tables.open(JOB_RUNS).to_pyarrow_dataset().to_table(columns).to_pylist():
+        window = Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC))
+        ended_at = row["started_at"].astimezone(UTC) + timedelta(seconds=row["seconds"])
+        found.setdefault(row["job"], []).append(Attempt(row["run_id"], window, ended_at, row["error"]))
+    return found
 
 
 def has_run(job: str, window: Window, settings: Settings) -> bool:
@@ -120,7 +167,7 @@ def succeeded_between(since: datetime, until: datetime, settings: Settings) -> l
     rows = _recorded(
         f"""
         SELECT started_at + to_milliseconds(CAST(seconds * 1000 AS BIGINT)) AS ended_at,
-               run_id, job, window_start, window_end, seconds, writes, quarantined, warnings
+               window_start, window_end, {", ".join(RUN_COLUMNS)}
         FROM {JOB_RUNS}
         WHERE status = 'succeeded' AND ended_at > TIMESTAMPTZ '{since}' AND ended_at <= TIMESTAMPTZ '{until}'
         ORDER BY ended_at, run_id
@@ -128,13 +175,25 @@ def succeeded_between(since: datetime, until: datetime, settings: Settings) -> l
         settings,
     )
     runs = []
-    for ended_at, run_id, job, start, end, seconds, writes, quarantined, warnings in rows:
-        commits = tuple(Commit(**write) for write in writes)
+    for ended_at, start, end, *values in rows:
         window = Window(start.astimezone(UTC), end.astimezone(UTC))
-        set_aside = quarantined - sum(commit.quarantined for commit in commits)
-        run = JobRun(run_id, job, window, seconds, commits, set_aside, tuple(warnings or ()))
-        runs.append((ended_at.astimezone(UTC), run))
+        runs.append((ended_at.astimezone(UTC), _run(window=window, **dict(zip(RUN_COLUMNS, values, strict=True)))))
     return runs
+
+
+def _run(
+    *,
+    window: Window,
+    run_id: str,
+    job: str,
+    seconds: float,
+    writes: list[dict[str, Any]],
+    quarantined: int,
+    warnings: list[str] | None,
+) -> JobRun:
+    commits = tuple(Commit(**write) for write in writes)
+    set_aside = quarantined - sum(commit.quarantined for commit in commits)
+    return JobRun(run_id, job, window, seconds, commits, set_aside, tuple(warnings or ()))
 
 
 def _recorded(sql: str, settings: Settings) -> list[tuple[Any, ...]]:

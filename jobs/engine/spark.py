@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 from jobs.host import bucket, java, scratch
 from jobs.host.files import give_name
 from jobs.settings import REPOSITORY, Settings
@@ -48,7 +48,7 @@ LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
 CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
-class JarsMissing(ReelmillError):
+class JarsMissing(LastingError):
     """`make setup` has not resolved the JVM jars yet."""
 
 

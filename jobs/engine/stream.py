@@ -21,13 +21,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.lake import Lake
 from jobs.engine.versions import TableVersion, VersionLost, check_kept, table_version
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 from jobs.host.files import appearing
 
 TABLES = "tables.json"
 
 
-class CheckpointAhead(ReelmillError):
+class CheckpointAhead(LastingError):
     """A stream has read more than its tables hold."""
 
 

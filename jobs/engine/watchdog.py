@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import psutil
 from py4j.protocol import Py4JError
 
+from jobs.engine.pulse import running_stages
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
@@ -126,8 +127,7 @@ def _follow_tasks(spark: SparkSession, every: float, moved: threading.Event, ove
     # A driver that is gone says nothing more.
     with suppress(Py4JError):
         while not over.wait(every):
-            infos = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-            now = {info.stageId: info.numCompletedTasks for info in infos if info is not None}
+            now = {info.stageId: info.numCompletedTasks for info in running_stages(tracker)}
             if now != before:
                 moved.set()
             before = now

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from jobs.engine.cadence import Cadence
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 
 class Step(NamedTuple):
@@ -32,11 +32,11 @@ STEPS: dict[Cadence, Step] = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class WrongWindow(ReelmillError):
+class WrongWindow(LastingError):
     """The job cannot work on the window that was asked for."""
 
 
-class NotATime(ReelmillError):
+class NotATime(LastingError):
     """What was asked for is neither a day nor an instant."""
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 if TYPE_CHECKING:
     from jobs.engine.job import Job
 
 
-class NotDeclared(ReelmillError):
+class NotDeclared(LastingError):
     """A job reads or writes a table that it did not declare, so that no schedule and no lineage knows of it."""
 
 

@@ -26,7 +26,7 @@ from feast.repo_config import RepoConfig
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 AT = offline_utils.DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
 
@@ -61,7 +61,7 @@ LEFT JOIN (
 """
 
 
-class NotJoinable(ReelmillError):
+class NotJoinable(LastingError):
     """A retrieval asks for what this join does not do."""
 
 

@@ -20,13 +20,13 @@ from feature_repo.definitions import TIMESTAMP, entity_keys
 from jobs.engine.job import Job
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 from jobs.features.changes import Counted, daily_state, span_names
 
 WATCHES = "silver.watches"
 
 
-class NothingMakesColumn(ReelmillError):
+class NothingMakesColumn(LastingError):
     """The contract of a feature table has a column that its declaration does not make."""
 
 

@@ -12,14 +12,14 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError
 
 # What Spark 4.1 is tested on.
 VERSIONS = (17, 21)
 PACKAGE = "openjdk-17-jre-headless"
 
 
-class JavaMissing(ReelmillError):
+class JavaMissing(LastingError):
     """Spark 4 needs Java 17 or 21 and none was found."""
 
     def __init__(self, detail: str = "") -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError, ReelmillError
 
 # Seconds lie between two tasks of a DAG run; whoever waits longer holds the memory of a JVM for nobody.
 PATIENCE_S = 60.0
@@ -30,7 +30,15 @@ _END = "\0"
 
 
 class WorkFailed(ReelmillError):
-    """The work raised, or the process that did it is gone."""
+    """The work raised."""
+
+
+class WorkFailedForGood(WorkFailed, LastingError):
+    """The work raised what it would raise again."""
+
+
+class WorkerKilled(WorkFailed):
+    """The process that did the work is gone without a word: it was killed, or died in native code."""
 
 
 def hand_over(
@@ -39,7 +47,7 @@ def hand_over(
     """Have the work done by a process of that kind that waits in `place`, or by one that `start` starts; what it says.
 
     The process ends with whoever handed the work over, at once, so that nothing goes on that nobody follows. Raises
-    WorkFailed.
+    WorkFailed, or one of its kinds.
     """
     place.mkdir(parents=True, exist_ok=True)
     channel = _waiting(place, kind) or _started([*start, kind], environment, place)
@@ -49,12 +57,12 @@ def hand_over(
         lines.flush()
         for line in lines:
             if line.startswith(_END):
-                if reason := json.loads(line.removeprefix(_END)):
-                    raise WorkFailed(reason)
+                if failed := json.loads(line.removeprefix(_END)):
+                    raise (WorkFailedForGood if failed["for_good"] else WorkFailed)(failed["reason"])
                 return
             if line.strip():
                 yield line.rstrip("\n")
-    raise WorkFailed("The process that did the work is gone: killed, most likely because memory had run out.")
+    raise WorkerKilled("The process that did the work was killed, probably because memory had run out.")
 
 
 def _waiting(place: Path, kind: str) -> socket.socket | None:
@@ -121,13 +129,13 @@ def serve(
         try:
             while True:
                 with channel:
-                    reason = _one(work, channel)
-                    if not reason:
+                    failed = _one(work, channel)
+                    if not failed:
                         # Before the answer: whoever has it may come with the next piece at once.
                         mark.touch()
                     with suppress(ConnectionError):
-                        channel.sendall(f"\n{_END}{json.dumps(reason)}\n".encode())
-                if reason:
+                        channel.sendall(f"\n{_END}{json.dumps(failed)}\n".encode())
+                if failed:
                     return
                 listener.settimeout(patience_s)
                 try:
@@ -144,8 +152,8 @@ def serve(
             listening.unlink(missing_ok=True)
 
 
-def _one(work: Callable[[Sequence[str]], None], channel: socket.socket) -> str:
-    """Do one piece; why it failed, or nothing."""
+def _one(work: Callable[[Sequence[str]], None], channel: socket.socket) -> dict[str, str | bool]:
+    """Do one piece; why it failed and whether it would again, or nothing."""
     over = threading.Event()
     with channel.makefile("r") as asked:
         arguments = json.loads(asked.readline())
@@ -153,12 +161,12 @@ def _one(work: Callable[[Sequence[str]], None], channel: socket.socket) -> str:
     with _heard_by(channel):
         try:
             work(arguments)
-            return ""
+            return {}
         except ReelmillError as error:
-            return str(error)
+            return {"reason": str(error), "for_good": isinstance(error, LastingError)}
         except BaseException as error:
             traceback.print_exc()
-            return f"{type(error).__name__}: {error}"
+            return {"reason": f"{type(error).__name__}: {error}", "for_good": False}
         finally:
             over.set()
 

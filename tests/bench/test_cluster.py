@@ -24,7 +24,7 @@ from jobs.command.orchestrators import airflow
 from jobs.engine.runs import newest
 from jobs.pipeline import jobs_of
 from jobs.settings import REPOSITORY, Settings
-from tests.conftest import NEWEST_DAY, run_dag
+from tests.conftest import NEWEST_DAY, run_dag, signed_in
 
 pytestmark = pytest.mark.cluster
 
@@ -119,10 +119,10 @@ def test_a_night_that_airflow_submits_to_the_cluster_ends_in_the_same_tables(
         for name, value in cluster.environment.items():
             monkeypatch.setenv(name, value)
         settings, clock = Settings(home=home), time.monotonic()
-        with airflow(settings) as running:
+        with airflow(settings) as running, signed_in(running, settings) as api:
             report("Airflow starts", time.monotonic() - clock)
             clock = time.monotonic()
-            states = run_dag("reelmill_nightly", NEWEST_DAY, running, settings)
+            _, states = run_dag(api, running, "reelmill_nightly", {"logical_date": f"{NEWEST_DAY}T00:00:00Z"})
             report("a night of the DAG, each task one spark-submit", time.monotonic() - clock)
     assert set(states.values()) == {"success"}
     assert content(home) == on_one_machine

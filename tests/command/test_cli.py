@@ -158,3 +158,11 @@ def test_what_people_wrote_is_shown_as_they_wrote_it_and_steers_no_terminal(sett
     said = invoke(settings.home, "query", titles).output
     assert "[/b] [red]sad[/red]" in said
     assert "\x1b" not in said and "\N{REPLACEMENT CHARACTER}[2J" in said
+
+
+def test_what_is_late_is_said_and_ends_the_command_with_3(settings: Settings, recorded_run: JobRun) -> None:
+    said = invoke(settings.home, "late")
+    assert said.exit_code == 3
+    assert "gold.feeds is late and was never made (it promises 1 d). feeds.build has never run." in said.output
+    found = {late["table"]: late for late in json.loads(invoke(settings.home, "late", "--json").output)}
+    assert found["gold.feeds"]["first"] == "bronze.events"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.host.warm import WorkFailed, hand_over
+from jobs.host.warm import WorkerKilled, WorkFailed, WorkFailedForGood, hand_over
 
 # Says its process; then sleeps, raises, says something strange or ends, as it is told.
 WORKER = """
 import os, socket, subprocess, sys, time
 from pathlib import Path
-from jobs.errors import ReelmillError
+from jobs.errors import LastingError, ReelmillError
 from jobs.host.warm import serve
 
 def work(words):
@@ -25,6 +25,7 @@ def work(words):
     match words:
         case ["sleep", seconds]: time.sleep(float(seconds))
         case ["refuse"]: raise ReelmillError("There is no such job.")
+        case ["refuse for good"]: raise LastingError("Nobody mends that by trying again.")
         case ["break"]: raise ValueError("3")
         case ["echo", text]: subprocess.run(["echo", text])
         case ["die"]: os._exit(1)
@@ -96,15 +97,18 @@ def test_work_that_is_refused_gives_its_reason_and_work_that_breaks_its_trace_an
     with pytest.raises(WorkFailed, match="^There is no such job.$"):
         said.extend(begun(place, "refuse"))
     said = []
-    with pytest.raises(WorkFailed, match="^ValueError: 3$"):
+    with pytest.raises(WorkFailed, match="^ValueError: 3$") as broken:
         for line in begun(place, "break"):
             said.append(line)
     assert any("Traceback" in line for line in said)
+    assert not isinstance(broken.value, WorkFailedForGood)
+    with pytest.raises(WorkFailedForGood, match="trying again"):
+        done(place, "refuse for good")
     assert ends(said[0])
 
 
 def test_a_process_that_dies_is_missed_by_name_of_what_kills_most(place: Path) -> None:
-    with pytest.raises(WorkFailed, match="memory had run out"):
+    with pytest.raises(WorkerKilled, match="memory had run out"):
         done(place, "die")
     assert len(done(place)) == 1
 

@@ -9,9 +9,10 @@ import sys
 import time
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.definitions.deadline import DeadlineAlert
 
 
 def import_alone(path: Path) -> dict[str, Any]:
@@ -37,9 +38,16 @@ def task_facts(task: Any) -> dict[str, Any]:
         "outlets": sorted(asset.name for asset in task.outlets),
         "upstream": sorted(task.upstream_task_ids),
         "trigger_rule": task.trigger_rule,
+    }
+
+
+def job_facts(task: Any) -> dict[str, Any]:
+    return {
+        **task_facts(task),
         "application": task.application,
         "arguments": task.application_args,
         "conf": task.conf,
+        "pool": task.pool,
     }
 
 
@@ -59,7 +67,9 @@ def main() -> None:
             "max_active_runs": dag.max_active_runs,
             "params": dag.params.dump(),
             "file": Path(dag.fileloc).name,
-            "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
+            "deadlines": sorted(str(deadline.name) for deadline in cast("list[DeadlineAlert]", dag.deadline or [])),
+            "gates": {task.task_id: task_facts(task) for task in dag.tasks if type(task).__name__ == "Gate"},
+            "tasks": {task.task_id: job_facts(task) for task in dag.tasks if type(task).__name__ != "Gate"},
         }
         for dag in bag.dags.values()
     }

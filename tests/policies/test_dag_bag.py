@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from dags.purpose import note, purpose
 from jobs import submit
 from jobs.engine.cadence import PIPELINES
 from jobs.engine.job import Job
@@ -110,7 +111,28 @@ def test_a_task_waits_for_the_tasks_that_write_what_it_reads(facts: Facts) -> No
     for dag in facts["dags"].values():
         for name, task in dag["tasks"].items():
             writers = {n for n, other in dag["tasks"].items() if set(other["outlets"]) & set(task["inlets"])} - {name}
-            assert set(task["upstream"]) == writers, name
+            assert set(task["upstream"]) == writers or (not writers and task["upstream"] == ["gate"]), name
+
+
+def test_a_dag_of_five_minute_jobs_asks_first_whether_any_has_something_to_do(facts: Facts) -> None:
+    of_five_minutes = {dag for dag in RUNS if all(JOBS[job].every == "5min" for job in facts["dags"][dag]["tasks"])}
+    assert {name for name, dag in facts["dags"].items() if dag["gates"]} == of_five_minutes
+    for dag in of_five_minutes:
+        (gate,) = facts["dags"][dag]["gates"].values()
+        assert (gate["owner"], gate["upstream"]) == ("data-team", []) and gate["timeout_s"] and gate["doc"]
+        roots = {name for name, task in facts["dags"][dag]["tasks"].items() if task["upstream"] == ["gate"]}
+        assert roots == {"events.ingest", "media.ingest"}
+
+
+def test_a_job_has_the_same_pool_in_every_dag_and_shares_it_with_media_jobs_only(tasks: dict[str, Facts]) -> None:
+    pools = {(name.split(":")[1], task["pool"]) for name, task in tasks.items()}
+    assert pools == {(job, "media" if job.startswith("media.") else job) for job in JOBS}
+
+
+def test_each_table_has_one_deadline_on_the_dag_of_its_jobs_cadence(facts: Facts) -> None:
+    found = {(name, table) for name, dag in facts["dags"].items() for table in dag["deadlines"]}
+    owners = {cadences[-1]: name for name, cadences in RUNS.items()}
+    assert found == {(owners[job.every], table) for job in JOBS.values() for table in job.writes}
 
 
 def test_a_task_that_is_skipped_holds_up_none_that_waits_for_it(tasks: dict[str, Facts]) -> None:
@@ -162,17 +184,26 @@ def test_a_dag_that_works_by_the_day_asks_for_the_day_and_proposes_one_that_is_o
     assert proposed["reelmill_nightly"] in (f"{yesterday}", f"{yesterday - timedelta(days=1)}")
 
 
+def test_a_run_notes_the_day_or_the_instant_that_it_works_for() -> None:
+    at = datetime(2026, 3, 1, 9, 55, tzinfo=UTC)
+    run = SimpleNamespace(run_type="scheduled", conf=None, logical_date=at, run_after=at)
+    by_hand = SimpleNamespace(run_type="manual", conf={"day": "2026-02-20"}, logical_date=at, run_after=at)
+    assert note(run, {"day": "2026-03-05"}) == "Works for 2026-03-01 (UTC)."
+    assert note(run, {}) == "Works for 2026-03-01 09:55 (UTC)."
+    assert note(by_hand, {}) == "Works for 2026-02-20 (UTC)."
+
+
 def window_of(
     tasks: dict[str, Facts], task: str, kind: str, conf: dict[str, str] | None, at: datetime | None, day: str = ""
 ) -> Window:
-    """The window that the job of a task gets; Airflow leaves `logical_date` out when there is none."""
-    run = SimpleNamespace(run_type=kind, conf=conf, run_after=datetime(2026, 3, 1, 15, tzinfo=UTC))
-    context = {"dag_run": run, "params": {"day": day}, **({"logical_date": at} if at else {})}
+    """The window that the job of a task gets."""
+    due = datetime(2026, 3, 1, 15, tzinfo=UTC)
+    run = SimpleNamespace(run_type=kind, conf=conf, logical_date=at, run_after=due)
+    context = {"dag_run": run, "params": {"day": day}, "ti": SimpleNamespace(id="an attempt"), "purpose": purpose}
     return submit.asked(rendered(tasks[f"reelmill_{task}"], context))[1]
 
 
 def rendered(task: Facts, context: Mapping[str, object]) -> list[str]:
     """The arguments as Airflow's templates would fill them in."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    environment.filters["ts"] = datetime.isoformat  # as Airflow's own
     return [environment.from_string(argument).render(**context) for argument in task["arguments"]]

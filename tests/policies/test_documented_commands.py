@@ -85,6 +85,10 @@ ELSEWHERE = {
         "brings in other files",
         "tests/imports/test_catalogue.py::test_a_row_is_an_upload_with_what_its_columns_say",
     ),
+    "reelmill late": (
+        "ends with 3 where a table is late, as on a night that is some minutes old",
+        "tests/command/test_cli.py::test_what_is_late_is_said_and_ends_the_command_with_3",
+    ),
     "reelmill doctor": ("looks at the machine", "tests/command/test_cli.py::test_doctor_finds_what_this_machine_has"),
 }
 

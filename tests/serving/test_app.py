@@ -23,7 +23,8 @@ def test_it_is_ready_once_a_version_is_published_and_alive_before(api: httpx.Cli
     assert api.get("/livez").status_code == 200
     assert api.get("/readyz").status_code == 503
     publish("v1", {"ann": ["a"]})
-    assert api.get("/readyz").json() == {"status": "ready", "feed_version": "v1", "is_stale": False}
+    ready = {"status": "ready", "feed_version": "v1", "is_stale": False}
+    assert api.get("/readyz").json() == ready | {"dependencies": {"feeds": "ok", "events": "ok"}}
 
 
 def test_without_redis_it_is_alive_not_ready_and_says_why(api_without_redis: httpx.Client) -> None:
@@ -33,6 +34,8 @@ def test_without_redis_it_is_alive_not_ready_and_says_why(api_without_redis: htt
         assert answer.status_code == 503
         assert answer.json()["type"] == "urn:reelmill:problem:store-unreachable"
         assert answer.headers["retry-after"] == "1"
+    dependencies = {"feeds": "the feed store does not answer; try again", "events": "ok"}
+    assert api_without_redis.get("/readyz").json()["dependencies"] == dependencies
 
 
 def test_without_redis_events_are_still_taken(api_without_redis: httpx.Client) -> None:

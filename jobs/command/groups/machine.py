@@ -1,4 +1,4 @@
-"""Commands that make this machine ready, and that start something on it: setup, doctor, demo, serve.
+"""Commands that make this machine ready, and that start something on it: setup, doctor, settings, demo, serve.
 
 Belongs here: what takes no table. Airflow and Dagster: orchestrators.py.
 """
@@ -39,6 +39,34 @@ def doctor(as_json: bool) -> None:
     findings = examine(Settings())
     console.findings(findings, as_json)
     sys.exit(0 if all(f.found for f in findings) else 1)
+
+
+class _ListingSettings(click.Command):
+    """A command whose help ends with every setting; what lists them is loaded only for that."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from jobs.command.variables import variables
+
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Settings"):
+            formatter.write_dl([(v.name, f"{v.meaning} [default: {v.default}]") for v in variables()])
+
+
+@click.command(
+    cls=_ListingSettings,
+    epilog=examples("reelmill settings", "REELMILL_HOME=/data reelmill settings --json", "reelmill settings --help"),
+)
+@click.option("--markdown", is_flag=True, help="Print docs/settings.md instead, which shows no values.")
+@as_json
+def settings(markdown: bool, as_json: bool) -> None:
+    """Show every setting: its environment variable, what it is now, and what it means."""
+    from jobs.command import console, variables
+    from jobs.settings import Settings
+
+    if markdown:
+        click.echo(variables.page(), nl=False)
+        return
+    console.settings(variables.variables(Settings()), variables.unknown(), as_json)
 
 
 @click.command(epilog=examples("reelmill demo", "REELMILL_HOME=/tmp/demo reelmill demo"))

@@ -1,16 +1,20 @@
-"""Commands that run jobs by hand, and that list them: run, pipeline, jobs.
+"""Commands that run jobs by hand, list them and say what is late: run, pipeline, jobs, late.
 
 Belongs here: for which window. How a pipeline is shown while it runs: progress.py.
 """
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, date, datetime
 
 import click
 
 from jobs.command.options import DayOrInstant, as_json, as_of, examples
 from jobs.engine.cadence import PIPELINES
+
+# Of `reelmill late`: 1 is an error, and 2 a command that is written wrongly.
+SOME_ARE_LATE = 3
 
 
 @click.command(
@@ -81,3 +85,23 @@ def jobs(as_json: bool) -> None:
     from jobs.settings import Settings
 
     console.jobs(Settings(), as_json)
+
+
+@click.command(
+    epilog=examples("reelmill late", "reelmill late --json", "reelmill late || mail -s 'Reelmill is late' ops")
+)
+@as_json
+def late(as_json: bool) -> None:
+    """Say which tables are later than their contracts promise, which run is to blame, and where it began upstream.
+
+    Ends with 0 when none is, and with 3 when some are.
+    """
+    from jobs.command import console
+    from jobs.engine.late import late as find_late
+    from jobs.pipeline import JOBS
+    from jobs.settings import Settings
+
+    found = find_late(JOBS.values(), Settings(), datetime.now(UTC))
+    console.late(found, as_json)
+    if found:
+        sys.exit(SOME_ARE_LATE)
