@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test s3-test deep lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -64,6 +64,15 @@ s3-test: setup  ## build an S3 server (it needs Go 1.25), and keep the lake and 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 	@.venv/bin/uv sync --frozen --extra deep
 	@.venv/bin/python -m pytest -n0 -q tests/ranking/sources/test_tower.py tests/ranking/sources/test_source_laws.py
+
+# pip takes the newest of everything; the constraints are the versions of the lock file.
+wheel: .venv/.synced  ## build dist/reelmill-*.whl, with the locked versions beside it as dist/constraints.txt
+	@rm -rf dist
+	@.venv/bin/uv build --quiet --wheel
+	@.venv/bin/uv export --quiet --frozen --no-dev --no-hashes --no-emit-project --no-header > dist/constraints.txt
+
+wheel-test: wheel setup  ## install the wheel into a new environment elsewhere, and use it there, for minutes
+	@.venv/bin/python -m pytest -n0 --timeout 3600 -m packaged tests/end_to_end/test_wheel.py
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

@@ -14,7 +14,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import LastingError
 
+# In a checkout its root; installed, the folder of packages that holds ours.
 REPOSITORY = Path(__file__).resolve().parent.parent
+IS_CHECKOUT = (REPOSITORY / "pyproject.toml").exists()
+
+
+def cache() -> Path:
+    """Where fetched files are kept: in a checkout its `.cache`, which every user of it shares; else this person's."""
+    if IS_CHECKOUT:
+        return REPOSITORY / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "reelmill"
 
 
 def under_home(*parts: str, description: str) -> Any:
@@ -60,7 +69,10 @@ class Settings(BaseSettings):
     models: Path = under_home("models", description="The files of trained models.")
     checkpoints: Path = under_home("checkpoints", description="How far each ingest has read its input.")
     registry: Path = under_home("feast", description="Feast's registry of feature views.")
-    jars: Path = Field(default=REPOSITORY / ".cache" / "jars", description="The JVM jars that `make setup` resolved.")
+    jars: Path = Field(
+        default_factory=lambda: cache() / "jars",
+        description="The JVM jars, which `reelmill setup` or the first job fetches once.",
+    )
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
     spark_master: str = Field(
         default="local[*]", description="Where Spark runs; local[*] is all cores of this machine."

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import settings
 from jobs.settings import REPOSITORY, Settings, UnsafePath
 
 ROOMS = ("bench", "dags", "data_contracts", "docs", "feature_repo", "jobs", "serving")
@@ -32,3 +33,15 @@ def test_a_home_is_readable_by_its_owner_only_from_the_first_moment_on(tmp_path:
     assert home.stat().st_mode & 0o777 == 0o700
     home.chmod(0o755)
     assert Settings(home=home).home.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_installed_package_keeps_the_jars_in_the_cache_of_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Settings().jars == REPOSITORY / ".cache" / "jars"
+    monkeypatch.setattr(settings, "IS_CHECKOUT", False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings(home=tmp_path / "home").jars == tmp_path / ".cache" / "reelmill" / "jars"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert Settings(home=tmp_path / "home").jars == tmp_path / "caches" / "reelmill" / "jars"

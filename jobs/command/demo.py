@@ -12,7 +12,7 @@ import httpx
 from jobs.command import console, progress, rankings
 from jobs.command.endpoint import served
 from jobs.engine.query import query
-from jobs.settings import Settings
+from jobs.settings import IS_CHECKOUT, Settings
 from jobs.sim.simulate import simulate
 
 PAGE = 10
@@ -39,13 +39,14 @@ def run_demo(settings: Settings) -> None:
     console.feed(answer.json()["items"])
     home = f" with REELMILL_HOME={settings.home}" if "home" in settings.model_fields_set else ""
     console.say(f"\nDone in {time.monotonic() - clock:.0f} s. Look further, from this folder{home}:")
-    reelmill = ".venv/bin/reelmill"
+    reelmill = ".venv/bin/reelmill" if IS_CHECKOUT else "reelmill"
+    orchestrators = "make" if IS_CHECKOUT else "python -m jobs.command.orchestrators"
     for line, why in (
         (f"{reelmill} serve", f"the endpoint; /docs describes it, /v1/feed/{user} answers"),
         (f"{reelmill} tables", "every table, with rows and bytes"),
         (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
         (f"{reelmill} upload FILE --user me", "publish a clip of your own"),
-        ("make airflow", "what ran, what is late, re-run and backfill"),
-        ("make catalog", "every table and column, and where it comes from"),
+        (f"{orchestrators} airflow", "what ran, what is late, re-run and backfill"),
+        (f"{orchestrators} catalog", "every table and column, and where it comes from"),
     ):
         console.say(f"  {line:<62} {why}")

@@ -28,6 +28,7 @@ import click
 import pyspark
 from rich.console import Console
 
+from jobs.engine.spark import resolve_jars
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 from jobs.host.ports import free_port
@@ -69,6 +70,7 @@ def airflow(settings: Settings, port: int | None = None) -> Iterator[Orchestrato
     home.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     password(settings)
+    resolve_jars(settings)  # before a DAG file names them, which has seconds to be imported in
     with redis_url(settings) as redis:
         environment = airflow_environment(settings, port, redis)
         command = [str(_executable("airflow")), "standalone"]

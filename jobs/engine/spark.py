@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.errors import LastingError
+from jobs.errors import ReelmillError
 from jobs.host import bucket, java, scratch
 from jobs.host.files import give_name
+from jobs.host.locks import FileLock
 from jobs.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
 CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
-class JarsMissing(LastingError):
-    """`make setup` has not resolved the JVM jars yet."""
+class JarsMissing(ReelmillError):
+    """The JVM jars are not here, and Maven Central did not give them."""
 
 
 def jars(settings: Settings) -> list[Path]:
@@ -137,7 +138,10 @@ def _of_a_bucket() -> dict[str, str]:
 
 
 def session(settings: Settings, name: str = "reelmill") -> SparkSession:
-    """The running session, or a new one. Raises JarsMissing or JavaMissing with what to do."""
+    """The running session, or a new one; the first one on a machine fetches its jars.
+
+    Raises JarsMissing or JavaMissing with what to do.
+    """
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
@@ -149,6 +153,7 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
         if found is None:
             raise java.JavaMissing
         os.environ["JAVA_HOME"] = str(found.home)
+    resolve_jars(settings)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if settings.is_local:
         # Without this the JVM looks the host's name up, which fails or waits on machines without DNS.
@@ -200,9 +205,16 @@ def with_cores(tasks: RDD[T], cores: int) -> RDD[T]:
     return tasks.withResources(ResourceProfileBuilder().require(TaskResourceRequests().cpus(asked)).build)
 
 
-def resolve_jars(settings: Settings) -> list[Path]:
-    """Fetch the jars once from Maven Central into the repo's cache, complete or not at all; returns them."""
-    settings.jars.parent.mkdir(parents=True, exist_ok=True)
+def resolve_jars(settings: Settings) -> None:
+    """Fetch the jars from Maven Central unless they are here, complete or not at all. Raises JarsMissing."""
+    if jars_are_current(settings):
+        return
+    with FileLock(settings.jars.with_name("jars.lock")):
+        if not jars_are_current(settings):  # else who had the lock before has fetched them
+            _fetch_jars(settings)
+
+
+def _fetch_jars(settings: Settings) -> None:
     with tempfile.TemporaryDirectory(dir=settings.jars.parent) as place:
         resolved = _resolved(PACKAGES, Path(place, "resolved"))
         if settings.lake_bucket:
@@ -211,7 +223,6 @@ def resolve_jars(settings: Settings) -> list[Path]:
         shutil.rmtree(settings.jars, ignore_errors=True)
         # The names of the jars alone say later that all is there (jars_are_current).
         give_name(resolved, settings.jars)
-    return jars(settings)
 
 
 def _resolved(packages: Sequence[str], into: Path, excludes: str = "") -> Path:

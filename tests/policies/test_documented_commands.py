@@ -49,6 +49,10 @@ ELSEWHERE = {
     "make test": ("runs this", "tests/policies/test_documented_commands.py::test_a_command_runs_and_prints_something"),
     "make demo": ("takes minutes", NIGHTLY + "test_every_person_is_served_a_feed_that_pages_without_repeats"),
     "make bench": ("takes many minutes and asserts nothing", "tests/bench/test_holdout_ndcg.py::"),
+    "make wheel": (
+        "builds for some time",
+        "tests/policies/test_wheel.py::test_every_job_and_every_contract_is_in_the_wheel",
+    ),
     "make airflow": ("serves until it is stopped", AIRFLOW),
     "python -m jobs.command.orchestrators airflow --port 8080": ("serves until it is stopped", AIRFLOW),
     "make catalog": ("serves until it is stopped", "tests/dags/test_catalog.py::test_the_graph_loads"),
