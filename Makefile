@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test secrets lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -73,6 +73,14 @@ wheel: .venv/.synced  ## build dist/reelmill-*.whl, with the locked versions bes
 
 wheel-test: wheel setup  ## install the wheel into a new environment elsewhere, and use it there, for minutes
 	@.venv/bin/python -m pytest -n0 --timeout 3600 -m packaged tests/end_to_end/test_wheel.py
+
+# One for each variable that docker-compose.yml requires: 32 bytes by chance, as Airflow wants its key for connections.
+ENV ?= .env
+secrets:  ## write the secrets of docker-compose.yml into .env, once, for its owner alone to read
+	@test ! -e "$(ENV)" || { echo "$(ENV) is there, and stays as it is"; exit 1; }
+	@umask 077; grep -oE '\$$\{[A-Z_]+:\?' docker-compose.yml | tr -d '$${:?' | sort -u | while read -r name; do \
+	  echo "$$name=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"; done > "$(ENV).new" && mv "$(ENV).new" "$(ENV)"
+	@echo "wrote $(ENV): the password of Airflow's admin is AIRFLOW_ADMIN_PASSWORD"
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

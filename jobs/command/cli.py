@@ -25,6 +25,7 @@ COMMANDS = (
     simulate.simulate,
     runs.run,
     runs.pipeline,
+    runs.watch,
     runs.jobs,
     runs.late,
     feeds.feeds,

@@ -1,6 +1,6 @@
-"""Commands that run jobs by hand, list them and say what is late: run, pipeline, jobs, late.
+"""Commands that run jobs by hand or when something arrives, list them and say what is late: run, pipeline, watch, late.
 
-Belongs here: for which window. How a pipeline is shown while it runs: progress.py.
+Belongs here: for which window. How a pipeline is shown while it runs: progress.py. The loop of watch: watch.py.
 """
 
 from __future__ import annotations
@@ -75,6 +75,18 @@ def pipeline(name: str, on: date | None) -> None:
     from jobs.settings import Settings
 
     progress.run_pipeline(name, on, Settings())
+
+
+@click.command(epilog=examples("reelmill watch media.ingest media.publish"))
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.option("--every", "every_s", default=10.0, show_default=True, type=click.FloatRange(1), help="Seconds.")
+def watch(jobs: tuple[str, ...], every_s: float) -> None:
+    """Run five-minute jobs whenever something has arrived for them, in order, until this is stopped."""
+    from jobs.command.watch import watch as keep_watching
+    from jobs.pipeline import find
+    from jobs.settings import Settings
+
+    keep_watching([find(name) for name in jobs], every_s, Settings())
 
 
 @click.command(epilog=examples("reelmill jobs", "reelmill jobs --json"))
