@@ -120,7 +120,7 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
 def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELMILL_JARS", str(tmp_path))
     result = invoke(tmp_path, "doctor")
-    assert result.exit_code == 1 and "Run `make setup`" in result.output
+    assert result.exit_code == 1 and "Run `reelmill setup`" in result.output
 
 
 def test_jobs_lists_reads_writes_and_the_last_run(tmp_path: Path) -> None:

@@ -24,15 +24,23 @@ from serving.feed_store.writer import FeedStore
 # In a process of its own: importing Airflow takes seconds, rewires logging and writes into AIRFLOW_HOME.
 EXECUTED = """
 from types import SimpleNamespace
-from airflow.sdk.exceptions import AirflowSkipException
+from uuid import uuid4
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 from dags.reelmill_ingest import dag
 
+scheduled, rendered = SimpleNamespace(run_type="scheduled"), ["--date", "2026-01-10T12:00:00Z"]
 for task in dag.tasks:
-    task.application_args = [*task.application_args[:-1], "2026-01-10T12:00:00Z"]
+    attempt = SimpleNamespace(id=uuid4(), task_id=task.task_id, dag_id=dag.dag_id, try_number=1, max_tries=2)
+    if task.task_id == "gate":
+        task.arguments = rendered
+    else:
+        task.application_args = ["--job", task.task_id, *rendered, "--run-id", str(attempt.id)]
     try:
-        task.execute({"dag_run": SimpleNamespace(run_type="scheduled")})
+        task.execute({"dag_run": scheduled, "ti": attempt})
     except AirflowSkipException as skipped:
         print(task.task_id, "is skipped:", skipped)
+    except DownstreamTasksSkipped as skipped:
+        print("the gate skips", *sorted(skipped.tasks))
 """
 
 
@@ -65,6 +73,7 @@ def test_a_scheduled_task_that_has_nothing_to_do_is_skipped_with_its_reason(nigh
     skipped = [line.partition(" is skipped: ")[::2] for line in done.stdout.splitlines() if " is skipped: " in line]
     assert {task for task, _ in skipped} == {"events.ingest", "media.ingest", "media.publish", "events.watches"}
     assert all(reason.startswith(f"Nothing has arrived for {task} since its run of 20") for task, reason in skipped)
+    assert "the gate skips events.ingest events.watches media.ingest media.publish" in done.stdout
 
 
 def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
