@@ -7,6 +7,7 @@ Belongs here: only what more than one room uses.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,8 +70,16 @@ DEAREST = {"end_to_end", "faults"}
 MARKED = {"jvm": {"spark", "start", "night"}, "clips": {"ffmpeg"}, "airflow": {"facts"}}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The dearest first; and what is dear by its fixtures is not for `make check`."""
+# What takes many minutes has a make target of its own, and runs when its marker is asked for by name.
+ON_DEMAND = {"crash", "cluster", "s3", "packaged"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The dearest first. What is dear by its fixtures is not for `make check`, what is on demand for nobody else."""
+    not_asked = ON_DEMAND - set(re.findall(r"\w+", config.option.markexpr))
+    left_out = [item for item in items if not_asked & {marker.name for marker in item.iter_markers()}]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: not DEAREST & set(item.path.parts))
     for item in items:
         for marker, fixtures in MARKED.items():

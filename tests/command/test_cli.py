@@ -64,6 +64,7 @@ def test_help_answers_in_under_half_a_second() -> None:
     assert after.children_user + after.children_system - before.children_user - before.children_system < 0.5
 
 
+@pytest.mark.slow
 def test_an_error_is_one_paragraph_and_a_traceback_only_on_request(tmp_path: Path) -> None:
     environment = {"REELMILL_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     wrong = [*REELMILL, "run", "features.nobody"]

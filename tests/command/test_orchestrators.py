@@ -20,6 +20,7 @@ def start(script: str, log: Path) -> AbstractContextManager[Orchestrator]:
     )
 
 
+@pytest.mark.slow
 def test_everything_that_it_started_ends_with_it_whatever_its_process_group(tmp_path: Path) -> None:
     # `set -m` gives each background job a process group of its own, as Airflow gives one to each task.
     with start("set -m; sleep 600 & sleep 600 & echo up; wait", tmp_path / "log") as running:
@@ -28,6 +29,7 @@ def test_everything_that_it_started_ends_with_it_whatever_its_process_group(tmp_
     assert orchestrators._session(running.process.pid) == []
 
 
+@pytest.mark.slow
 def test_one_that_ignores_polite_requests_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orchestrators, "_STOP_S", 1.0)
     with start("trap '' INT TERM; echo up; while true; do sleep 1; done", tmp_path / "log") as running:
@@ -60,6 +62,7 @@ def test_two_homes_share_no_port_no_folder_and_no_key(tmp_path: Path) -> None:
     assert not {name for name in same if "PORT" in name or "HOME" in name or "JWT" in name or "PASSWORDS" in name}
 
 
+@pytest.mark.slow
 def test_spark_submit_starts_in_a_checkout_whose_path_has_a_space(tmp_path: Path, settings: Settings) -> None:
     commands = tmp_path / "my projects" / "bin"
     commands.parent.mkdir()

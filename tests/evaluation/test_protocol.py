@@ -15,6 +15,9 @@ from jobs.evaluation.protocol import Evaluation, Learned, evaluate, learn, rank
 from jobs.evaluation.report import as_dict
 from tests.evaluation.conftest import Rows, write
 
+# Most of these let everything learn.
+pytestmark = pytest.mark.slow
+
 MakeFiles = Callable[..., Files]
 
 

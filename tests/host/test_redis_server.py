@@ -194,6 +194,7 @@ def test_serve_that_is_told_to_end_leaves_no_server(
     assert not answers(url)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_ended_all_the_same(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_process, "_STOP_S", 0.5)
     with redis_url(home) as url:

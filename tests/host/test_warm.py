@@ -78,6 +78,7 @@ def test_a_process_that_was_started_in_another_way_is_left_alone(place: Path) ->
     assert done(place, kind="old code") != done(place, kind="new code")
 
 
+@pytest.mark.slow
 def test_one_that_nobody_needs_ends_and_leaves_nothing(place: Path) -> None:
     (pid,) = done(place)
     assert ends(pid)

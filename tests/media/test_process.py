@@ -11,6 +11,7 @@ import pytest
 from jobs.media.process import OutOfProcessorTime, Unfinished, run_bounded
 
 
+@pytest.mark.slow
 def test_a_program_that_never_ends_is_killed_with_its_children(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     child = f"import time, pathlib\nwhile True: pathlib.Path({str(alive)!r}).touch(); time.sleep(0.05)"

@@ -196,6 +196,7 @@ almost_events = st.builds(
 )
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(batch=st.lists(almost_events | json_values, max_size=4))
 def test_whatever_is_sent_every_event_is_either_spooled_or_rejected(

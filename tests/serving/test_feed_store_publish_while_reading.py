@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from serving.feed_store.writer import FeedStore
 
@@ -65,6 +66,7 @@ def test_every_feed_read_during_a_series_of_publishes_is_of_one_version_and_whol
     assert whole_feed(api, "user7")[0] == "v29"
 
 
+@pytest.mark.slow
 def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_key_for_ever(
     api: httpx.Client, store: FeedStore, publish: Publish, server_url: str, raw_redis: RawRedis
 ) -> None:

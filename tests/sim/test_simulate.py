@@ -31,6 +31,7 @@ def files_of(settings: Settings) -> dict[str, bytes]:
     return {str(p.relative_to(settings.home)): p.read_bytes() for p in settings.home.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_two_homes_with_the_same_seed_hold_the_same_bytes(home: Settings, report: SimReport, tmp_path: Path) -> None:
     other = Settings(home=tmp_path)
     simulate(other, **SMALL)
@@ -102,6 +103,7 @@ def good_events(report: SimReport) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole]
 
 
+@pytest.mark.slow
 def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     reported: dict[str, tuple[int, int]] = {}
     simulate(Settings(home=tmp_path), viewers=20, creators=2, videos=40, days=1, progress=into(reported))

@@ -1,6 +1,7 @@
 """factors: the setting is the one that finds what was kept back, the reason is the largest part, and it repeats."""
 
 import numpy as np
+import pytest
 from scipy.sparse import csr_matrix
 
 from jobs.ranking.sources.factors import FACTORS, SETTINGS, STRONGEST, USUAL, chosen
@@ -34,6 +35,7 @@ def of_topics(viewers: int, popular: float) -> csr_matrix:
     return watched
 
 
+@pytest.mark.slow
 def test_where_tastes_show_vectors_may_be_long_and_where_all_watch_the_same_they_shrink() -> None:
     clear, same = chosen(of_topics(ENOUGH * 2, 0.0)), chosen(of_topics(ENOUGH * 2, 1.0))
     assert {clear, same} <= set(SETTINGS)
@@ -46,6 +48,7 @@ def test_a_few_viewers_choose_nothing() -> None:
     assert chosen(watched) == USUAL._replace(regular=min(USUAL.regular, STRONGEST * mean))
 
 
+@pytest.mark.slow
 def test_content_counts_where_it_tells_topics_apart() -> None:
     watched = of_topics(ENOUGH * 2, 0.3)
     content = np.eye(10, dtype=np.float32)[np.arange(200) // 20]
