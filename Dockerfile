@@ -100,6 +100,8 @@ RUN REELMILL_HOME=/tmp/home reelmill setup && chmod -R a+rX /opt/jars
 FROM spark-base AS spark
 COPY --from=jars /opt/jars /opt/jars
 COPY --from=wheel /opt/reelmill /opt/reelmill
+COPY docker/spark-defaults.conf /etc/reelmill/spark/
+ENV SPARK_CONF_DIR=/etc/reelmill/spark
 USER reelmill
 CMD ["reelmill", "--help"]
 

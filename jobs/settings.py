@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import LastingError
@@ -74,6 +74,12 @@ class Settings(BaseSettings):
         description="The JVM jars, which `reelmill setup` or the first job fetches once.",
     )
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The key that signs, and marks a Redis as this home's; the same for an endpoint that has a home of "
+        "its own. Unset: made once, in home.",
+    )
     spark_master: str = Field(
         default="local[*]", description="Where Spark runs; local[*] is all cores of this machine."
     )

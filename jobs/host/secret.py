@@ -14,10 +14,12 @@ from jobs.settings import Settings
 
 
 def secret(settings: Settings) -> str:
-    """The key of this home, readable by its owner only; the first who asks makes it.
+    """The key of this home: the configured one, or a file that its owner only can read; the first who asks makes it.
 
     Two processes may start at once on a new home: the link is atomic, so both end with the same key.
     """
+    if settings.secret is not None:
+        return settings.secret.get_secret_value()
     path = settings.home / "secret"
     if not path.exists():
         draft = settings.home / f".secret.{os.getpid()}"

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 import redis
+from pydantic import SecretStr
 
 from jobs.host import redis_process
 from jobs.host.ports import free_port
@@ -242,6 +243,11 @@ def test_a_database_that_another_home_has_taken_is_refused_and_one_beside_it_is_
             RedisOfAnother, match=r"Database 0 of the Redis at 127\.0\.0\.1:\d+ belongs to another home"
         ):
             redis_url(Settings(home=tmp_path / "second", redis_url=url)).__enter__()
+        # An endpoint with a home of its own has the key of the home whose feeds it serves.
+        shared = url.replace("/0", "/4")
+        for name in ("home-of-jobs", "home-of-the-endpoint"):
+            with redis_url(Settings(home=tmp_path / name, redis_url=shared, secret=SecretStr("k" * 32))) as same:
+                assert same == shared
         beside = url.replace("/0", "/2")
         with redis_url(Settings(home=tmp_path / "second", redis_url=beside)) as own:
             assert own == beside
