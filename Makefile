@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test secrets lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test secrets compose-test lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -81,6 +81,9 @@ secrets:  ## write the secrets of docker-compose.yml into .env, once, for its ow
 	@umask 077; grep -oE '\$$\{[A-Z_]+:\?' docker-compose.yml | tr -d '$${:?' | sort -u | while read -r name; do \
 	  echo "$$name=$$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"; done > "$(ENV).new" && mv "$(ENV).new" "$(ENV)"
 	@echo "wrote $(ENV): the password of Airflow's admin is AIRFLOW_ADMIN_PASSWORD"
+
+compose-test: setup  ## build the containers, use them from nothing, and remove them again, for long
+	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m compose tests/end_to_end/test_compose.py
 
 lint: .venv/.synced  ## ruff, mypy, import-linter
 	@.venv/bin/ruff check .

@@ -1,6 +1,6 @@
 """Policies over the containers: what docker-compose.yml and the Dockerfile promise of every one of them.
 
-What was tried with real containers: docs/containers.md.
+`make compose-test` builds and uses them (tests/end_to_end/test_compose.py).
 """
 
 import re
