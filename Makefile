@@ -30,6 +30,9 @@ setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
 demo: setup  ## see the platform do its job on a small simulated world
 	@.venv/bin/reelmill demo
 
+# Two workers have two cores, so threads of BLAS would only wait for each other.
+test coverage check: export OPENBLAS_NUM_THREADS := 1
+
 # All that is missing is installed in one apt line, a browser for the tests too; they may come after a `make demo`.
 test: NEEDS = --tests
 test: setup  ## run the tests

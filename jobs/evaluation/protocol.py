@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from jobs.evaluation import stack
 from jobs.evaluation.baselines import BASELINES, POPULARITY
@@ -133,7 +134,9 @@ def evaluate(
     if not test.is_file():
         # Said at once and not in minutes; it is not opened for that.
         raise BadFile(f"{test} is no file.")
-    with measured() as spent:
+    # Sources learn beside each other, and BLAS threads that wait for a core keep it busy: half as much processor time
+    # again. Sums also hang on how many threads share them, and so would the figures on the machine.
+    with measured() as spent, threadpool_limits(1, "blas"):
         data = load(files)
         learned = learn(data, tell)
         systems = rank(learned, max(LENGTH, *ks), tell)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jobs.evaluation import sources
 from jobs.evaluation.data import Files, draw, labels_of, load, with_valid
@@ -56,6 +57,18 @@ def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, t
         evaluate(made, tmp_path / "test.csv", (10,), 1, lambda what, done, total: told.append((what, done, total)))
     what, done, total = told[-1]
     assert (what, done) == ("lists (train+valid)", total)
+
+
+def test_sources_that_learn_beside_each_other_have_one_thread_of_blas_each(files: MakeFiles, tmp_path: Path) -> None:
+    threads: set[int] = set()
+
+    def look(what: str, done: int, total: int) -> None:
+        if what != "judging":
+            threads.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    with threadpool_limits(2, "blas"):
+        evaluate(files(lambda rows: rows[:120]), tmp_path / "test.csv", (10,), 1, look)
+    assert threads == {1}
 
 
 def test_who_has_no_training_pair_gets_what_is_popular_whatever_serves_the_others(files: MakeFiles) -> None:
