@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -44,8 +45,11 @@ def done(place: Path, *words: str, kind: str = "k") -> list[str]:
 
 
 def is_alive(pid: str) -> bool:
-    state = Path("/proc", pid, "stat")
-    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
+    state, threads = Path("/proc", pid, "stat"), Path("/proc", pid, "task")
+    with suppress(FileNotFoundError, ProcessLookupError):
+        # While another thread is there, so are the sockets of a process that has ended.
+        return state.read_text().rpartition(")")[2].split()[0] != "Z" or len(list(threads.iterdir())) > 1
+    return False
 
 
 def ends(pid: str, within_s: float = 20.0) -> bool:
