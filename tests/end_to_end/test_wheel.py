@@ -86,4 +86,5 @@ def test_airflow_imports_the_dags(run: Callable[..., str]) -> None:
 
 
 def test_dagster_loads_the_graph(run: Callable[..., str]) -> None:
-    run("dagster", "definitions", "validate", "-m", "dags.catalog")
+    said = run("dagster", "definitions", "validate", "-m", "dags.catalog")
+    assert "Validation successful for code location dags.catalog" in said
