@@ -9,15 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, Context, Param
+from airflow.sdk import DAG, Asset, BaseHook, Context, Param
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from dags import telling
+from dags.gate import Gate
 from dags.pools import pool_of
 from dags.purpose import purpose
 from dags.timetable import Ticks
@@ -81,13 +81,15 @@ def pipeline_dag(name: str, *, cron: str, covers: timedelta, doc: str) -> DAG:
         params={"day": _day(Settings())} if asks else None,
         tags=["reelmill", *sorted({job.name.split(".")[0] for job in jobs})],
     )
-    tasks = {job.name: _task(job, dag) for job in jobs}
+    is_gated = all(job.every == "5min" for job in jobs)
+    # A job that had nothing to do keeps nobody else from theirs; a gate that is skipped keeps everybody.
+    rule = "none_failed_min_one_success" if is_gated else "none_failed"
+    tasks = {job.name: _task(job, dag, rule) for job in jobs}
     for job in jobs:
         for earlier in upstream(job, jobs):
             tasks[earlier.name] >> tasks[job.name]
-    if all(job.every == "5min" for job in jobs):
-        gate = Gate(dag=dag, task_id="gate", jobs=list(tasks), arguments=ARGUMENTS, execution_timeout=GATE_TIMEOUT)
-        gate >> [tasks[job.name] for job in jobs if not upstream(job, jobs)]
+    if is_gated:
+        Gate(dag=dag, task_id="gate", jobs=list(tasks), execution_timeout=GATE_TIMEOUT) >> list(tasks.values())
     return dag
 
 
@@ -115,31 +117,6 @@ def _day(settings: Settings) -> Param:
         title="Day",
         description="The day (UTC) to work for. At first the last day that is over and has watches.",
     )
-
-
-class Gate(BaseOperator):
-    """Skips a scheduled run of five-minute jobs when none of them has anything to do.
-
-    Airflow needs seconds of processor time to start a task. A run of which nothing comes takes one, and not one for
-    each job; a run that takes place has one more.
-    """
-
-    template_fields = ("arguments",)
-
-    def __init__(self, *, jobs: list[str], arguments: list[str], **kwargs: Any) -> None:
-        super().__init__(doc_md=self.__doc__, **kwargs)
-        self.jobs = jobs
-        self.arguments = arguments
-
-    def execute(self, context: Context) -> None:
-        from jobs import submit
-
-        if context["dag_run"].run_type == "manual":
-            return
-        for reason in (reasons := submit.all_idle(self.jobs, self.arguments)):
-            self.log.info(reason)
-        if reasons:
-            raise DownstreamTasksSkipped(tasks=self.jobs)  # type: ignore[no-untyped-call]  # Airflow's own has no types
 
 
 class JobOperator(SparkSubmitOperator):
@@ -182,7 +159,7 @@ class JobOperator(SparkSubmitOperator):
             self.log.info(line)
 
 
-def _task(job: Job, dag: DAG) -> JobOperator:
+def _task(job: Job, dag: DAG, trigger_rule: str) -> JobOperator:
     return JobOperator(
         dag=dag,
         task_id=job.name,
@@ -193,7 +170,6 @@ def _task(job: Job, dag: DAG) -> JobOperator:
         outlets=[Asset(table) for table in job.writes],
         pool=pool_of(job),
         execution_timeout=TIMEOUTS[job.every],
-        # A job that had nothing to do keeps nobody else from theirs.
-        trigger_rule="none_failed",
+        trigger_rule=trigger_rule,
         doc_md=job.doc,
     )

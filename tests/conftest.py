@@ -205,8 +205,11 @@ def night(fresh_world: Callable[[str], Path], tmp_path_factory: pytest.TempPathF
                     first = f"{refused}/taskInstances/media.ingest"
                     run, states = run_dag(api, running, "reelmill_nightly", {"logical_date": f"{NEWEST_DAY}T00:00:00Z"})
                     events = api.get("/api/v2/assets/events", params={"limit": 100}).raise_for_status().json()
+                    # Of some five minutes, when all that arrived has been taken in.
+                    idle, gated = run_dag(api, running, "reelmill_ingest", {"from_date": f"{NEWEST_DAY}T12:00:00Z"})
                     told = {
                         "refused": {**api.get(first).json(), "log": log_of(api, first, 1)},
+                        "idle": {"states": gated, "log": log_of(api, f"{idle}/taskInstances/gate", 1)},
                         "note": api.get(run).json()["note"],
                         "events": events["asset_events"],
                         "written": written(settings),
@@ -278,6 +281,7 @@ def run_dag(
 ) -> tuple[str, dict[str, str]]:
     """Trigger the DAG over REST and wait; the address of the run and the end state of each task.
 
+    With a `from_date` it is backfilled for that instant, once in the life of that Airflow.
     Fails with the log of a task that ends badly, unless its state is one that it may have.
     """
     deadline = time.monotonic() + AIRFLOW_PATIENCE_S
@@ -285,9 +289,15 @@ def run_dag(
         assert time.monotonic() < deadline, f"Airflow never found the DAG; see {running.log}"
         time.sleep(0.5)
     api.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
-    request = {"logical_date": None, **request}
-    run = api.post(f"/api/v2/dags/{dag}/dagRuns", json=request).raise_for_status().json()
-    address = f"/api/v2/dags/{dag}/dagRuns/{quote(run['dag_run_id'])}"
+    runs = f"/api/v2/dags/{dag}/dagRuns"
+    if "from_date" in request:
+        asked = {"dag_id": dag, "to_date": request["from_date"], "reprocess_behavior": "none", **request}
+        api.post("/api/v2/backfills", json=asked).raise_for_status()
+        backfilled = api.get(runs, params={"run_type": "backfill"}).raise_for_status().json()
+        (run,) = backfilled["dag_runs"]
+    else:
+        run = api.post(runs, json={"logical_date": None, **request}).raise_for_status().json()
+    address = f"{runs}/{quote(run['dag_run_id'])}"
     states: dict[str, str] = {}
     while api.get(address).raise_for_status().json()["state"] not in ("success", "failed"):
         assert time.monotonic() < deadline, f"still running after {AIRFLOW_PATIENCE_S:.0f} s: {states}"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,30 +18,33 @@ from jobs.command.progress import run_pipeline
 from jobs.engine.query import query, tables
 from jobs.engine.tables import Tables
 from jobs.host.redis_server import redis_url
-from jobs.pipeline import WRITERS
+from jobs.pipeline import WRITERS, jobs_of
 from jobs.settings import REPOSITORY, Settings
 from serving.feed_store.writer import FeedStore
 
 # In a process of its own: importing Airflow takes seconds, rewires logging and writes into AIRFLOW_HOME.
 EXECUTED = """
+import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import uuid4
-from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from airflow.sdk.exceptions import AirflowSkipException
+from dags.gate import Look
 from dags.reelmill_ingest import dag
 
 scheduled, rendered = SimpleNamespace(run_type="scheduled"), ["--date", "2026-01-10T12:00:00Z"]
-for task in dag.tasks:
+for task in (task for task in dag.tasks if task.task_id != "gate"):
     attempt = SimpleNamespace(id=uuid4(), task_id=task.task_id, dag_id=dag.dag_id, try_number=1, max_tries=2)
-    if task.task_id == "gate":
-        task.arguments = rendered
-    else:
-        task.application_args = ["--job", task.task_id, *rendered, "--run-id", str(attempt.id)]
+    task.application_args = ["--job", task.task_id, *rendered, "--run-id", str(attempt.id)]
     try:
         task.execute({"dag_run": scheduled, "ti": attempt})
     except AirflowSkipException as skipped:
         print(task.task_id, "is skipped:", skipped)
-    except DownstreamTasksSkipped as skipped:
-        print("the gate skips", *sorted(skipped.tasks))
+
+look = Look(["no.such.job"])
+run = SimpleNamespace(run_type="scheduled", logical_date=datetime(2026, 1, 10, 12, tzinfo=UTC))
+look.task_instance = SimpleNamespace(task_id="gate", get_template_context=lambda: {"dag_run": run, "params": {}})
+print("a gate that cannot look:", asyncio.run(anext(look.run())).task_instance_state)
 """
 
 
@@ -73,7 +77,17 @@ def test_a_scheduled_task_that_has_nothing_to_do_is_skipped_with_its_reason(nigh
     skipped = [line.partition(" is skipped: ")[::2] for line in done.stdout.splitlines() if " is skipped: " in line]
     assert {task for task, _ in skipped} == {"events.ingest", "media.ingest", "media.publish", "events.watches"}
     assert all(reason.startswith(f"Nothing has arrived for {task} since its run of 20") for task, reason in skipped)
-    assert "the gate skips events.ingest events.watches media.ingest media.publish" in done.stdout
+    assert "a gate that cannot look: success" in done.stdout
+
+
+def test_five_minutes_in_which_nothing_arrives_are_decided_in_the_triggerer_which_says_why(
+    told: dict[str, Any],
+) -> None:
+    idle = told["idle"]
+    assert idle["states"] == {"gate": "skipped", **{job.name: "skipped" for job in jobs_of("ingest")}}
+    assert [line.split(" since ")[0] for line in idle["log"] if line.startswith("Nothing")] == [
+        f"Nothing has arrived for {job.name}" for job in jobs_of("ingest")
+    ]
 
 
 def test_every_person_is_served_a_feed_that_pages_without_repeats(night: Path) -> None:
