@@ -277,14 +277,19 @@ def signed_in(running: Orchestrator, settings: Settings) -> Iterator[httpx.Clien
 
 
 def run_dag(
-    api: httpx.Client, running: Orchestrator, dag: str, request: dict[str, Any], may_be: Collection[str] = ()
+    api: httpx.Client,
+    running: Orchestrator,
+    dag: str,
+    request: dict[str, Any],
+    may_be: Collection[str] = (),
+    patience_s: float = AIRFLOW_PATIENCE_S,
 ) -> tuple[str, dict[str, str]]:
     """Trigger the DAG over REST and wait; the address of the run and the end state of each task.
 
     With a `from_date` it is backfilled for that instant, once in the life of that Airflow.
     Fails with the log of a task that ends badly, unless its state is one that it may have.
     """
-    deadline = time.monotonic() + AIRFLOW_PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while api.get(f"/api/v2/dags/{dag}").status_code == httpx.codes.NOT_FOUND:
         assert time.monotonic() < deadline, f"Airflow never found the DAG; see {running.log}"
         time.sleep(0.5)
@@ -300,7 +305,7 @@ def run_dag(
     address = f"{runs}/{quote(run['dag_run_id'])}"
     states: dict[str, str] = {}
     while api.get(address).raise_for_status().json()["state"] not in ("success", "failed"):
-        assert time.monotonic() < deadline, f"still running after {AIRFLOW_PATIENCE_S:.0f} s: {states}"
+        assert time.monotonic() < deadline, f"still running after {patience_s:.0f} s: {states}"
         states = follow(api, address, states, may_be)
         time.sleep(1)
     # By unpausing, its schedule has begun.

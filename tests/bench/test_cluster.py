@@ -122,7 +122,8 @@ def test_a_night_that_airflow_submits_to_the_cluster_ends_in_the_same_tables(
         with airflow(settings) as running, signed_in(running, settings) as api:
             report("Airflow starts", time.monotonic() - clock)
             clock = time.monotonic()
-            _, states = run_dag(api, running, "reelmill_nightly", {"logical_date": f"{NEWEST_DAY}T00:00:00Z"})
+            asked = {"logical_date": f"{NEWEST_DAY}T00:00:00Z"}
+            _, states = run_dag(api, running, "reelmill_nightly", asked, patience_s=3600)
             report("a night of the DAG, each task one spark-submit", time.monotonic() - clock)
     assert set(states.values()) == {"success"}
     assert content(home) == on_one_machine
