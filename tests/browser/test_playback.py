@@ -1,13 +1,10 @@
 """Published clips in a real browser: each plays from 0 to its end.
 
-Chromium plays HLS by itself. It is driven by the WebDriver protocol (W3C), of which three requests are needed.
+Chromium plays HLS by itself.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,12 +12,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
 import pytest
 
-from jobs.host.ports import free_port
 from jobs.media.ladder import transcode
 from jobs.media.probe import probe
+from tests.chromium import chromium
 
 pytestmark = pytest.mark.browser
 
@@ -51,38 +47,11 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def browser(site: tuple[Path, str]) -> Iterator[Callable[[str, list[Any]], Any]]:
     """browser(script, arguments): what an asynchronous script in one headless Chromium answers."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    assert all(programs), "Chromium is missing: run `python3 -m jobs.host.needs --tests`"
-    port = free_port()
-    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    arguments += ["--autoplay-policy=no-user-gesture-required"]
-    wanted = {"browserName": "chrome", "goog:chromeOptions": {"binary": programs[0], "args": arguments}}
-    driver = subprocess.Popen(
-        [str(programs[1]), f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
-
-            def ask(method: str, path: str, body: dict[str, Any]) -> Any:
-                answer = client.request(method, path, json=body)
-                assert answer.is_success, answer.text
-                return answer.json()["value"]
-
-            for _ in range(100):
-                try:
-                    client.get("/status")
-                    break
-                except httpx.ConnectError:
-                    time.sleep(0.1)
-            session = f"/session/{ask('POST', '/session', {'capabilities': {'alwaysMatch': wanted}})['sessionId']}"
-            ask("POST", f"{session}/timeouts", {"script": 60_000})
-            # HLS of another origin than the page's is refused.
-            ask("POST", f"{session}/url", {"url": f"{site[1]}/index.html"})
-            yield lambda script, given: ask("POST", f"{session}/execute/async", {"script": script, "args": given})
-            client.delete(session)
-    finally:
-        driver.terminate()
-        driver.wait()
+    with chromium("--autoplay-policy=no-user-gesture-required") as window:
+        window.ask("POST", "/timeouts", {"script": 60_000})
+        # HLS of another origin than the page's is refused.
+        window.open(f"{site[1]}/index.html")
+        yield lambda script, given: window.ask("POST", "/execute/async", {"script": script, "args": given})
 
 
 @pytest.fixture(scope="module")
