@@ -121,7 +121,8 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
             "simple_auth_manager_users": f"{ADMIN}:admin",
             "simple_auth_manager_passwords_file": _password_file(settings),
         },
-        "api": {"host": "127.0.0.1", "port": port, "base_url": url, "workers": 1},
+        # Wrapped, or the end of the sentence with which a task's log ends lies beyond the window.
+        "api": {"host": "127.0.0.1", "port": port, "base_url": url, "workers": 1, "default_wrap": True},
         # The same in every process and after every restart, and long enough for the SHA-512 that signs with it.
         "api_auth": {"jwt_secret": hashlib.sha512(f"airflow {secret(settings)}".encode()).hexdigest()},
         # Fixed ports by default, which the Airflow of another home may hold.
