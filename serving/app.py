@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from serving import events as event_routes
 from serving import feeds, problems, readiness
@@ -49,7 +48,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secre
     reader = FeedReader(redis_url)
     spool = EventSpool(events)
     metrics = Metrics(events)
-    files: ASGIApp
+    files: MediaFiles | MediaObjects
     if isinstance(media, Path):
         media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
         files = MediaFiles(directory=media)
@@ -83,7 +82,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secre
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(feeds.router(reader, signer))
     app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
-    app.include_router(readiness.router(reader, events))
+    app.include_router(readiness.router(reader, events, files))
     _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")
     return app

@@ -1,10 +1,11 @@
 """Published media, from a folder or from a bucket: HLS playlists, segments and posters, as a CDN's origin serves them.
 
-Belongs here: content types, caching and ranges. Making the files: jobs/media.
+Belongs here: content types, caching and ranges, and whether the store can be read. Making the files: jobs/media.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from http import HTTPStatus
 from pathlib import PurePath
@@ -31,10 +32,26 @@ _TYPES = {
 }
 # The path holds the hash of the content: what is behind it can never change.
 _FOREVER = "public, max-age=31536000, immutable"
+# A bucket that does not answer is asked again for minutes; who looks whether it can be read does not wait for that.
+_LOOK_S = 2.0
 
 
 class MediaFiles(StaticFiles):
     """Files under content hashes. Hidden files, such as one still being written, do not exist."""
+
+    async def why_unreadable(self) -> str | None:
+        """What keeps the folder from being read; None when it can be."""
+
+        def look() -> None:
+            with os.scandir(self.directory) as entries:
+                next(entries, None)
+
+        try:
+            # In a thread: waiting for a disk must not hold up those who read feeds.
+            await asyncio.to_thread(look)
+        except OSError as error:
+            return error.strerror
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_or_raise(message: Message) -> None:
@@ -72,6 +89,18 @@ class MediaObjects:
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
+
+    async def why_unreadable(self) -> str | None:
+        """What keeps the bucket from being read; None when it can be."""
+        try:
+            await asyncio.wait_for(self._objects.head_async("is-it-there"), _LOOK_S)
+        except FileNotFoundError:
+            return None
+        except TimeoutError:
+            return f"the bucket did not answer within {_LOOK_S:g} s"
+        except Exception as error:  # each kind of store has errors of its own
+            return f"the bucket answered with {type(error).__name__}"
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader
+from serving.media import MediaFiles, MediaObjects
 from serving.problems import documented, problem_of
 
 OK = "ok"
@@ -32,7 +33,7 @@ class Readiness(BaseModel):
     dependencies: dict[str, str]
 
 
-def router(reader: FeedReader, spool: Path) -> APIRouter:
+def router(reader: FeedReader, spool: Path, media: MediaFiles | MediaObjects) -> APIRouter:
     """The route."""
     routes = APIRouter(tags=["operations"])
 
@@ -40,20 +41,25 @@ def router(reader: FeedReader, spool: Path) -> APIRouter:
     async def readyz() -> Readiness:
         """Feeds can be served: Redis answers and a version is published, `is_stale` when newer ones are overdue.
 
-        A spool that takes no events is named and makes nobody unready: feeds go on, and other copies have it as well.
+        A spool that takes no events and media that cannot be read are named and make nobody unready: feeds go on, and
+        other copies have them as well.
         """
-        events = await asyncio.to_thread(_takes_files, spool)
+        unreadable = await media.why_unreadable()
+        others = {
+            "events": await asyncio.to_thread(_takes_files, spool),
+            "media": f"the media cannot be read: {unreadable}" if unreadable else OK,
+        }
         try:
             current = await reader.current_version()
         except Exception as error:
             problem = problem_of(error)
-            problem.extensions = {"dependencies": {"feeds": problem.detail, "events": events}}
+            problem.extensions = {"dependencies": {"feeds": problem.detail, **others}}
             raise problem from error
         return Readiness(
             status="ready",
             feed_version=current,
             is_stale=is_stale(current, datetime.now(UTC)),
-            dependencies={"feeds": OK, "events": events},
+            dependencies={"feeds": OK, **others},
         )
 
     return routes

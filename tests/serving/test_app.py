@@ -24,7 +24,7 @@ def test_it_is_ready_once_a_version_is_published_and_alive_before(api: httpx.Cli
     assert api.get("/readyz").status_code == 503
     publish("v1", {"ann": ["a"]})
     ready = {"status": "ready", "feed_version": "v1", "is_stale": False}
-    assert api.get("/readyz").json() == ready | {"dependencies": {"feeds": "ok", "events": "ok"}}
+    assert api.get("/readyz").json() == ready | {"dependencies": {"feeds": "ok", "events": "ok", "media": "ok"}}
 
 
 def test_without_redis_it_is_alive_not_ready_and_says_why(api_without_redis: httpx.Client) -> None:
@@ -34,7 +34,7 @@ def test_without_redis_it_is_alive_not_ready_and_says_why(api_without_redis: htt
         assert answer.status_code == 503
         assert answer.json()["type"] == "urn:reelmill:problem:store-unreachable"
         assert answer.headers["retry-after"] == "1"
-    dependencies = {"feeds": "the feed store does not answer; try again", "events": "ok"}
+    dependencies = {"feeds": "the feed store does not answer; try again", "events": "ok", "media": "ok"}
     assert api_without_redis.get("/readyz").json()["dependencies"] == dependencies
 
 

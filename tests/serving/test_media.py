@@ -1,12 +1,16 @@
 """Media from a bucket are handed out as those from a folder."""
 
 import asyncio
+from typing import Any
 
 import httpx
+import pytest
+from obstore.exceptions import PermissionDeniedError
 from obstore.store import MemoryStore
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from serving import media
 from serving.media import MediaObjects
 
 
@@ -29,3 +33,24 @@ def test_an_object_has_its_type_is_kept_for_ever_and_is_sent_once() -> None:
             assert (await client.post("/ab12/master.m3u8")).status_code == 405
 
     asyncio.run(ask())
+
+
+class Refusing(MemoryStore):
+    """A bucket whose keys are wrong."""
+
+    async def head_async(self, path: str) -> Any:
+        raise PermissionDeniedError(path)
+
+
+class Silent(MemoryStore):
+    """A bucket that does not answer."""
+
+    async def head_async(self, path: str) -> Any:
+        await asyncio.sleep(60)
+
+
+def test_a_bucket_says_what_keeps_it_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "_LOOK_S", 0.05)
+    said = [asyncio.run(MediaObjects(objects()).why_unreadable()) for objects in (MemoryStore, Refusing, Silent)]
+    answered = "the bucket answered with PermissionDeniedError"
+    assert said == [None, answered, "the bucket did not answer within 0.05 s"]
