@@ -6,10 +6,20 @@ Belongs here: what a person may want to change without changing code. Constants 
 
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import LastingError
@@ -52,8 +62,43 @@ def uri_of(folder: Path) -> str:
     return f"s3://{'/'.join(folder.parts[1:])}" if is_s3(folder) else f"file://{folder}"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached by a name or an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class UnsafePath(LastingError):
     """A folder has a name that the engines do not all read alike."""
+
+
+class WrongSetting(LastingError):
+    """A setting has a value that it may not have."""
+
+
+# What Spark takes for its own least heap, 450 MB, and some.
+LEAST_HEAP = 512 * 2**20
+HEAP = re.compile(r"([0-9]+)([kmgt])", re.IGNORECASE)
+MASTER = re.compile(r"local(\[(\*|[0-9]+)(, *[0-9]+)?\])?|spark://.+|yarn|k8s://.+")
+# What pydantic says of these needs a programmer to read it.
+PLAINLY = {"bool_parsing": "it must be true or false", "float_parsing": "it must be a number"}
+
+
+def in_words(error: ValidationError) -> str:
+    """Which settings are wrong, what each is unless that is secret, and what it may be."""
+    sentences = []
+    for problem in error.errors():
+        if problem["type"] == "default_factory_not_called":
+            continue  # it hangs on one that is wrong, and is not wrong itself
+        name, value = str(problem["loc"][0]), problem["input"]
+        said = PLAINLY.get(problem["type"]) or problem["msg"].removeprefix("Value error, ").replace(
+            "Input should", "it must"
+        )
+        shown = "is wrong" if name in ("secret", "redis_url") else f"is {str(value)!r}"
+        sentences.append(f"REELMILL_{name.upper()} {shown}: {said}.")
+    return " ".join(sentences)
 
 
 class Settings(BaseSettings):
@@ -76,7 +121,6 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
     secret: SecretStr | None = Field(
         default=None,
-        min_length=32,
         description="The key that signs, and marks a Redis as this home's; the same for an endpoint that has a home of "
         "its own. Unset: made once, in home.",
     )
@@ -123,11 +167,63 @@ class Settings(BaseSettings):
             )
         return path
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def told_in_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Raises WrongSetting, and what the validators of single settings raise."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise WrongSetting(in_words(error)) from None
+
+    @field_validator("secret")
+    @classmethod
+    def long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 32:
+            raise ValueError("it needs at least 32 characters, drawn by chance")
+        return secret
+
+    @field_validator("redis_url")
+    @classmethod
+    def not_open_to_others(cls, url: str | None) -> str | None:
+        """Redis lets in whoever reaches it, and it holds what people are shown."""
+        if url is None:
+            return None
+        place = urlsplit(url)
+        if place.scheme == "unix":
+            return url
+        if place.scheme not in ("redis", "rediss") or not place.hostname:
+            raise ValueError("it must be redis://[user]:password@host:port/database, rediss:// for TLS, or unix://path")
+        if place.scheme == "redis" and not place.password and not is_loopback(place.hostname):
+            raise ValueError(
+                f"the Redis at {place.hostname} is on another machine, and would serve whoever reaches it. Give it a "
+                "password (requirepass) and name it as redis://:password@host:port/database, or use TLS by rediss://"
+            )
+        return url
+
+    @field_validator("spark_master")
+    @classmethod
+    def a_master(cls, master: str) -> str:
+        if not MASTER.fullmatch(master):
+            raise ValueError("it must be local[*], local[2], spark://host:port, yarn or k8s://address")
+        return master
+
+    @field_validator("spark_memory")
+    @classmethod
+    def a_heap(cls, memory: str) -> str:
+        found = HEAP.fullmatch(memory)
+        if not found or int(found[1]) * 1024 ** (" kmgt".index(found[2].lower())) < LEAST_HEAP:
+            raise ValueError("it must be a number and k, m, g or t, such as 1500m or 3g, and at least 512m")
+        return memory
+
     @field_validator("home")
     @classmethod
     def private(cls, home: Path) -> Path:
         """It holds what people watch and the keys that sign: nobody but its owner looks into it."""
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"the folder cannot be made ({error.strerror}); name one that you may write to") from error
         if home.stat().st_uid == os.getuid() and home.stat().st_mode & 0o077:
             home.chmod(0o700)
         return home

@@ -148,13 +148,13 @@ def main(arguments: Sequence[str]) -> None:
         # Before Spark starts, which takes seconds: what was asked for may be wrong.
         request = asked(arguments)
         spark = session(settings)
-        try:
-            run(request, spark, settings)
-        except LastingError as error:
-            print(error, file=sys.stderr)
-            sys.exit(FOR_GOOD)
+        run(request, spark, settings)
         spark.stop()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except LastingError as lasting:
+        print(lasting, file=sys.stderr)
+        sys.exit(FOR_GOOD)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs import settings
-from jobs.settings import REPOSITORY, Settings, UnsafePath
+from jobs.settings import REPOSITORY, Settings, UnsafePath, WrongSetting
 
 ROOMS = ("bench", "dags", "data_contracts", "docs", "feature_repo", "jobs", "serving")
 
@@ -45,3 +45,49 @@ def test_an_installed_package_keeps_the_jars_in_the_cache_of_its_user(
     assert Settings(home=tmp_path / "home").jars == tmp_path / ".cache" / "reelmill" / "jars"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     assert Settings(home=tmp_path / "home").jars == tmp_path / "caches" / "reelmill" / "jars"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("EXPLORE", "7", "REELMILL_EXPLORE is '7': it must be less than or equal to 1."),
+        ("CHECKS", "maybe", "REELMILL_CHECKS is 'maybe': it must be true or false."),
+        ("STALLED_AFTER_S", "soon", "REELMILL_STALLED_AFTER_S is 'soon': it must be a number."),
+        ("SPARK_MASTER", "lokal", "REELMILL_SPARK_MASTER is 'lokal': it must be local[*], local[2], "),
+        ("SPARK_MEMORY", "3GB", "REELMILL_SPARK_MEMORY is '3GB': it must be a number and k, m, g or t, such as "),
+        ("SPARK_MEMORY", "10m", "and at least 512m."),
+        ("REDIS_URL", "http://me:hush@there", "REELMILL_REDIS_URL is wrong: it must be redis://"),
+        ("SECRET", "hush", "REELMILL_SECRET is wrong: it needs at least 32 characters, drawn by chance."),
+        ("HOME", "/dev/null/home", "REELMILL_HOME is '/dev/null/home': the folder cannot be made (Not a directory)"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_may_be_and_without_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv("REELMILL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(f"REELMILL_{name}", value)
+    with pytest.raises(WrongSetting) as error:
+        Settings()
+    assert said in str(error.value) and "hush" not in str(error.value)
+    assert str(error.value).count("REELMILL_") == 1
+
+
+@pytest.mark.parametrize("url", ["redis://there:6379/0", "redis://me@10.0.0.7/0"])
+def test_a_redis_elsewhere_that_lets_everybody_in_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(WrongSetting, match="would serve whoever reaches it. Give it a password"):
+        Settings(home=tmp_path, redis_url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:word@there:6379/0",
+        "rediss://there:6379/0",
+        "redis://localhost/0",
+        "redis://127.0.0.7/0",
+        "redis://[::1]:6379/0",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_a_redis_with_a_password_or_tls_or_of_this_machine_alone_is_taken(tmp_path: Path, url: str) -> None:
+    assert Settings(home=tmp_path, redis_url=url).redis_url == url

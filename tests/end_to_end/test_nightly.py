@@ -69,7 +69,7 @@ def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(night:
 
 
 def test_a_scheduled_task_that_has_nothing_to_do_is_skipped_with_its_reason(night: Path) -> None:
-    environment = {**os.environ, **airflow_environment(Settings(home=night), 8080, "redis://unused")}
+    environment = {**os.environ, **airflow_environment(Settings(home=night), 8080, "redis://127.0.0.1:1")}
     done = subprocess.run(
         [sys.executable, "-c", EXECUTED], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
