@@ -99,6 +99,8 @@ DAGSTER_YAML = """\
 # Written by jobs/command/orchestrators.py at each start.
 telemetry:
   enabled: false
+code_servers:
+  local_startup_timeout: 600  # on a busy machine, three minutes, the default, were too short to import everything
 concurrency:
   runs:
     max_concurrent_runs: 1  # a run is a Spark session on all cores
@@ -127,6 +129,8 @@ def airflow_environment(settings: Settings, port: int, redis: str) -> dict[str, 
         "api_auth": {"jwt_secret": hashlib.sha512(f"airflow {secret(settings)}".encode()).hexdigest()},
         # Fixed ports by default, which the Airflow of another home may hold.
         "logging": {"worker_log_server_port": free_port(), "trigger_log_server_port": free_port()},
+        # After five seconds, the default, a busy machine would have lost tasks that had not begun yet.
+        "workers": {"execution_api_timeout": 60},
         # Every parse imports the jobs; the default of twice a minute would take a tenth of a small machine.
         "dag_processor": {"min_file_process_interval": 300},
     }
@@ -330,4 +334,7 @@ def _serve(context: AbstractContextManager[Orchestrator], starting: str, ready: 
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ReelmillError as wrong:
+        sys.exit(str(wrong))

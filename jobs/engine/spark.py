@@ -182,9 +182,9 @@ def _shared_code(settings: Settings) -> Path:
     """
     place = scratch.folder(settings) / "code"
     for room in CODE:
-        shutil.copytree(
-            REPOSITORY / room, place / room, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
-        )
+        # With what is compiled of it, but not with what another process is about to put there.
+        unfinished = shutil.ignore_patterns("*.pyc.*")
+        shutil.copytree(REPOSITORY / room, place / room, ignore=unfinished, dirs_exist_ok=True)
     return place
 
 
