@@ -13,6 +13,7 @@ import click
 from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, similar, simulate, tables, upload
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
+from jobs.host.signals import Stopped, unwinding
 
 COMMANDS = (
     machine.setup,
@@ -59,10 +60,16 @@ def main() -> NoReturn:
     """Run the command; an error is one paragraph, and the whole traceback with --debug."""
     debug = "--debug" in sys.argv
     try:
-        cli.main(standalone_mode=False)
+        with unwinding():
+            cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Stopped as stopped:
+        if spark := sys.modules.get("jobs.engine.spark"):
+            spark.end()
+        click.echo(f"stopped by {stopped.name}", err=True)
+        raise
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from jobs.engine.window import Window, check, window_for
 from jobs.errors import LastingError, ReelmillError
 from jobs.host.locks import alone
 from jobs.host.scratch import until_a_run_ends
+from jobs.host.signals import Stopped
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def run_job(
 
     With `catch_up` a daily job also does, in the same pass, the days that it owes (coverage.py); others never owe any.
     Without it the window is done exactly, and what is owed before it stays owed. `run_id`: by which whoever asks for
-    the run will know it again; a new one when left out.
+    the run will know it again; a new one when left out. A run that a signal ends is recorded as failed by it.
 
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
@@ -64,7 +66,7 @@ def run_job(
         started, clock = datetime.now(UTC), time.monotonic()
         error: Exception | None = None
 
-        def record(outcome: Exception | None) -> JobRun:
+        def record(outcome: BaseException | None) -> JobRun:
             seconds, commits, warnings = time.monotonic() - clock, tuple(lake.commits), tuple(lake.warnings)
             run = JobRun(lake.run_id, job.name, window, seconds, commits, lake.set_aside, warnings)
             runs.record(run, lake, started, outcome)
@@ -81,6 +83,11 @@ def run_job(
                     lake.create(table)
                 if owed:
                     coverage.pay(job, lake, owed, window)
+        except (Stopped, KeyboardInterrupt) as told:
+            # Spark may be gone by then, which such a signal may have ended too.
+            with suppress(Exception):
+                record(told)
+            raise
         except Exception as raised:
             error = raised
         run = record(error)

@@ -84,7 +84,7 @@ class Outcome:
     error: str | None
 
 
-def record(run: JobRun, lake: Lake, started: datetime, error: Exception | None) -> None:
+def record(run: JobRun, lake: Lake, started: datetime, error: BaseException | None) -> None:
     """Append the run through delta-rs, which commits in milliseconds and safely beside other processes."""
     lake.create(JOB_RUNS)
     _append(run, lake.settings, started, error, lake.read_versions, lake.left())
@@ -209,7 +209,7 @@ def _append(
     run: JobRun,
     settings: Settings,
     started: datetime,
-    error: Exception | None,
+    error: BaseException | None,
     reads: dict[str, int],
     found: dict[str, int],
 ) -> None:

@@ -45,6 +45,8 @@ LOG_STORE = REPOSITORY / "jobs" / "engine" / "ConditionalLogStore.scala"
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 JVM_OPTIONS = "spark.driver.extraJavaOptions"
 LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
+# How long a JVM that is told to end may take: less than the ten seconds after which a container is killed.
+GRACE_S = 5.0
 # The rooms that tasks import from.
 CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
@@ -173,6 +175,25 @@ def session(settings: Settings, name: str = "reelmill") -> SparkSession:
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     with _jvm_log(settings.home / "logs" / "spark.log"):
         return builder.getOrCreate()
+
+
+def end() -> None:
+    """End the JVM of this process if it has one, and all that it started, and wait until it is gone."""
+    from pyspark import SparkContext
+
+    process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    if process is None or process.stdin is None:
+        return
+    if context := SparkContext._active_spark_context:
+        # Else it would print that its line to the JVM broke.
+        context._accumulatorServer.shutdown()
+    # The end of its input is what it waits for; it then stops Spark in order.
+    process.stdin.close()
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _shared_code(settings: Settings) -> Path:

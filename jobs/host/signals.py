@@ -17,9 +17,20 @@ POLITE = (signal.SIGTERM, signal.SIGHUP)
 CLEAN_UP_S = 30.0
 
 
+class Stopped(SystemExit):
+    """The program was told to end by a signal. Its code is the one that a shell would show."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.name = signal.Signals(number).name
+
+    def __str__(self) -> str:
+        return f"told to end by {self.name}"
+
+
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise SystemExit with the code that a shell would show.
+    """Inside, SIGTERM and SIGHUP raise Stopped.
 
     By default they end Python at once and no `finally` runs. A handler that is there already stays: `nohup` ignores
     SIGHUP on purpose. In another thread than the main one Python hands out no signals, so nothing changes there.
@@ -35,7 +46,7 @@ def unwinding() -> Iterator[None]:
         now = time.monotonic()
         if raised is None or now - raised > CLEAN_UP_S:
             raised = now
-            raise SystemExit(128 + number)
+            raise Stopped(number)
 
     ours = [number for number in POLITE if signal.getsignal(number) is signal.SIG_DFL]
     for number in ours:

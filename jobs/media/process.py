@@ -6,7 +6,9 @@ neither may take a Spark worker with it. What is run: probe.py and ladder.py.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_BYTES = 4096
+# Of util-linux, which every Debian has. Spark ends its workers by kill -9, and what they had started would run on.
+ENDS_WITH_ITS_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
 class Unfinished(Exception):
@@ -48,13 +52,16 @@ class Finished:
 def run_bounded(command: Sequence[str], *, seconds: float, cwd: Path | None = None) -> Finished:
     """Run to the end, or kill the whole process group after `seconds` of wall time and raise Unfinished.
 
-    OutOfProcessorTime for a program that ran into a limit of its own.
+    OutOfProcessorTime for a program that ran into a limit of its own, FileNotFoundError for one that is not there.
 
-    Standard error goes to an unnamed file and only its end is read: a damaged clip can make a decoder write gigabytes.
+    It ends with this process, however that ends. Standard error goes to an unnamed file and only its end is read: a
+    damaged clip can make a decoder write gigabytes.
     """
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(
-            command,
+            [*ENDS_WITH_ITS_PARENT, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,18 +1,26 @@
 """Jobs that wait for what arrives run when it has, once, and in order."""
 
+import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.arrivals.landing import land
 from jobs.command.watch import NotWatchable, look, watch
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
+from jobs.engine.query import query
 from jobs.engine.runner import JobFailed
 from jobs.engine.runs import last
 from jobs.engine.window import Window
 from jobs.pipeline import find
 from jobs.settings import Settings
+from tests.conftest import processes_of
 
 
 def test_a_job_runs_once_and_again_when_its_table_has_changed(
@@ -48,3 +56,32 @@ def test_a_job_that_fails_leaves_the_next_its_turn_and_is_tried_again(
 def test_a_job_of_days_is_refused_in_a_sentence(settings: Settings) -> None:
     with pytest.raises(NotWatchable, match="features.users works for a window of its own"):
         watch([find("features.users")], 1, settings)
+
+
+@pytest.mark.slow
+def test_a_command_that_is_told_to_end_leaves_no_process_a_record_and_a_lake_that_can_be_read(
+    start: Callable[..., "subprocess.Popen[str]"],
+    ffmpeg: Callable[..., None],
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    # Its ladder takes longer than it takes to see that it is being made.
+    draw = "-f lavfi -i testsrc2=size=720x1280:rate=30:duration=20 -pix_fmt yuv420p -preset ultrafast"
+    ffmpeg(*draw.split(), clip)
+    land([clip], landing=settings.landing, user_id="ann", uploaded_at=datetime.now(UTC))
+    with start(settings.home, "watch", "media.ingest", "media.publish") as process:
+        while not any((settings.media / ".work").glob("*/*")) and process.poll() is None:
+            time.sleep(0.1)
+        told = time.monotonic()
+        process.terminate()
+        said, _ = process.communicate()
+    assert (process.returncode, said.splitlines()[-1]) == (143, "stopped by SIGTERM"), said
+    # A busy machine needs longer than the seconds that it takes.
+    assert time.monotonic() - told < 60
+    while left := processes_of(settings):
+        assert time.monotonic() - told < 70, left
+        time.sleep(0.1)
+    found = last("media.publish", settings)
+    assert found is not None and (found.status, found.error) == ("failed", "Stopped: told to end by SIGTERM")
+    assert query("SELECT count(*) FROM bronze.uploads", settings)[1] == [(1,)]
