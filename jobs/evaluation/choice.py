@@ -105,13 +105,13 @@ def strangers(asked: Asked, names: Sequence[str], chooses: Watches) -> Strangers
     return Strangers(name, measure_lists(asked, lists[name], theirs) * share if share else 0.0)
 
 
-def measure_fitted(labelled: Labelled, strangers: Strangers) -> float:
-    """What `fitted` is worth: each half of the viewers by weights that were found on the other."""
+def by_halves(labelled: Labelled) -> NDArray[np.float64]:
+    """What `fitted` says of each candidate, of each half of the viewers by weights that were found on the other."""
     half = np.arange(len(labelled.viewers)) % 2
     scores = np.empty(labelled.candidates.videos.shape)
     for own in (0, 1):
         scores[half == own] = fitted(labelled.of(half != own)).score(labelled.of(half == own).candidates)
-    return measure(labelled, scores, strangers)
+    return scores
 
 
 def measure(labelled: Labelled, scores: NDArray[np.float64], strangers: Strangers) -> float:

@@ -36,10 +36,10 @@ from jobs.evaluation.choice import (
     K,
     Strangers,
     best_of,
+    by_halves,
     fitted,
     fusion,
     measure,
-    measure_fitted,
     measure_lists,
     names_of,
     strangers,
@@ -58,7 +58,8 @@ from jobs.ranking.sources.tower import TOWER
 
 TRAIN, TRAIN_VALID, WITHOUT = "train", "train+valid", "train without tower"
 REELMILL = "reelmill"
-FUSION, BLEND, RANKER = "fusion", "blend", "ranker"
+# The mean is of the places that the blend and the ranker give: of two that labels cannot tell apart, half of each.
+FUSION, BLEND, RANKER, MEAN = "fusion", "blend", "ranker", "mean"
 # Viewers whose labels teach or choose, at most: by the hash of the id.
 TAUGHT = 10_000
 
@@ -97,6 +98,7 @@ class Chooser:
 
     labels: Labelled
     blend: Blend
+    blended: NDArray[np.float64]  # what blends that did not see a viewer's labels say of their candidates
     strangers: Strangers
     plain: dict[str, float]
 
@@ -201,6 +203,8 @@ def rank(learned: Learned, length: int, tell: Tell) -> list[System]:
         orders: dict[str, Order] = {FUSION: _by(fusion(fit.asked.sources)), BLEND: _by(fit.blend)}
         if fit.folds:
             orders[RANKER] = fit.folds.score
+        if fit.folds and fit.chosen == MEAN:
+            orders[MEAN] = _between(fit.blend, fit.folds)
         with measured() as ranking_spent:
             lists = rank_all(fit.asked, orders, length, partial(tell, f"lists ({fit.name})"))
         plainly = {name: alone(one, fit.asked.popularity, length) for name, one in fit.asked.alone.items()}
@@ -240,8 +244,9 @@ def _fit(
     if len(taught[0].viewers) < ENOUGH_VIEWERS:
         return Fit(name, plain, best_of(plain), {}, blend, None, asked)
     folds = stack.learn(taught, data.viewers, fitted(taught[0]).score, partial(tell, f"ranker ({name})"))
-    ranker = measure(labels, folds.score(labels.viewers, labels.candidates), chooser.strangers)
-    compared = plain | {RANKER: ranker}
+    ranked = folds.score(labels.viewers, labels.candidates)
+    orders = {RANKER: ranked, MEAN: stack.mean(chooser.blended, ranked)}
+    compared = plain | {order: measure(labels, scores, chooser.strangers) for order, scores in orders.items()}
     return Fit(name, compared, best_of(compared), folds.importance(), blend, folds, asked)
 
 
@@ -254,12 +259,17 @@ def _chooser(of: Asked, chooses: Watches) -> Chooser:
         own = np.where(of.is_stranger[:, None], theirs, alone(lists, of.popularity, K))
         figures[name] = measure_lists(of, own, chooses)
     figures[FUSION] = measure(judging, fusion(of.sources).score(judging.candidates), unknown)
-    figures[BLEND] = measure_fitted(judging, unknown)
-    return Chooser(judging, fitted(judging), unknown, figures)
+    blended = by_halves(judging)
+    figures[BLEND] = measure(judging, blended, unknown)
+    return Chooser(judging, fitted(judging), blended, unknown, figures)
 
 
 def _by(blend: Blend) -> Order:
     return lambda viewers, candidates: blend.score(candidates)
+
+
+def _between(blend: Blend, folds: stack.Folds) -> Order:
+    return lambda viewers, candidates: stack.mean(blend.score(candidates), folds.score(viewers, candidates))
 
 
 def _some(data: Data, pairs: Watches) -> Watches:

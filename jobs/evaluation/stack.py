@@ -45,7 +45,7 @@ class Folds:
 
     def score(self, viewers: NDArray[np.int64], candidates: Union) -> NDArray[np.float64]:
         """viewers x places: one number for each candidate, -inf where a list has ended."""
-        scores, start = np.full(candidates.videos.shape, -np.inf), _start(self.prior(candidates))
+        scores, start = np.full(candidates.videos.shape, -np.inf), steps(self.prior(candidates))
         filled = candidates.videos != NOTHING
         for part, trees in enumerate(self.trees):
             own = filled & (self.parts[viewers] == part)[:, None]
@@ -70,7 +70,7 @@ def learn(
     """
     draw = hashed(viewers)
     parts = (draw % FOLDS).astype(np.int64)
-    starts = [_start(prior(labelled.candidates)) for labelled in taught]
+    starts = [steps(prior(labelled.candidates)) for labelled in taught]
 
     def rows_of(part: int) -> tuple[Grouped, Grouped]:
         is_own = [parts[labelled.viewers] == part for labelled in taught]
@@ -114,10 +114,15 @@ def _together(groups: Sequence[Grouped]) -> Grouped:
     return Grouped(matrix, labels, sizes, start)
 
 
-def _start(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-log2(1 + place) by the plain order, where nDCG's own discount has its steps."""
+def steps(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """-log2(1 + place) of each candidate in its row's order, where nDCG's own discount has its steps."""
     order = np.argsort(-scores, axis=1, kind="stable")
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.arange(scores.shape[1])[None, :], axis=1)
     start: NDArray[np.float64] = -np.log2(place + 2)
     return start
+
+
+def mean(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores between two orders of the same candidates: the sum of their steps, -inf where a list has ended."""
+    return np.where(np.isneginf(one), -np.inf, steps(one) + steps(other))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.evaluation.choice import Strangers, best_of, fitted, fusion, measure, measure_fitted, names_of, ndcg
+from jobs.evaluation.choice import Strangers, best_of, by_halves, fitted, fusion, measure, names_of, ndcg
 from jobs.evaluation.sources import Labelled
 from jobs.ranking.lists import Lists, union
 from jobs.ranking.sources.content import CONTENT
@@ -49,8 +49,9 @@ def test_a_source_that_proposes_nothing_to_anybody_has_no_weight_though_its_ties
 def test_weights_are_judged_by_viewers_who_did_not_choose_them() -> None:
     of_two_minds = labelled([0, 2])
     own = measure(of_two_minds, fitted(of_two_minds).score(of_two_minds.candidates), NONE)
-    assert measure_fitted(of_two_minds, NONE) < own
-    assert measure_fitted(labelled([0, 0]), NONE) == 0.5
+    assert measure(of_two_minds, by_halves(of_two_minds), NONE) < own
+    first = labelled([0, 0])
+    assert measure(first, by_halves(first), NONE) == 0.5
 
 
 def test_without_labels_all_sources_weigh_the_same() -> None:

@@ -1,6 +1,7 @@
 """The whole protocol on a small set: who teaches, who chooses, and that the test file comes last."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ def test_both_fits_are_judged_and_the_best_on_the_validation_file_serves(found: 
     assert figures["reelmill (train+valid)"].value > figures["popularity (train)"].value
     assert all(low <= value <= high for value, low, high in figures.values())
     assert (found.judged.viewers, found.judged.strangers, found.judged.pairs) == (200, 0, 400)
+
+
+def test_what_is_between_blend_and_ranker_can_serve(files: MakeFiles) -> None:
+    known = learn(load(files()), quiet)
+    fits = [replace(fit, chosen="mean") for fit in known.fits[:1]]
+    lists = {system.name: system.lists for system in rank(replace(known, fits=fits), 20, quiet)}
+    assert all((lists["reelmill"] != lists[name]).any() for name in ("blend", "ranker"))
+    assert (np.sort(lists["reelmill"][:, :20]) == np.sort(lists["ranker"])).mean() > 0.5
 
 
 def test_the_test_file_is_opened_when_every_list_is_finished(files: MakeFiles, tmp_path: Path) -> None:

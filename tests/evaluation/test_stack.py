@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.evaluation.sources import Labelled
-from jobs.evaluation.stack import FOLDS, learn
+from jobs.evaluation.stack import FOLDS, learn, mean
 from jobs.ranking.lists import Union
 from jobs.ranking.rankers.lightgbm import ROUNDS
 from jobs.ranking.sources.popular import POPULAR
@@ -43,3 +43,9 @@ def test_the_trees_of_all_folds_have_equally_many_rounds() -> None:
     assert len({trees.num_trees() for trees in folds.trees}) == 1
     assert told[0] == (0, ROUNDS)
     assert told[-1] == (ROUNDS, ROUNDS)
+
+
+def test_the_mean_of_two_orders_is_between_them_and_ends_where_they_end() -> None:
+    one, other = np.array([[4.0, 3.0, 2.0, -np.inf]]), np.array([[1.0, 3.0, 2.0, -np.inf]])
+    assert np.argsort(-mean(one, other)).tolist() == [[1, 0, 2, 3]]
+    assert np.isneginf(mean(one, other)).tolist() == [[False, False, False, True]]
