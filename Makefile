@@ -46,8 +46,9 @@ coverage: setup  ## run the tests, and print which lines of each module they did
 	@.venv/bin/coverage erase
 	@.venv/bin/coverage run -m pytest -m "not timed"; passed=$$?; .venv/bin/coverage combine -q; .venv/bin/coverage report; exit $$passed
 
+# Of tests/dags one file imports Dagster, which takes a third of what collecting all others does.
 check: lint  ## lint, and the tests that need no Spark, Airflow, clips or browser and take no seconds each: for daily work
-	@.venv/bin/python -m pytest -q -m "not (jvm or airflow or clips or browser or slow)"
+	@.venv/bin/python -m pytest -q -m "not (jvm or airflow or clips or browser or slow)" --ignore tests/dags
 
 crash: setup  ## kill the nightly pipeline ten times at random moments, for half an hour, and compare what it ends in
 	@KILLS=$(or $(KILLS),10) .venv/bin/python -m pytest -n0 -s --timeout 3600 -m crash tests/faults
