@@ -38,6 +38,10 @@ class JobFailed(ReelmillError):
     """A job raised; its run is recorded and nothing of what it did not commit is visible."""
 
 
+class DriverEnded(ReelmillError):
+    """The JVM of the session ended while a job ran."""
+
+
 class JobFailedForGood(JobFailed, LastingError):
     """A job raised what it would raise again."""
 
@@ -90,11 +94,13 @@ def run_job(
             raise
         except Exception as raised:
             error = raised
+            if not isinstance(error, JobStalled) and (code := _driver_ended(spark, error)) is not None:
+                # What is recorded is told again by whoever asks what is late.
+                error = DriverEnded(_why_the_driver_ended(code, settings))
+                error.__cause__ = raised
         run = record(error)
     if error is not None:
         reason = str(error) if isinstance(error, ReelmillError) else f"{type(error).__name__}: {error}"
-        if not isinstance(error, JobStalled) and (code := _driver_ended(spark, error)) is not None:
-            reason = _why_the_driver_ended(code, settings)
         failed = JobFailedForGood if isinstance(error, LastingError) else JobFailed
         raise failed(f"{job.name} failed for {window}. {reason}") from error
     return run

@@ -117,5 +117,6 @@ def test_an_exhausted_heap_ends_the_job_with_a_sentence_and_a_record(settings: S
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
     assert ended.returncode == 1
     assert "most likely out of memory: it may use 512m" in ended.stderr
-    _, rows = query("SELECT status FROM ops.job_runs ORDER BY window_start", settings)
-    assert rows == [("succeeded",), ("failed",)]
+    _, rows = query("SELECT status, error FROM ops.job_runs ORDER BY window_start", settings)
+    assert [status for status, _ in rows] == ["succeeded", "failed"]
+    assert rows[1][1].startswith("DriverEnded: Spark's driver ended while it ran, most likely out of memory")
