@@ -11,6 +11,9 @@ export DO_NOT_TRACK := 1
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 14
 
+# Where Python may not keep what it has compiled, each process would compile all that it imports: half of its start.
+COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+
 # What packages do not bring (Python's venv, Java, libgomp) is found and installed first, all at once, in one apt line,
 # before anything is downloaded. The lock file decides every version; uv itself is one of the locked packages.
 .venv/.synced: pyproject.toml uv.lock
@@ -21,7 +24,7 @@ help:  ## list the targets
 	  { rm -rf .venv; echo "Reelmill cannot make a virtual environment in .venv: see above"; exit 1; }
 	@test -x .venv/bin/uv || .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n '/^name = "uv"$$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)"
 	@echo "installing the locked packages into .venv, about 2 GB"
-	@mkdir -p .venv/tmp && TMPDIR="$$PWD/.venv/tmp" .venv/bin/uv sync --frozen && rm -rf .venv/tmp
+	@mkdir -p .venv/tmp && TMPDIR="$$PWD/.venv/tmp" .venv/bin/uv sync --frozen $(COMPILED) && rm -rf .venv/tmp
 	@touch $@
 
 setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
@@ -66,7 +69,7 @@ s3-test: setup  ## build an S3 server (it needs Go 1.25), and keep the lake and 
 	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m s3 tests/end_to_end/test_bucket.py
 
 deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
-	@.venv/bin/uv sync --frozen --extra deep
+	@.venv/bin/uv sync --frozen $(COMPILED) --extra deep
 	@.venv/bin/python -m pytest -n0 -q tests/ranking/sources/test_tower.py tests/ranking/sources/test_source_laws.py
 
 # pip takes the newest of everything; the constraints are the versions of the lock file.
