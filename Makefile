@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test s3-test deep wheel wheel-test secrets compose-test lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -58,6 +58,13 @@ crash: setup  ## kill the nightly pipeline ten times at random moments, for half
 
 cluster-test: setup  ## run a night on a Spark cluster of two workers, kill one, and compare the tables with a local run's
 	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m cluster tests/bench/test_cluster.py
+
+# A compiler, for the clock that its Airflow goes by; a browser, as for the tests.
+airflow-days: NEEDS = --tests
+airflow-days: setup  ## run three simulated days in a real Airflow, on which things go wrong; PICTURES=yes takes those of the docs
+	@$(PYTHON) -m jobs.host.needs $(NEEDS)
+	@command -v cc > /dev/null || { echo "make airflow-days compiles a clock of its own: install a C compiler (Debian: gcc)"; exit 1; }
+	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m days tests/end_to_end/test_airflow_days.py
 
 # An S3 server in one program over a folder, Apache-2.0, which checks conditions atomically.
 S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
