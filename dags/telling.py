@@ -65,6 +65,13 @@ def failure(error: BaseException, context: Context) -> TaskFailed | TaskFailedFo
     return TaskFailedForGood(sentence) if for_good else TaskFailed(sentence)
 
 
+def was_killed(error: BaseException) -> bool:
+    """Whether the process of the job was killed, so that it could not record its run itself."""
+    from jobs.submit import JobKilled
+
+    return isinstance(error, JobKilled) or _submit_code(error) in KILLED
+
+
 def closing(context: Context) -> None:
     """Airflow calls this last of all when a task has failed, be it to try again."""
     error = context.get("exception")
@@ -126,7 +133,7 @@ def _cause(error: BaseException, code: str | None, ti: Any) -> str:
     from jobs.settings import Settings
     from jobs.submit import JobKilled
 
-    if code in KILLED:
+    if was_killed(error):
         return str(JobKilled(ti.task_id))
     if isinstance(error, AirflowTaskTimeout):
         return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Asset, BaseHook, Context, Param
@@ -130,7 +130,7 @@ class JobOperator(SparkSubmitOperator):
         from jobs import submit  # not for every parse of the file
         from jobs.engine import runs
 
-        arguments = self.application_args or []
+        arguments, started = self.application_args or [], datetime.now(UTC)
         # Who triggers a run by hand wants to see it run.
         by_hand = context["dag_run"].run_type == "manual"
         try:
@@ -139,7 +139,12 @@ class JobOperator(SparkSubmitOperator):
             if not reason:
                 self._run(context, arguments)
         except (ReelmillError, AirflowException) as error:
-            raise telling.failure(error, context) from None
+            failed = telling.failure(error, context)
+            if telling.was_killed(error):
+                job, window, _ = submit.asked(arguments)
+                killed = submit.JobKilled(job.name)
+                runs.record_killed(job.name, window, str(context["ti"].id), killed, Settings(), started)
+            raise failed from None
         if reason:
             raise AirflowSkipException(reason)
         if done := runs.outcome(str(context["ti"].id), Settings()):

@@ -96,6 +96,19 @@ def record_nothing_new(job: str, window: Window, found: dict[str, int], settings
     _append(run, settings, started, None, {}, found)
 
 
+def record_killed(
+    job: str, window: Window, run_id: str, error: Exception, settings: Settings, started: datetime
+) -> None:
+    """Append a run whose process was killed, and which could not do so itself.
+
+    Unless it did all the same, or nothing was ever recorded.
+    """
+    if Tables.of(settings).is_there(JOB_RUNS) and outcome(run_id, settings) is None:
+        seconds = (datetime.now(UTC) - started).total_seconds()
+        run = JobRun(run_id, job, window, seconds, commits=(), set_aside=0, warnings=())
+        _append(run, settings, started, error, {}, {})
+
+
 def last(job: str, settings: Settings) -> LastRun | None:
     """The newest run of a job, killed ones aside; None before the first, and before runs said what they found."""
     tables = Tables.of(settings)

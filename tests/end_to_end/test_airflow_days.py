@@ -417,6 +417,8 @@ def second_day(days: Airflow, pages: Pages, step: Step, start: Start) -> None:
         said = days.log(run, "events.watches", 1)[-1]
         assert said.startswith("events.watches failed: its process was killed, probably out of memory.")
         assert said.endswith("It is tried again by itself, as attempt 2.")
+        sql = "SELECT error FROM ops.job_runs WHERE job = 'events.watches' AND error IS NOT NULL"
+        assert [error.split(":")[0] for (error,) in query(sql, home.settings)[1]] == ["JobKilled"]
         pages.run("retried", run, "Up For Retry")
         pages.log("killed", run, "events.watches", 1, "out of memory")
         noted.append(said)

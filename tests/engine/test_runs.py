@@ -14,6 +14,7 @@ from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.runs import JOB_RUNS, JobRun, has_run, last_seconds, newest, succeeded_between
 from jobs.engine.tables import Tables
 from jobs.engine.window import Window
+from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
@@ -45,6 +46,22 @@ def test_a_run_that_failed_is_the_newest_and_no_success(
     assert newest(settings)["sim.noop"][0] == "failed"
     assert not has_run("sim.noop", Window.of_day(TUESDAY), settings)
     assert last_seconds(settings) == {"sim.noop": round(recorded_run.seconds, 3)}
+
+
+def test_a_run_whose_process_was_killed_is_written_down_by_whoever_saw_that_but_not_twice(
+    settings: Settings, recorded_run: JobRun
+) -> None:
+    killed, started, window = ReelmillError("It was killed."), datetime.now(UTC), Window.of_day(TUESDAY)
+    for run_id in (recorded_run.run_id, "lost", "lost"):
+        runs.record_killed("sim.noop", window, run_id, killed, settings, started)
+    lost = [run for run in runs.attempts(settings)["sim.noop"] if run.error]
+    assert [(run.run_id, run.window, run.error) for run in lost] == [("lost", window, "ReelmillError: It was killed.")]
+    assert newest(settings)["sim.noop"][0] == "failed"
+
+
+def test_where_nothing_was_ever_recorded_a_killed_run_is_not_either(settings: Settings) -> None:
+    runs.record_killed("sim.noop", Window.of_day(MONDAY), "lost", ReelmillError(), settings, datetime.now(UTC))
+    assert runs.attempts(settings) == {}
 
 
 def test_the_records_of_many_runs_lie_in_few_files(
