@@ -69,6 +69,6 @@ def test_spark_submit_starts_in_a_checkout_whose_path_has_a_space(tmp_path: Path
     commands.symlink_to(Path(sys.executable).parent)
     # As the tasks start it.
     python = {"PYSPARK_PYTHON": str(commands / "python")}
-    environment = airflow_environment(settings, 8080, "redis://nobody-asks-it") | python
+    environment = airflow_environment(settings, 8080, "redis://localhost") | python
     told = subprocess.run([commands / "spark-submit", "--version"], env=environment, capture_output=True, text=True)
     assert (told.returncode, "version 4." in told.stderr) == (0, True), told.stderr

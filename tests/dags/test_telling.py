@@ -50,7 +50,7 @@ Sentences = dict[str, list[Any]]
 @pytest.fixture(scope="module")
 def sentences(tmp_path_factory: pytest.TempPathFactory) -> Sentences:
     settings = Settings(home=tmp_path_factory.mktemp("telling"))
-    environment = {**os.environ, **airflow_environment(settings, 8080, "redis://unused")}
+    environment = {**os.environ, **airflow_environment(settings, 8080, "redis://localhost")}
     done = subprocess.run(
         [sys.executable, "-c", SENTENCES], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
     )

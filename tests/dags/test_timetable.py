@@ -40,7 +40,7 @@ print(json.dumps(found))
 
 @pytest.mark.airflow
 def test_a_backfill_starts_no_scheduled_run_and_a_missed_tick_is_still_made_up_for(tmp_path: Path) -> None:
-    environment = {**os.environ, **airflow_environment(Settings(home=tmp_path), 8080, "redis://unused")}
+    environment = {**os.environ, **airflow_environment(Settings(home=tmp_path), 8080, "redis://localhost")}
     done = subprocess.run(
         [sys.executable, "-c", NEXT_RUNS], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
     )

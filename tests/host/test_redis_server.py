@@ -76,7 +76,7 @@ def test_what_was_written_is_there_the_next_time(home: Settings) -> None:
 
 def test_a_configured_redis_is_used_as_it_is(tmp_path: Path) -> None:
     with redis_url(Settings(home=tmp_path / "home", redis_url="redis://:word@elsewhere:6379/3")) as url:
-        assert url == "redis://elsewhere:6379/3"
+        assert url == "redis://:word@elsewhere:6379/3"
     assert not (tmp_path / "home" / "redis").exists()
 
 
