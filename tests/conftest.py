@@ -271,9 +271,15 @@ def content() -> Callable[[Path], dict[str, str]]:
 def signed_in(running: Orchestrator, settings: Settings) -> Iterator[httpx.Client]:
     """A client of the API of an Airflow that runs."""
     with httpx.Client(base_url=running.url, timeout=30) as api:
-        login = {"username": ADMIN, "password": password(settings)}
-        api.headers["Authorization"] = f"Bearer {api.post('/auth/token', json=login).json()['access_token']}"
+        sign_in(api, settings)
         yield api
+
+
+def sign_in(api: httpx.Client, settings: Settings) -> None:
+    """As admin, for a day."""
+    login = {"username": ADMIN, "password": password(settings)}
+    token = api.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+    api.headers["Authorization"] = f"Bearer {token}"
 
 
 def run_dag(

@@ -38,7 +38,7 @@ from jobs.pipeline import WRITERS
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.simulate import simulate
 from tests.chromium import Chromium, chromium
-from tests.conftest import AIRFLOW_PATIENCE_S, BAD, UNCOMPILED, follow, log_of, signed_in
+from tests.conftest import AIRFLOW_PATIENCE_S, BAD, UNCOMPILED, follow, log_of, sign_in, signed_in
 
 pytestmark = pytest.mark.days
 
@@ -160,12 +160,6 @@ class Airflow:
         self.running, self.home, self.api = running, home, api
         self._states: dict[str, dict[str, str]] = {}
 
-    def sign_in(self) -> None:
-        """A token lasts for a day from when it was asked for."""
-        login = {"username": ADMIN, "password": password(self.home.settings)}
-        token = self.api.post("/auth/token", json=login).raise_for_status().json()["access_token"]
-        self.api.headers["Authorization"] = f"Bearer {token}"
-
     def unpause(self, dag: str) -> None:
         wait(lambda: self.api.get(f"/api/v2/dags/{dag}").status_code != httpx.codes.NOT_FOUND, f"never found {dag}")
         self.api.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
@@ -185,7 +179,7 @@ class Airflow:
     def night(self, day: date) -> str:
         """All of a day has arrived, and it is ten minutes after it: the address of its run."""
         self.home.clock.move(midnight(day) + DUE - LEAD)
-        self.sign_in()
+        sign_in(self.api, self.home.settings)  # again: a token lasts for a day
         self.home.arrive(day)
         return self.run_of(midnight(day) + DUE)
 
