@@ -1,12 +1,15 @@
 """The trees over the sources: whose labels teach them."""
 
+import ctypes
+
+import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.evaluation.sources import Labelled
 from jobs.evaluation.stack import FOLDS, learn, mean
 from jobs.ranking.lists import Union
-from jobs.ranking.rankers.lightgbm import ROUNDS
+from jobs.ranking.rankers.lightgbm import PARAMETERS, ROUNDS
 from jobs.ranking.sources.popular import POPULAR
 
 
@@ -43,6 +46,15 @@ def test_the_trees_of_all_folds_have_equally_many_rounds() -> None:
     assert len({trees.num_trees() for trees in folds.trees}) == 1
     assert told[0] == (0, ROUNDS)
     assert told[-1] == (ROUNDS, ROUNDS)
+
+
+def test_data_sets_and_trees_name_one_number_of_threads_since_the_process_has_only_one() -> None:
+    """Where they differ, folds that begin beside each other kill the process once in some hundred times."""
+    threads = ctypes.c_int.in_dll(lightgbm.basic._LIB, "LGBM_DEFAULT_NUM_THREADS")  # type: ignore[attr-defined]
+    threads.value = 7
+    ids = np.array([f"u{n:04}" for n in range(300)], dtype=object)
+    learn((labelled(range(300)),), ids, in_place, lambda done, total: None)
+    assert threads.value == PARAMETERS["num_threads"]
 
 
 def test_the_mean_of_two_orders_is_between_them_and_ends_where_they_end() -> None:

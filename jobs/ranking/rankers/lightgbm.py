@@ -251,6 +251,10 @@ def _dataset(rows: Grouped, features: Sequence[str], reference: lgb.Dataset | No
         init_score=rows.start,
         feature_name=list(features),
         reference=reference,
+        # How many threads it uses is one number for the whole process, which every data set sets. Were it another one
+        # here than in the trees, a data set would meet more threads than it has room for, and the process would die
+        # (LightGBM's issue 7088).
+        params={"num_threads": PARAMETERS["num_threads"]},
     )
 
 
