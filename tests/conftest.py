@@ -271,13 +271,13 @@ def content() -> Callable[[Path], dict[str, str]]:
 def signed_in(running: Orchestrator, settings: Settings) -> Iterator[httpx.Client]:
     """A client of the API of an Airflow that runs."""
     with httpx.Client(base_url=running.url, timeout=30) as api:
-        sign_in(api, settings)
+        sign_in(api, password(settings))
         yield api
 
 
-def sign_in(api: httpx.Client, settings: Settings) -> None:
+def sign_in(api: httpx.Client, secret: str) -> None:
     """As admin, for a day."""
-    login = {"username": ADMIN, "password": password(settings)}
+    login = {"username": ADMIN, "password": secret}
     token = api.post("/auth/token", json=login).raise_for_status().json()["access_token"]
     api.headers["Authorization"] = f"Bearer {token}"
 

@@ -8,17 +8,15 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from jobs.command.orchestrators import ADMIN
 from jobs.host.ports import free_port
 from jobs.settings import REPOSITORY
-from tests.conftest import UNCOMPILED
+from tests.conftest import UNCOMPILED, sign_in
+from tests.steps import wait
 
 PROJECT = "reelmill-test"
 LABEL = f"label=com.docker.compose.project={PROJECT}"
@@ -34,19 +32,6 @@ ASSETS = """{ assetNodes { assetKey { path } assetMaterializations(limit: 1) {
 def docker(*arguments: str) -> str:
     """What a command of Docker prints."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
-
-
-def wait(what: Callable[[], bool], seconds: float, why: Callable[[], object]) -> None:
-    """Until it is so; what is not ready to be asked may refuse to answer meanwhile."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if what():
-                return
-        except httpx.HTTPError:
-            pass
-        assert time.monotonic() < until, why()
-        time.sleep(1)
 
 
 class Stack:
@@ -120,9 +105,7 @@ class Stack:
     def airflow(self) -> httpx.Client:
         """A client of Airflow's API, as its admin."""
         api = httpx.Client(base_url=self.url["AIRFLOW"], timeout=60)
-        login = {"username": ADMIN, "password": self.secrets["AIRFLOW_ADMIN_PASSWORD"]}
-        token = api.post("/auth/token", json=login).raise_for_status().json()["access_token"]
-        api.headers["Authorization"] = f"Bearer {token}"
+        sign_in(api, self.secrets["AIRFLOW_ADMIN_PASSWORD"])
         return api
 
     def cluster(self) -> dict[str, Any]:

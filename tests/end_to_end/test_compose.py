@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ import data_contracts
 from jobs.pipeline import WRITERS, jobs_of
 from serving.feed_store.layout import night_of
 from tests.conftest import NEWEST_DAY, follow
-from tests.end_to_end.stack import Stack, wait
+from tests.end_to_end.stack import Stack
+from tests.steps import Steps, wait
 
 pytestmark = pytest.mark.compose
 
@@ -53,23 +53,6 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         else:
             made.compose("down", "--volumes", "--remove-orphans")
             assert made.left() == []
-
-
-class Steps:
-    """What was done, with its seconds and what was seen."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[str, float, list[str]]] = []
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[list[str]]:
-        print(f"{datetime.now():%H:%M:%S} {name}", file=sys.stderr, flush=True)
-        began, noted = time.monotonic(), list[str]()
-        yield noted
-        self._done.append((name, time.monotonic() - began, noted))
-
-    def show(self) -> None:
-        print(*(f"{seconds:7.1f} s  {name:<66} {'; '.join(noted)}" for name, seconds, noted in self._done), sep="\n")
 
 
 class Edge:
