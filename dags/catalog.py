@@ -112,7 +112,7 @@ def described(spec: dg.AssetSpec) -> dg.AssetSpec:
     return spec.replace_attributes(
         description=f"{contract.description}\n\nOne row is {contract.grain}.\n\n{contract.usage}",
         kinds={"delta", "spark"} if writer else {"delta"},
-        tags={"privacy": privacy(contract)},
+        tags={"privacy": contract.privacy},
         # The runner's own tables have no schedule to be late for.
         freshness_policy=policy if writer else None,
         metadata={
@@ -143,12 +143,6 @@ def columns(contract: Contract) -> dg.TableSchema:
             for column in contract.columns
         ]
     )
-
-
-def privacy(contract: Contract) -> str:
-    """The strictest class of its columns."""
-    classes = {column.classification for column in contract.columns}
-    return next(name for name in ("personal", "internal", "public") if name in classes)
 
 
 def assets() -> list[dg.AssetsDefinition | dg.AssetSpec]:

@@ -5,12 +5,14 @@ Belongs here: presentation only, for people (rich) or for programs (JSON on stan
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 
 # No markup: a title such as "[/b]" is shown as it is. A file or a pipe has no width to keep to.
 terminal = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+
+# How the answer to a query is printed.
+Form = Literal["table", "json", "csv"]
 
 
 def say(text: str) -> None:
@@ -100,6 +106,13 @@ def fields(report: Any) -> None:
             value = f"{len(value)}: {value[0]} ..." if len(value) > 1 else ", ".join(map(str, value))
         shown = f"{value:,}" if isinstance(value, int) else f"{value:.1f}" if isinstance(value, float) else value
         terminal.print(f"{name.replace('_', ' '):<16} {shown}")
+
+
+def words(said: Mapping[str, Any]) -> None:
+    """What a contract says of a table, one thing a line."""
+    for name, value in said.items():
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        terminal.print(Text.assemble((f"{name.replace('_', ' '):<17}", "bold"), _printable(text)))
 
 
 def imported(report: CatalogueReport | ImportReport) -> None:
@@ -175,12 +188,27 @@ def late(found: Sequence[Late], as_json: bool) -> None:
         say("No table is late.")
 
 
-def result(columns: Sequence[str], rows: Sequence[Sequence[Any]], as_json: bool) -> None:
-    if as_json:
-        names = _distinct(columns)
-        return print_json([dict(zip(names, map(finite, row), strict=True)) for row in rows])
-    table(columns, [["" if v is None else str(v) for v in row] for row in rows])
-    terminal.print(f"{len(rows):,} row{'' if len(rows) == 1 else 's'}")
+def result(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: Form, at_most: int | None = None) -> None:
+    """The answer to a query, of which a table shows `at_most` rows; CSV goes out as it comes, lists in it as JSON."""
+    match form:
+        case "json":
+            names = _distinct(columns)
+            print_json([dict(zip(names, map(finite, row), strict=True)) for row in rows])
+        case "csv":
+            lines = csv.writer(sys.stdout, lineterminator="\n")
+            lines.writerow(columns)
+            lines.writerows([_plain(value) for value in row] for row in rows)
+        case "table":
+            shown = list(islice(rows, at_most))
+            table(columns, [["" if v is None else str(v) for v in row] for row in shown])
+            more = at_most is not None and next(iter(rows), None) is not None
+            say(
+                f"{len(shown):,} row{'' if len(shown) == 1 else 's'}{', and more: LIMIT says how many' if more else ''}"
+            )
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(finite(value), default=str, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def uploads(answers: Sequence[Answer], settings: Settings) -> None:

@@ -48,17 +48,17 @@ def late(jobs: Iterable[Job], settings: Settings, now: datetime) -> list[Late]:
     record = attempts(settings)
     if not record:
         raise NothingRan(f"No job has run in {settings.home} yet, so no table is due. Run `reelmill pipeline nightly`.")
-    dues = {table: _due(table, job, record.get(job.name, [])) for job in jobs for table in job.writes}
-    overdue = {table for table, at in dues.items() if at is None or at < now}
+    due_at = _dues(jobs, record)
+    overdue = {table for table, at in due_at.items() if at is None or at < now}
     upstream = _upstream(jobs)
     return [
         Late(
             table=table,
             promise=data_contracts.load(table).freshness,
             job=job.name,
-            since=dues[table],
+            since=due_at[table],
             cause=_cause(job, record.get(job.name, [])),
-            first=next((other for other in dues if other in overdue and other in upstream[table]), None),
+            first=next((other for other in due_at if other in overdue and other in upstream[table]), None),
         )
         for job in jobs
         for table in job.writes
@@ -68,7 +68,12 @@ def late(jobs: Iterable[Job], settings: Settings, now: datetime) -> list[Late]:
 
 def due(table: str, job: Job, settings: Settings) -> datetime | None:
     """When the table that the job writes becomes late if nothing more runs; None while the job never ended well."""
-    return _due(table, job, attempts(settings).get(job.name, []))
+    return dues([job], settings)[table]
+
+
+def dues(jobs: Iterable[Job], settings: Settings) -> dict[str, datetime | None]:
+    """The same for every table that these jobs write."""
+    return _dues(jobs, attempts(settings))
 
 
 def write_down(one: Late, settings: Settings) -> None:
@@ -77,6 +82,10 @@ def write_down(one: Late, settings: Settings) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as lines:
         print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {one}", file=lines)
+
+
+def _dues(jobs: Iterable[Job], record: Mapping[str, list[Attempt]]) -> dict[str, datetime | None]:
+    return {table: _due(table, job, record.get(job.name, [])) for job in jobs for table in job.writes}
 
 
 def _due(table: str, job: Job, runs: list[Attempt]) -> datetime | None:

@@ -1,39 +1,22 @@
-"""Looks into the lake without Spark: sizes and versions of tables, and SQL over them with DuckDB.
+"""Looks into the lake without Spark: sizes, versions and spans of tables, and rows by SQL.
 
-Belongs here: reading for people. Jobs read through lake.py, at a pinned version.
+Belongs here: what the platform asks of single tables. Jobs read through lake.py, at a pinned version. SQL, and what it
+may reach: sql.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 import data_contracts
+from jobs.engine.sql import answered
 from jobs.engine.tables import Tables
-from jobs.errors import ReelmillError
 from jobs.settings import Settings
-
-if TYPE_CHECKING:
-    import duckdb
-
-
-# A query may be somebody else's text: it sees the tables, and neither files, the network nor variables of this program.
-READ_ONLY = (
-    "SET python_enable_replacements = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET enable_external_access = false",
-    "SET lock_configuration = true",
-)
-
-
-class BadQuery(ReelmillError):
-    """DuckDB refused the SQL."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +56,8 @@ def span(table: str, settings: Settings, version: int | None = None) -> tuple[da
     found = _opened(table, settings, version)
     if found is None or column is None:
         return None
-    files = pa.table(found.get_add_actions(flatten=True))
-    if f"min.{column}" not in files.column_names:
+    files = found.get_add_actions(flatten=True)
+    if f"min.{column}" not in files.schema.names:
         return None
     first, last = (
         [value for value in files.column(f"{bound}.{column}").to_pylist() if value is not None]
@@ -96,36 +79,9 @@ def newest_whole_day(settings: Settings) -> date:
 
 
 def query(sql: str, settings: Settings) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Column names and rows of a query in which tables have their layer-qualified names.
-
-    A quarantine table is `quarantine."silver.watches"`. It reads the tables and nothing else, and it writes
-    nothing. Raises BadQuery with DuckDB's reason.
-    """
-    import duckdb
-
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    there = Tables.of(settings)
-    names = [_register(connection, name, there.open(name)) for name in there.names()]
-    for setting in READ_ONLY:
-        connection.execute(setting)
-    try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1:
-            raise BadQuery(f"A query is one SQL statement, and this has {len(statements)}: SELECT * FROM a table.")
-        result = connection.execute(statements[0])
-        return [column[0] for column in result.description or []], result.fetchall()
-    except duckdb.Error as error:
-        listed = ", ".join(names) or f"none yet in {there.root}"
-        raise BadQuery(f"{str(error).strip()} (Tables: {listed}.)") from error
-
-
-def _register(connection: duckdb.DuckDBPyConnection, name: str, table: DeltaTable) -> str:
-    layer, _, subject = name.partition(".")
-    connection.register(f"_{name}", table.to_pyarrow_dataset())
-    connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{layer}"')
-    connection.execute(f'CREATE VIEW "{layer}"."{subject}" AS SELECT * FROM "_{name}"')
-    return name
+    """Column names and rows of a query in which tables have their layer-qualified names. Raises BadQuery."""
+    with answered(sql, settings) as answer:
+        return answer.columns, list(answer.rows)
 
 
 def _opened(table: str, settings: Settings, version: int | None) -> DeltaTable | None:
@@ -138,7 +94,7 @@ def _opened(table: str, settings: Settings, version: int | None) -> DeltaTable |
 
 
 def _facts(name: str, table: DeltaTable, settings: Settings) -> TableFacts:
-    files = pa.table(table.get_add_actions(flatten=True))
+    files = table.get_add_actions(flatten=True)
     rows, size = (sum(files.column(key).to_pylist()) for key in ("num_records", "size_bytes"))
     path = Tables.of(settings).uri(name).removeprefix("file://")
     return TableFacts(name, path, table.version(), rows, size)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deltalake import DeltaTable
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import FileType
 
 import data_contracts
 from data_contracts import Contract
@@ -52,15 +50,25 @@ class Tables:
 
     def names(self) -> Iterator[str]:
         """The tables that are there, quarantine included, in order."""
-        contracted = data_contracts.tables()
-        for table in sorted((*contracted, *(f"{QUARANTINE}.{table}" for table in contracted))):
+        for table in contracted():
             if self.is_there(table):
                 yield table
 
     def gone(self, table: str, files: Iterable[str]) -> bool:
         """Whether any of these files of the table, named as in its log, is not there any more."""
+        # With pyarrow, which takes longer to import than a query does to answer.
+        from deltalake.fs import DeltaStorageHandler
+        from pyarrow.fs import FileType
+
         found = DeltaStorageHandler(self.uri(table), dict(self.options)).get_file_info(list(files))
         return any(file.type is not FileType.File for file in found)
+
+
+def contracted() -> list[str]:
+    """The names that a table of the lake may have, in order: those of the contracts, and quarantine.<table> of each."""
+    # The contract of the layer is that of all its tables, and the name of none.
+    names = [table for table in data_contracts.tables() if not table.startswith(f"{QUARANTINE}.")]
+    return sorted([*names, *(f"{QUARANTINE}.{table}" for table in names)])
 
 
 def contract_of(table: str) -> Contract:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts import ContractError, RowRule, TableRule, contract, load, load_file, tables
+from data_contracts import ContractError, RowRule, TableRule, contract, load, load_file, made, tables
 from data_contracts.contract import JobRule
 from feature_repo.definitions import views
 from jobs.engine.cadence import PIPELINES
@@ -38,7 +38,7 @@ def test_every_table_has_one_writer() -> None:
     assert sorted(written) == sorted(set(written))
 
 
-@pytest.mark.parametrize("table", tables())
+@pytest.mark.parametrize("table", (*tables(), *made()))
 def test_a_contract_says_key_units_and_what_is_personal(table: str) -> None:
     found = load(table)
     assert found.key, "every table has a key"
@@ -61,7 +61,7 @@ def test_every_rule_under_which_a_job_sets_rows_aside_is_described_in_the_contra
     assert [(table, rule.name) for table in tables() for rule in rules(table) if len(rule.description) < 10] == []
 
 
-@pytest.mark.parametrize("table", tables())
+@pytest.mark.parametrize("table", (*tables(), *made()))
 def test_names_follow_the_style(table: str) -> None:
     for column in load(table).columns:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)

@@ -60,6 +60,11 @@ ELSEWHERE = {
         "serves until it is stopped",
         NIGHTLY + "test_every_person_is_served_a_feed_that_pages_without_repeats",
     ),
+    "reelmill query": (
+        "waits for a person",
+        "tests/command/test_shell.py::"
+        "test_a_query_goes_over_lines_to_its_semicolon_and_an_error_does_not_end_the_shell",
+    ),
     "reelmill upload clips/ --user ann --hashtag cats": (
         "makes clips",
         "tests/media/test_answers.py::test_an_upload_ends_with_an_address_that_plays_and_can_be_asked_for_at_once",
