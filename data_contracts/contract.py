@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 CLASSIFICATIONS = frozenset({"public", "internal", "personal"})
+_UNITS_OF_TIME = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 NUMBERS = frozenset({"int", "bigint", "double", "float", "smallint"})
 # What every id that comes from outside keeps to (`engine: idRule`, with the column as its implementation). The endpoint
 # may not read contracts and says the same in serving/ids.py, which also says why; a test holds the two together.
@@ -140,6 +142,17 @@ def load_file(path: Path) -> Contract:
         return _contract(odcs)
     except (ValidationError, yaml.YAMLError, ContractError) as error:
         raise ContractError(f"{path.name}: {error}") from error
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A version of a contract, to be compared."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def span(written: str) -> timedelta:
+    """An age as contracts write it: 5 min, 1 h, 30 d."""
+    value, unit = written.split()
+    return float(value) * _UNITS_OF_TIME[unit]
 
 
 def _contract(odcs: OpenDataContractStandard) -> Contract:

@@ -10,7 +10,19 @@ from typing import NoReturn
 
 import click
 
-from jobs.command.groups import evaluate, feeds, imports, machine, models, runs, similar, simulate, tables, upload
+from jobs.command.groups import (
+    contracts,
+    evaluate,
+    feeds,
+    imports,
+    machine,
+    models,
+    runs,
+    similar,
+    simulate,
+    tables,
+    upload,
+)
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
 from jobs.host.signals import Stopped, unwinding
@@ -36,6 +48,7 @@ COMMANDS = (
     evaluate.evaluate,
     tables.tables,
     tables.query,
+    contracts.contracts,
 )
 
 

@@ -22,6 +22,7 @@ from rich.text import Text
 from jobs.host.finite import finite
 
 if TYPE_CHECKING:
+    from data_contracts.changes import Change
     from jobs.arrivals.handover import Progress as Tell
     from jobs.command.doctor import Finding
     from jobs.command.variables import Variable
@@ -177,6 +178,15 @@ def settings(known: Sequence[Variable], unknown: Sequence[str], as_json: bool) -
     say("Those in bold are set; the others have their defaults.")
     for name in unknown:
         terminal.print(Text(f"{name} is set and is no setting: it changes nothing. Is it misspelt?", "yellow"))
+
+
+def changes(found: Sequence[Change], as_json: bool) -> None:
+    if as_json:
+        return print_json([asdict(one) for one in found])
+    for one in found:
+        terminal.print(Text(str(one), "yellow" if one.is_breaking else ""))
+    if not found:
+        say("Nothing differs.")
 
 
 def late(found: Sequence[Late], as_json: bool) -> None:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from data_contracts.contract import Contract
+from data_contracts.contract import Contract, number
 from data_contracts.delta import CONSTRAINT, alter_table, constraints
 from jobs.engine.tables import Tables, contract_of
 from jobs.errors import LastingError
@@ -76,7 +76,7 @@ def alterations(tables: Tables, table: str) -> list[str]:
     ]
     if not set(key) <= set(contract.key):
         wrong.append(f"its key is {', '.join(key)}, not {', '.join(contract.key)}")
-    if _number(made_by) > _number(contract.version):
+    if number(made_by) > number(contract.version):
         wrong.append(f"it was written by a newer Reelmill, by version {made_by} of the contract: update this one")
     if made_by == contract.version and (new or loose):
         wrong.append(f"{', '.join([*(c.name for c in new), *loose])} changed without a new version of the contract")
@@ -89,7 +89,3 @@ def alterations(tables: Tables, table: str) -> list[str]:
         return []
     rules = {name.removeprefix(CONSTRAINT): rule for name, rule in stored.items() if name.startswith(CONSTRAINT)}
     return alter_table(contract, uri, there, loose, rules)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import data_contracts
+from data_contracts.contract import span
 from jobs.engine.job import Job
 from jobs.engine.window import STEPS
 
-_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 # Two runs of one schedule need not take equally long; without it each table that runs as often as it promises would be
 # late for a moment before each run ends.
 GRACE = timedelta(hours=1)
@@ -20,8 +20,7 @@ GRACE = timedelta(hours=1)
 
 def promise(table: str) -> timedelta:
     """The age that a table's contract promises not to exceed."""
-    value, unit = data_contracts.load(table).freshness.split()
-    return float(value) * _UNITS[unit]
+    return span(data_contracts.load(table).freshness)
 
 
 def allowed(table: str) -> timedelta:

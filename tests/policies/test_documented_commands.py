@@ -65,6 +65,15 @@ ELSEWHERE = {
         "tests/command/test_shell.py::"
         "test_a_query_goes_over_lines_to_its_semicolon_and_an_error_does_not_end_the_shell",
     ),
+    "reelmill contracts check": (
+        "takes seconds, of which most for the schema of the standard",
+        "tests/command/test_contracts.py::"
+        "test_of_good_contracts_and_a_table_that_does_not_fit_its_own_the_check_names_the_table",
+    ),
+    "reelmill contracts diff main data_contracts": (
+        "names a revision that a checkout need not have",
+        "tests/command/test_contracts.py::test_a_revision_of_git_is_compared_with_a_folder",
+    ),
     "reelmill upload clips/ --user ann --hashtag cats": (
         "makes clips",
         "tests/media/test_answers.py::test_an_upload_ends_with_an_address_that_plays_and_can_be_asked_for_at_once",
