@@ -47,17 +47,23 @@ os.environ["JDK_JAVA_OPTIONS"] = (
     " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
 
-# For frames of three rows, compiling a query and splitting it into stages takes longer than running it: a quarter of
-# what the tests of the lake cost was Java code, generated and compiled for each expression. Killed pipelines do it yet.
-FOR_SMALL_FRAMES = {
-    "spark.sql.shuffle.partitions": "1",
-    "spark.databricks.delta.snapshotPartitions": "1",
+# For frames of three rows, compiling a query takes longer than running it: a quarter of what the tests of the lake cost
+# was Java code, generated and compiled for each expression. Another quarter was the text of each plan for Spark's
+# pages, anew after each of its stages; of compiled code alone, which there is not, it has nothing to say. Killed
+# pipelines do all that yet.
+SMALL = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.ui.explainMode": "codegen",
+}
+FOR_SMALL_FRAMES = {
+    **SMALL,
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
 }
 
-# A task of Airflow lives for seconds: compiling its queries would cost more than it gives.
-UNCOMPILED = "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
+# The same for a task of Airflow, which lives for seconds.
+UNCOMPILED = " ".join(f"-D{name}={value}" for name, value in SMALL.items())
 AIRFLOW_PATIENCE_S = 1080.0
 # What a task ends in; "up_for_retry" is an attempt that failed, and waiting a minute would show the same again.
 BAD = {"failed", "upstream_failed", "up_for_retry"}

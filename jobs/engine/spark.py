@@ -98,6 +98,8 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Nor has it anywhere to show the plans of queries that have ended, of which it would keep a thousand.
+        "spark.sql.ui.retainedExecutions": "1",
         "spark.log.level": "ERROR",
         JVM_OPTIONS: f'"-Dlog4j2.configurationFile={LOG4J.as_uri()}" -Duser.timezone=UTC'
         # A heap that is exhausted in a result thread would leave the command waiting for ever.
