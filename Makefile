@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog bench clean
+.PHONY: help setup demo test coverage check crash cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog docs bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -110,6 +110,9 @@ airflow: setup  ## open Airflow with the DAGs
 
 catalog: setup  ## open the Dagster catalogue
 	@.venv/bin/python -m jobs.command.orchestrators catalog
+
+docs: setup  ## write pages about every table, column, rule and job, to be read without a server
+	@.venv/bin/reelmill contracts docs
 
 # These need a home with held-out ratings, or hours.
 BY_HAND := bench/candidates.py bench/holdout_ndcg.py bench/days.py bench/cluster.py

@@ -55,6 +55,10 @@ ELSEWHERE = {
     ),
     "make airflow": ("serves until it is stopped", AIRFLOW),
     "python -m jobs.command.orchestrators airflow --port 8080": ("serves until it is stopped", AIRFLOW),
+    "make docs": (
+        "does what `reelmill contracts docs` does",
+        "tests/command/site/test_pages.py::test_every_table_column_rule_and_job_is_told_and_can_be_searched",
+    ),
     "make catalog": ("serves until it is stopped", "tests/dags/test_catalog.py::test_the_graph_loads"),
     "reelmill serve": (
         "serves until it is stopped",

@@ -1,11 +1,13 @@
-"""Commands about data contracts: contracts check, diff.
+"""Commands about data contracts: contracts check, diff, docs.
 
-Belongs here: their arguments, and how they end. What they do: jobs/command/contracts.py.
+Belongs here: their arguments, and how they end. What they do: jobs/command/contracts.py, and site/ for docs.
 """
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -18,7 +20,7 @@ DOES_NOT_HOLD = 3
 
 @click.group(epilog=examples("reelmill contracts check", "reelmill contracts diff main data_contracts"))
 def contracts() -> None:
-    """Data contracts: whether all hold, and what a change of them breaks."""
+    """Data contracts: whether all hold, what a change of them breaks, and their pages for people."""
 
 
 @contracts.command(epilog=examples("reelmill contracts check"))
@@ -62,3 +64,19 @@ def diff(before: str, after: str, as_json: bool) -> None:
     console.changes(found, as_json)
     if any(change.is_breaking and not change.is_versioned for change in found):
         sys.exit(DOES_NOT_HOLD)
+
+
+@contracts.command(epilog=examples("reelmill contracts docs", "reelmill contracts docs --out public/"))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The folder. Default: docs in the home.")
+def docs(out: Path | None) -> None:
+    """Write pages about every table, column, rule and job, with lineage and what last became of each.
+
+    They need no server and no network: open index.html.
+    """
+    from jobs.command import console
+    from jobs.command.site.pages import write
+    from jobs.pipeline import JOBS
+    from jobs.settings import Settings
+
+    settings = Settings()
+    console.say(f"wrote {write(JOBS, settings, out or settings.home / 'docs', datetime.now(UTC))}")
