@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog docs bench clean
+.PHONY: help setup demo test coverage check crash cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog docs kafka bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -28,13 +28,16 @@ COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 	@touch $@
 
 setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
-	@.venv/bin/reelmill setup
+	@$(JARS_TOO) .venv/bin/reelmill setup; code=$$?; wait; exit $$code
 
 demo: setup  ## see the platform do its job on a small simulated world
 	@.venv/bin/reelmill demo
 
 # Two workers have two cores, so threads of BLAS would only wait for each other.
 test coverage check: export OPENBLAS_NUM_THREADS := 1
+
+# Tests read a topic, from a broker of their own, whose jars come beside the others.
+test coverage: JARS_TOO = .venv/bin/python -m jobs.command.broker --only-jars & REELMILL_EVENTS=kafka://127.0.0.1:9092/events
 
 # All that is missing is installed in one apt line, a browser for the tests too; they may come after a `make demo`.
 test: NEEDS = --tests
@@ -113,6 +116,9 @@ catalog: setup  ## open the Dagster catalogue
 
 docs: setup  ## write pages about every table, column, rule and job, to be read without a server
 	@.venv/bin/reelmill contracts docs
+
+kafka: setup  ## run a Kafka broker for events, at 127.0.0.1:9092 or PORT, and say the setting that uses it
+	@.venv/bin/python -m jobs.command.broker --port $(or $(PORT),9092)
 
 # These need a home with held-out ratings, or hours.
 BY_HAND := bench/candidates.py bench/holdout_ndcg.py bench/days.py bench/cluster.py

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import LastingError
+from serving.topic import SCHEMES, Topic, topic
 
 # In a checkout its root; installed, the folder of packages that holds ours.
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -56,10 +57,17 @@ def is_s3(folder: Path) -> bool:
     return folder.parts[:1] == (S3,)
 
 
+def is_kafka(place: Path) -> bool:
+    """Whether a place of the settings is a topic of Kafka's."""
+    return place.parts[:1] in {(f"{scheme}:",) for scheme in SCHEMES}
+
+
 def uri_of(folder: Path) -> str:
-    """The URI of a folder of the settings, without a slash at its end."""
+    """The URI of a place of the settings, without a slash at its end."""
+    if is_s3(folder) or is_kafka(folder):
+        return f"{folder.parts[0]}//{'/'.join(folder.parts[1:])}"
     # Not Path.as_uri: Spark would look for a folder with %20 in its name where there is a space.
-    return f"s3://{'/'.join(folder.parts[1:])}" if is_s3(folder) else f"file://{folder}"
+    return f"file://{folder}"
 
 
 def is_loopback(host: str) -> bool:
@@ -86,6 +94,9 @@ MASTER = re.compile(r"local(\[(\*|[0-9]+)(, *[0-9]+)?\])?|spark://.+|yarn|k8s://
 PLAINLY = {"bool_parsing": "it must be true or false", "float_parsing": "it must be a number"}
 
 
+SECRETS = ("secret", "redis_url", "kafka_password")
+
+
 def in_words(error: ValidationError) -> str:
     """Which settings are wrong, what each is unless that is secret, and what it may be."""
     sentences = []
@@ -96,7 +107,7 @@ def in_words(error: ValidationError) -> str:
         said = PLAINLY.get(problem["type"]) or problem["msg"].removeprefix("Value error, ").replace(
             "Input should", "it must"
         )
-        shown = "is wrong" if name in ("secret", "redis_url") else f"is {str(value)!r}"
+        shown = "is wrong" if name in SECRETS or "@" in str(value) else f"is {str(value)!r}"
         sentences.append(f"REELMILL_{name.upper()} {shown}: {said}.")
     return " ".join(sentences)
 
@@ -110,7 +121,11 @@ class Settings(BaseSettings):
     lake: Path = under_home("lake", description="The Delta tables; may be s3://bucket/prefix.")
     media: Path = under_home("media", description="What plays: renditions, playlists; may be s3://bucket/prefix.")
     landing: Path = under_home("landing", description="Where uploads arrive.")
-    events: Path = under_home("spool", "events", description="Where the endpoint leaves events for the next ingest.")
+    events: Path = under_home(
+        "spool",
+        "events",
+        description="Where the endpoint leaves events for the next ingest; may be kafka://host:port/topic.",
+    )
     models: Path = under_home("models", description="The files of trained models.")
     checkpoints: Path = under_home("checkpoints", description="How far each ingest has read its input.")
     registry: Path = under_home("feast", description="Feast's registry of feature views.")
@@ -123,6 +138,11 @@ class Settings(BaseSettings):
         default=None,
         description="The key that signs, and marks a Redis as this home's; the same for an endpoint that has a home of "
         "its own. Unset: made once, in home.",
+    )
+    kafka_password: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="The password of the user that REELMILL_EVENTS names, where events go to Kafka.",
     )
     spark_master: str = Field(
         default="local[*]", description="Where Spark runs; local[*] is all cores of this machine."
@@ -145,6 +165,17 @@ class Settings(BaseSettings):
         return uri_of(self.lake) if is_s3(self.lake) else None
 
     @property
+    def topic(self) -> Topic | None:
+        """The topic in which the endpoint leaves events, where it is one."""
+        password = self.kafka_password.get_secret_value() if self.kafka_password else None
+        return topic(uri_of(self.events), password) if is_kafka(self.events) else None
+
+    @property
+    def spool(self) -> Path:
+        """The folder from which files of events are taken in: the endpoint's own, and those of imports in any case."""
+        return self.home / "spool" / "events" if is_kafka(self.events) else self.events
+
+    @property
     def is_local(self) -> bool:
         """Whether Spark's executors are threads of its driver."""
         return self.spark_master.startswith("local")
@@ -153,6 +184,8 @@ class Settings(BaseSettings):
     @classmethod
     def absolute(cls, path: Path, info: ValidationInfo) -> Path:
         """Spark's JVM and the Airflow tasks have other working directories than the caller. Raises UnsafePath."""
+        if is_kafka(path) and info.field_name == "events":
+            return path
         if not is_s3(path):
             path = path.expanduser().absolute()
         elif info.field_name not in IN_A_BUCKET or len(path.parts) < 2:
@@ -200,6 +233,33 @@ class Settings(BaseSettings):
                 "password (requirepass) and name it as redis://:password@host:port/database, or use TLS by rediss://"
             )
         return url
+
+    @field_validator("events")
+    @classmethod
+    def not_for_everybody(cls, events: Path) -> Path:
+        """Events say who watched what, and who may write them decides what everybody is shown."""
+        if not is_kafka(events):
+            return events
+        place = topic(uri_of(events))
+        far = [host for host in place.hosts if not is_loopback(host)]
+        if far and not place.is_tls and not place.user:
+            raise ValueError(
+                f"the Kafka at {far[0]} is on another machine, and would take events from whoever reaches it. Name a "
+                "user of it as kafka://user@host:port/topic, or use TLS by kafkas://"
+            )
+        if far and not place.is_tls and place.mechanism == "PLAIN":
+            raise ValueError(
+                f"PLAIN would send the password to {far[0]} for everybody on the way to read; use kafkas://"
+            )
+        return events
+
+    @field_validator("kafka_password")
+    @classmethod
+    def there_for_a_user(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        events = info.data.get("events")
+        if password is None and events is not None and is_kafka(events) and topic(uri_of(events)).user:
+            raise ValueError("events go to Kafka as a user who has one; set it")
+        return password
 
     @field_validator("spark_master")
     @classmethod

@@ -1,4 +1,4 @@
-"""The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a spool, and nothing of Spark.
+"""The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a place for events, no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
 events.py, media.py, readiness.py; every error's shape is in problems.py.
@@ -27,8 +27,10 @@ from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
 from serving.media import MediaFiles, MediaObjects
 from serving.metrics import Metrics, TimedRequests
+from serving.producer import EventTopic
 from serving.spool import EventSpool
 from serving.spool_upkeep import recover
+from serving.topic import Topic
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -39,15 +41,15 @@ _RECOVER_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secret: str) -> FastAPI:
-    """The service over the feeds in `redis_url`, the media in a folder or a bucket and the event spool `events`.
+def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topic, secret: str) -> FastAPI:
+    """The service over the feeds in `redis_url`, the media in a folder or a bucket, and events in a spool or a topic.
 
     `secret` signs cursors; processes that share a load balancer share it. Raises ValueError when it is empty.
     """
     signer = CursorSigner(secret)
     reader = FeedReader(redis_url)
-    spool = EventSpool(events)
-    metrics = Metrics(events)
+    keeper = EventSpool(events) if isinstance(events, Path) else EventTopic(events)
+    metrics = Metrics(events if isinstance(events, Path) else None)
     files: MediaFiles | MediaObjects
     if isinstance(media, Path):
         media.mkdir(parents=True, exist_ok=True)  # a home without uploads has none yet
@@ -57,16 +59,15 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secre
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # In threads, here and below: waiting for a disk must not hold up those who read feeds.
-        await asyncio.to_thread(recover, events)
-        upkeep = asyncio.create_task(_keep_spool_moving(spool))
         try:
-            yield
+            if isinstance(keeper, EventSpool):
+                async with _moving(keeper):
+                    yield
+            else:
+                yield
         finally:
-            upkeep.cancel()
-            with suppress(asyncio.CancelledError):
-                await upkeep
-            await asyncio.to_thread(spool.close)
+            # In a thread, as below: waiting for a disk or a broker must not hold up those who read feeds.
+            await asyncio.to_thread(keeper.close)
             await reader.close()
 
     # FastAPI's own /docs fetches its script from a CDN, and is an empty page without internet.
@@ -81,8 +82,8 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path, secre
     problems.install(app)
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(feeds.router(reader, signer))
-    app.include_router(event_routes.router(spool, metrics.events, reader.refuse))
-    app.include_router(readiness.router(reader, events, files))
+    app.include_router(event_routes.router(keeper, metrics.events, reader.refuse))
+    app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")
     return app
@@ -98,6 +99,19 @@ def _add_probes(app: FastAPI, metrics: Metrics) -> None:
     def prometheus() -> Response:
         """Metrics in Prometheus' text format. No coroutine: it counts files."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@asynccontextmanager
+async def _moving(spool: EventSpool) -> AsyncIterator[None]:
+    """What an endpoint before this one left open is recovered, and what this one writes becomes visible in time."""
+    await asyncio.to_thread(recover, spool.folder)
+    upkeep = asyncio.create_task(_keep_spool_moving(spool))
+    try:
+        yield
+    finally:
+        upkeep.cancel()
+        with suppress(asyncio.CancelledError):
+            await upkeep
 
 
 async def _keep_spool_moving(spool: EventSpool) -> None:

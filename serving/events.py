@@ -1,7 +1,7 @@
 """Events over HTTP: what client apps report about what was watched.
 
-Belongs here: what an event must look like, and the answer to a batch that is partly wrong. Keeping events: spool.py.
-Counting each one once, whatever is retried: jobs/events/ingest.py.
+Belongs here: what an event must look like, and the answer to a batch that is partly wrong. Keeping events: spool.py, or
+producer.py. Counting each one once, whatever is retried: jobs/events/ingest.py.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 import orjson
 from fastapi import APIRouter
@@ -37,7 +38,6 @@ from serving.elements import elements
 from serving.ids import Id
 from serving.interactions import AHEAD, EARLIEST, MAX_SHARE, MAX_WATCH_MS, POSITIONS, REFUSALS, EventType
 from serving.problems import Problem, documented
-from serving.spool import EventSpool
 
 MAX_BODY_BYTES = 1 << 20
 MAX_EVENTS = 1_000
@@ -88,7 +88,7 @@ class Event(BaseModel):
         return self
 
     def record(self, received_at: datetime) -> dict[str, object]:
-        """The event as the spool keeps it."""
+        """The event as it is kept."""
         return {
             **self.model_dump(),
             "event_id": self.event_id or str(uuid.uuid4()),
@@ -114,7 +114,20 @@ class Receipt(BaseModel):
     rejected: list[Rejected]
 
 
-def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
+class EventKeeper(Protocol):
+    """Where events are kept until the next ingest: the spool, or a topic of Kafka's. Thread-safe."""
+
+    def append(self, events: Sequence[Mapping[str, object]]) -> Future[None] | None:
+        """Keep them, or raise; what is returned ends when they are safe, and is None where they are."""
+
+    def reject(self, raw: bytes, reason: str, received_at: datetime) -> None:
+        """Keep the beginning of what was refused, where a person finds it and no job looks. Never raises."""
+
+    def why_it_takes_nothing(self) -> str | None:
+        """What keeps events out, if anything does."""
+
+
+def router(keeper: EventKeeper, counted: Counter, refuse: Refuse) -> APIRouter:
     """The route that clients write to. `counted` counts events by their `outcome`; `refuse` stops showing a video."""
     routes = APIRouter(prefix="/v1")
 
@@ -128,6 +141,7 @@ def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
                 HTTPStatus.BAD_REQUEST,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
+                HTTPStatus.SERVICE_UNAVAILABLE,
                 HTTPStatus.INSUFFICIENT_STORAGE,
             ),
         },
@@ -150,12 +164,16 @@ def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
     async def receive(request: Request) -> Response:
         """Take one event or a list of them.
 
-        202: the accepted ones are on disk, the rejected ones are listed by index with the reason. 422: none was valid.
+        202: the accepted ones are kept, the rejected ones are listed by index with the reason. 422: none was valid.
+        503: they may not have been kept; send them again under the same ids.
         """
         received_at = datetime.now(UTC)
         body = await _body(request)
         # In a thread: parsing a large body and waiting for a disk must not hold up those who read feeds.
-        receipt, refused = await asyncio.to_thread(_take, spool, body, received_at)
+        receipt, refused, kept = await asyncio.to_thread(_take, keeper, body, received_at)
+        if kept is not None:
+            # Not in that thread: there are few of them, and a broker that is away would have them all wait for it.
+            await asyncio.wrap_future(kept)
         counted.labels(outcome="accepted").inc(len(receipt.accepted))
         counted.labels(outcome="rejected").inc(len(receipt.rejected))
         if not receipt.accepted:
@@ -166,7 +184,7 @@ def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
                 rejected=[rejected.model_dump() for rejected in receipt.rejected],
             )
         if refused:
-            # The event is on disk, and the next night respects it in any case.
+            # The event is kept, and the next night respects it in any case.
             with suppress(RedisError):
                 await refuse(refused)
         return Response(orjson.dumps(receipt.model_dump()), HTTPStatus.ACCEPTED, media_type="application/json")
@@ -174,14 +192,17 @@ def router(spool: EventSpool, counted: Counter, refuse: Refuse) -> APIRouter:
     return routes
 
 
-def _take(spool: EventSpool, body: bytes, received_at: datetime) -> tuple[Receipt, list[tuple[str, str]]]:
+def _take(
+    keeper: EventKeeper, body: bytes, received_at: datetime
+) -> tuple[Receipt, list[tuple[str, str]], Future[None] | None]:
     """Keep the good events, then the others; also returns who (first) refused which video (second).
 
+    The third ends when the good ones are safe, and is None where they are.
     Raises Problem for a body that is not a batch at all.
     """
     receipt = Receipt(accepted=[], rejected=[])
     records = []
-    texts = _texts(spool, body, received_at)
+    texts = _texts(keeper, body, received_at)
     for index, text in enumerate(texts):
         try:
             record = Event.model_validate(orjson.loads(text), context=received_at).record(received_at)
@@ -192,22 +213,21 @@ def _take(spool: EventSpool, body: bytes, received_at: datetime) -> tuple[Receip
         else:
             receipt.accepted.append(Accepted(index=index, event_id=str(record["event_id"])))
             records.append(record)
-    if records:
-        spool.append(records)
+    kept = keeper.append(records) if records else None
     for rejected in receipt.rejected:
-        spool.reject(texts[rejected.index], rejected.reason, received_at)
+        keeper.reject(texts[rejected.index], rejected.reason, received_at)
     refused = [(str(r["user_id"]), str(r["video_id"])) for r in records if r["event_type"] in REFUSALS]
-    return receipt, refused
+    return receipt, refused, kept
 
 
-def _texts(spool: EventSpool, body: bytes, received_at: datetime) -> list[bytes]:
+def _texts(keeper: EventKeeper, body: bytes, received_at: datetime) -> list[bytes]:
     """The events of a body, each as it was received: those of a list, or the one there is."""
     texts = elements(body, MAX_EVENTS)
     if texts is None:
         try:
             orjson.loads(body)
         except orjson.JSONDecodeError as exc:
-            spool.reject(body, f"not JSON: {exc}", received_at)
+            keeper.reject(body, f"not JSON: {exc}", received_at)
             raise Problem(HTTPStatus.BAD_REQUEST, "not-json", f"the body is not JSON: {exc}") from exc
         return [body]
     if len(texts) > MAX_EVENTS:

@@ -25,7 +25,8 @@ _BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0
 class Metrics:
     """One registry per app, so that two apps in one process do not share counters."""
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path | None) -> None:
+        """`spool` is None where events are kept elsewhere."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = Histogram(
@@ -38,7 +39,8 @@ class Metrics:
         self.events = Counter(
             "reelmill_events", "Events received over HTTP, by what became of them.", ["outcome"], registry=self.registry
         )
-        self.registry.register(_Waiting(spool))
+        if spool is not None:
+            self.registry.register(_Waiting(spool))
 
 
 class _Waiting(Collector):

@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from serving.cursor import CursorInvalid
 from serving.feed_store.layout import FeedExpired, NoFeedPublished
+from serving.producer import BrokerAway
 from serving.spool import SpoolError
 
 MEDIA_TYPE = "application/problem+json"
@@ -93,6 +94,13 @@ def problem_of(exc: Exception) -> Problem:
                 "the feed store does not answer; try again",
                 headers={"Retry-After": "1"},
             )
+        case BrokerAway():
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "broker-unreachable",
+                "the events may not have been kept; send them again under the same ids",
+                headers={"Retry-After": "5"},
+            )
         case SpoolError():
             detail = "the events could not be kept; send them again later"
             return Problem(HTTPStatus.INSUFFICIENT_STORAGE, "spool-full", detail, headers={"Retry-After": "30"})
@@ -102,8 +110,8 @@ def problem_of(exc: Exception) -> Problem:
 
 
 _HANDLED: tuple[type[Exception], ...] = (
-    Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, RedisError, SpoolError,
-    Exception,
+    Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, RedisError, BrokerAway,
+    SpoolError, Exception,
 )  # fmt: skip
 
 

@@ -7,15 +7,14 @@ app.py. How a problem looks: problems.py.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from serving.events import EventKeeper
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader
 from serving.media import MediaFiles, MediaObjects
@@ -33,7 +32,7 @@ class Readiness(BaseModel):
     dependencies: dict[str, str]
 
 
-def router(reader: FeedReader, spool: Path, media: MediaFiles | MediaObjects) -> APIRouter:
+def router(reader: FeedReader, events: EventKeeper, media: MediaFiles | MediaObjects) -> APIRouter:
     """The route."""
     routes = APIRouter(tags=["operations"])
 
@@ -41,12 +40,12 @@ def router(reader: FeedReader, spool: Path, media: MediaFiles | MediaObjects) ->
     async def readyz() -> Readiness:
         """Feeds can be served: Redis answers and a version is published, `is_stale` when newer ones are overdue.
 
-        A spool that takes no events and media that cannot be read are named and make nobody unready: feeds go on, and
-        other copies have them as well.
+        Events that nobody takes and media that cannot be read are named and make nobody unready: feeds go on, and other
+        copies have them as well.
         """
         unreadable = await media.why_unreadable()
         others = {
-            "events": await asyncio.to_thread(_takes_files, spool),
+            "events": await asyncio.to_thread(events.why_it_takes_nothing) or OK,
             "media": f"the media cannot be read: {unreadable}" if unreadable else OK,
         }
         try:
@@ -63,12 +62,3 @@ def router(reader: FeedReader, spool: Path, media: MediaFiles | MediaObjects) ->
         )
 
     return routes
-
-
-def _takes_files(spool: Path) -> str:
-    try:
-        with tempfile.TemporaryFile(dir=spool) as file:
-            file.write(b"\n")
-    except OSError as error:
-        return f"the spool takes no events: {error.strerror}"
-    return OK

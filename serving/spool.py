@@ -18,6 +18,7 @@ import codecs
 import fcntl
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,7 +31,8 @@ import orjson
 REJECTED = "rejected"
 # Of a refused text: enough to see what was wrong, and too little to fill a disk by what nobody wants.
 MAX_KEPT_BYTES = 16 << 10
-_JSON = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
+AS_JSON = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+_AS_LINE = AS_JSON | orjson.OPT_APPEND_NEWLINE
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,7 @@ class EventSpool:
 
     def append(self, events: Iterable[Mapping[str, object]]) -> None:
         """Keep `events`, all or none. Raises SpoolError, for instance when the disk is full."""
-        data = b"".join(orjson.dumps(event, option=_JSON) for event in events)
+        data = b"".join(orjson.dumps(event, option=_AS_LINE) for event in events)
         with self._guard:
             if self._open is None:
                 self._open = _begin(self.folder)
@@ -75,6 +77,15 @@ class EventSpool:
             keep_rejected(self.folder, raw, reason, received_at)
         except OSError:
             _log.exception("cannot keep what was refused: %s", reason)
+
+    def why_it_takes_nothing(self) -> str | None:
+        """What keeps events out, if anything does."""
+        try:
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(b"\n")
+        except OSError as error:
+            return f"the spool takes no events: {error.strerror}"
+        return None
 
     def maintain(self) -> None:
         """Make the open file visible when its time has come."""
@@ -134,10 +145,14 @@ def _begin(folder: Path) -> _OpenFile:
         raise SpoolError(f"cannot begin a file in {folder}: {exc.strerror}") from exc
 
 
+def rejected_record(raw: bytes, reason: str, received_at: datetime) -> dict[str, object]:
+    """What is kept of a text that was refused."""
+    return {"received_at": received_at, "reason": reason, "bytes": len(raw), "raw": _as_text(raw[:MAX_KEPT_BYTES])}
+
+
 def keep_rejected(folder: Path, raw: bytes, reason: str, received_at: datetime) -> None:
     """Append one line to the day's file of what was refused. Raises OSError."""
-    record = {"received_at": received_at, "reason": reason, "bytes": len(raw), "raw": _as_text(raw[:MAX_KEPT_BYTES])}
-    line = orjson.dumps(record, option=_JSON)
+    line = orjson.dumps(rejected_record(raw, reason, received_at), option=_AS_LINE)
     # O_APPEND: processes that share the folder may share the file, a single write is not interleaved with another.
     path = folder / REJECTED / f"{datetime.now(UTC):%Y-%m-%d}.jsonl"
     fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)

@@ -95,9 +95,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    started = session(
-        Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="2g", spark_master="local[2]"), "tests"
-    )
+    # With the jars that read a topic, which those need that do (tests/arrivals/test_kafka.py).
+    topic = Path("kafka://127.0.0.1:9092/events")
+    home = tmp_path_factory.mktemp("spark")
+    started = session(Settings(home=home, events=topic, spark_memory="2g", spark_master="local[2]"), "tests")
     for name, value in FOR_SMALL_FRAMES.items():
         started.conf.set(name, value)
     yield started

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from jobs import settings
 from jobs.settings import REPOSITORY, Settings, UnsafePath, WrongSetting
@@ -57,6 +58,13 @@ def test_an_installed_package_keeps_the_jars_in_the_cache_of_its_user(
         ("SPARK_MEMORY", "3GB", "REELMILL_SPARK_MEMORY is '3GB': it must be a number and k, m, g or t, such as "),
         ("SPARK_MEMORY", "10m", "and at least 512m."),
         ("REDIS_URL", "http://me:hush@there", "REELMILL_REDIS_URL is wrong: it must be redis://"),
+        (
+            "EVENTS",
+            "kafka://there/events",
+            "REELMILL_EVENTS is 'kafka://there/events': it must be a folder or kafka://",
+        ),
+        ("EVENTS", "kafka://me:hush@there:1/events", "REELMILL_EVENTS is wrong: it must be a folder or kafka://"),
+        ("EVENTS", "kafkas://there:1/events?acks=1", "and ca=... and nothing else."),
         ("SECRET", "hush", "REELMILL_SECRET is wrong: it needs at least 32 characters, drawn by chance."),
         ("HOME", "/dev/null/home", "REELMILL_HOME is '/dev/null/home': the folder cannot be made (Not a directory)"),
     ],
@@ -91,3 +99,45 @@ def test_a_redis_elsewhere_that_lets_everybody_in_is_refused(tmp_path: Path, url
 )
 def test_a_redis_with_a_password_or_tls_or_of_this_machine_alone_is_taken(tmp_path: Path, url: str) -> None:
     assert Settings(home=tmp_path, redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("kafka://there:9092/events", "would take events from whoever reaches it. Name a user"),
+        ("kafka://127.0.0.1:9092,there:9092/events", "Kafka at there is on another machine"),
+        ("kafka://me@there:9092/events?mechanism=PLAIN", "PLAIN would send the password to there"),
+        ("kafka://127.0.0.1:9092/ev ents", "it must be a folder or kafka://"),
+    ],
+)
+def test_a_kafka_elsewhere_that_lets_everybody_in_is_refused(tmp_path: Path, address: str, said: str) -> None:
+    with pytest.raises(WrongSetting, match=said):
+        Settings(home=tmp_path, events=Path(address), kafka_password=SecretStr("word"))
+
+
+def test_a_user_of_kafka_needs_a_password(tmp_path: Path) -> None:
+    with pytest.raises(
+        WrongSetting, match="REELMILL_KAFKA_PASSWORD is wrong: events go to Kafka as a user who has one"
+    ):
+        Settings(home=tmp_path, events=Path("kafka://me@there:9092/events"))
+
+
+def test_where_events_go_to_kafka_files_of_them_have_their_place_in_the_home_and_the_password_is_told_to_nobody(
+    tmp_path: Path,
+) -> None:
+    address, password = Path("kafkas://me@there:9092,[::1]:9093/events?ca=/etc/ca.pem"), SecretStr("hush")
+    found = Settings(home=tmp_path, events=address, kafka_password=password)
+    topic = found.topic
+    assert found.spool == tmp_path / "spool" / "events" and topic is not None
+    assert (topic.servers, topic.name, topic.hosts) == ("there:9092,[::1]:9093", "events", ["there", "::1"])
+    assert topic.client.items() >= {
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("sasl.username", "me"),
+        ("sasl.password", "hush"),
+        ("ssl.ca.location", "/etc/ca.pem"),
+    }
+    assert "hush" not in f"{topic} {topic!r} {found!r}"
+    assert (
+        Settings(home=tmp_path).topic is None and Settings(home=tmp_path, events=tmp_path / "e").spool == tmp_path / "e"
+    )

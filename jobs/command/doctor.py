@@ -18,7 +18,7 @@ from jobs.host import java, needs
 from jobs.settings import Settings
 
 # Every package of ours that loads native code, so that a missing library of the system is found here and not in a job.
-NATIVE = ("av", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy", "usearch")
+NATIVE = ("av", "confluent_kafka", "deltalake", "duckdb", "lightgbm", "numpy", "orjson", "pyarrow", "scipy", "usearch")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("Spark's jars", _jars),
         ("FFmpeg", _ffmpeg),
         ("Redis", _redis),
+        ("Events", _events),
         ("Home", _home),
         ("Memory and cores", _machine),
     ]
@@ -95,6 +96,20 @@ def _redis(settings: Settings) -> tuple[bool, str]:
         return True, f"embedded, {executable()}"
     except ReelmillError as missing:
         return False, str(missing)
+
+
+def _events(settings: Settings) -> tuple[bool, str]:
+    if settings.topic is None:
+        return True, f"a spool of files, {settings.spool}"
+    from jobs.arrivals import kafka
+
+    try:
+        found = kafka.look(settings.topic)
+    except ReelmillError as away:
+        return False, str(away)
+    return True, f"the topic {settings.topic}, " + (
+        f"of {len(found.ends)} partitions" if found else "which the first event makes"
+    )
 
 
 def _home(settings: Settings) -> tuple[bool, str]:

@@ -56,7 +56,8 @@ def served(settings: Settings) -> Iterator[str]:
 
 def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
     media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
-    app = create_app(redis_url=redis, media=media, events=settings.events, secret=secret(settings))
+    events = settings.topic or settings.spool
+    app = create_app(redis_url=redis, media=media, events=events, secret=secret(settings))
     config = uvicorn.Config(app, log_level=log_level, access_log=False, timeout_graceful_shutdown=GRACE_S)
     return uvicorn.Server(config)
 

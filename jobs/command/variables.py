@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from jobs.settings import REPOSITORY, Settings
+from jobs.settings import REPOSITORY, Settings, is_kafka, is_s3, uri_of
 
 HOME = "$REELMILL_HOME"
 PAGE = """\
@@ -71,6 +71,8 @@ def _shown(value: object) -> str:
             return "unset"
         case bool():
             return str(value).lower()
+        case Path() if is_s3(value) or is_kafka(value):
+            return _shown(uri_of(value))
         case Path():
             return str(value.relative_to(REPOSITORY)) if value.is_relative_to(REPOSITORY) else str(value)
         case str() if "://" in value and "@" in value:

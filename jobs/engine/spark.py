@@ -1,6 +1,7 @@
 """The one place that starts a Spark session, and the jars it starts with.
 
-Belongs here: session configuration and the reason of each entry. What is read and written: lake.py.
+Belongs here: session configuration and the reason of each entry. Fetching jars: jobs/host/maven.py. What is read and
+written: lake.py.
 """
 
 from __future__ import annotations
@@ -8,21 +9,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.errors import ReelmillError
-from jobs.host import bucket, java, scratch
+from jobs.host import bucket, java, maven, scratch
 from jobs.host.files import give_name
 from jobs.host.locks import FileLock
+from jobs.host.maven import JarsMissing
 from jobs.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ S3_PACKAGES = (
     "software.amazon.awssdk:s3-transfer-manager:2.29.52",
     "software.amazon.awssdk:sts:2.29.52",
 )
+# What reads a topic of Kafka's. Of 4.1.2 and newer, Maven Central lacks the token provider, which they load.
+KAFKA_PACKAGES = ("org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1",)
+# Where they are, beside the jars that all need.
+OF_S3, OF_KAFKA = "s3", "kafka"
 LOG_STORE = REPOSITORY / "jobs" / "engine" / "ConditionalLogStore.scala"
 # A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
@@ -51,36 +55,27 @@ GRACE_S = 5.0
 CODE = ("jobs", "data_contracts", "feature_repo", "serving")
 
 
-class JarsMissing(ReelmillError):
-    """The JVM jars are not here, and Maven Central did not give them."""
-
-
 def jars(settings: Settings) -> list[Path]:
-    """The resolved jars, those for a bucket only where the lake is in one. Raises JarsMissing when there are none."""
-    found = sorted(settings.jars.glob("*.jar"))
-    of_s3 = sorted(_s3_jars(settings).glob("*.jar")) if settings.lake_bucket else []
-    if not found or (settings.lake_bucket and not of_s3):
+    """The resolved jars that these settings need. Raises JarsMissing when there are none."""
+    found = [sorted(folder.glob("*.jar")) for folder in _folders(settings)]
+    if not all(found):
         raise JarsMissing(f"No JVM jars in {settings.jars}. Run `reelmill setup`, which resolves them once from Maven.")
-    return [*found, *of_s3]
+    return [*chain(*found)]
 
 
 def jars_are_current(settings: Settings) -> bool:
-    """Whether the cache holds the jars of PACKAGES, and not those of an earlier release of ours."""
-    if settings.lake_bucket and not {*_named(S3_PACKAGES), _log_store().name} <= _there(_s3_jars(settings)):
-        return False
-    return _named(PACKAGES) <= _there(settings.jars)
+    """Whether the cache holds the jars that these settings need, and not those of an earlier release of ours."""
+    return all(names <= maven.there(folder) for folder, names in _folders(settings).items())
 
 
-def _named(packages: Iterable[str]) -> set[str]:
-    return {re.sub(r"^(.*):(.*):(.*)$", r"\1_\2-\3.jar", package) for package in packages}
-
-
-def _there(folder: Path) -> set[str]:
-    return {jar.name for jar in folder.glob("*.jar")}
-
-
-def _s3_jars(settings: Settings) -> Path:
-    return settings.jars / "s3"
+def _folders(settings: Settings) -> dict[Path, set[str]]:
+    """The folders of jars that these settings need, each with what is there when it is whole."""
+    of_s3 = {*maven.named(S3_PACKAGES), _log_store().name}
+    return {
+        settings.jars: maven.named(PACKAGES),
+        **({settings.jars / OF_S3: of_s3} if settings.lake_bucket else {}),
+        **({settings.jars / OF_KAFKA: maven.named(KAFKA_PACKAGES)} if settings.topic else {}),
+    }
 
 
 def configuration(settings: Settings) -> dict[str, str]:
@@ -239,55 +234,19 @@ def resolve_jars(settings: Settings) -> None:
 
 def _fetch_jars(settings: Settings) -> None:
     with tempfile.TemporaryDirectory(dir=settings.jars.parent) as place:
-        resolved = _resolved(PACKAGES, Path(place, "resolved"))
-        if settings.lake_bucket:
-            of_s3 = _resolved(S3_PACKAGES, resolved / "s3", excludes="software.amazon.awssdk:bundle")
-            _compile(LOG_STORE, of_s3 / _log_store().name, resolved)
-        shutil.rmtree(settings.jars, ignore_errors=True)
-        # The names of the jars alone say later that all is there (jars_are_current).
-        give_name(resolved, settings.jars)
-
-
-def _resolved(packages: Sequence[str], into: Path, excludes: str = "") -> Path:
-    """A folder with the jars of these packages, and of what they need and pip's pyspark does not bring."""
-    import pyspark
-
-    with tempfile.TemporaryDirectory(dir=into.parent) as place:
-        script = "from pyspark.sql import SparkSession as S; S.builder.getOrCreate().stop()"
-        conf = {
-            "spark.jars.packages": ",".join(packages),
-            "spark.jars.excludes": excludes,
-            "spark.jars.ivy": place,
-            "spark.local.dir": place,
-            JVM_OPTIONS: scratch.java_options(Path(place)),
-            "spark.ui.enabled": "false",
-            "spark.master": "local[1]",
-            **LOOPBACK,
-        }
-        # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
-        submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items() if v), "pyspark-shell"])
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env={
-                **os.environ,
-                "PYSPARK_SUBMIT_ARGS": submit,
-                "TMPDIR": place,
-                "SPARK_LAUNCHER_OPTS": scratch.NO_COUNTERS,
-            },
-            capture_output=True,
-            text=True,
-        )
-        resolved = sorted(Path(place, "jars").glob("*.jar"))
-        if done.returncode or not resolved:
-            tail = "\n".join(done.stderr.splitlines()[-15:])
-            raise JarsMissing(f"Maven Central did not give {', '.join(packages)}:\n{tail}")
-        # pip's pyspark brings most of them itself; a second copy on the class path would be picked at random.
-        own = {_artifact(j.name) for j in Path(pyspark.__file__).parent.glob("jars/*.jar")}
-        for jar in resolved:
-            if _artifact(jar.name.split("_", 1)[1]) in own:
-                jar.unlink()
-        give_name(Path(place, "jars"), into)
-    return into
+        new = Path(place, "new")
+        # Those that all need come first: with new ones, the others beside them go, and are fetched anew too.
+        for folder, names in _folders(settings).items():
+            if names <= maven.there(folder):
+                continue
+            if folder == settings.jars / OF_S3:
+                maven.fetch(S3_PACKAGES, new, excludes="software.amazon.awssdk:bundle")
+                _compile(LOG_STORE, new / _log_store().name, settings.jars)
+            else:
+                maven.fetch(PACKAGES if folder == settings.jars else KAFKA_PACKAGES, new)
+            shutil.rmtree(folder, ignore_errors=True)
+            # The names of the jars alone say later that all is there (jars_are_current).
+            give_name(new, folder)
 
 
 def _log_store() -> Path:
@@ -309,11 +268,6 @@ def _compile(source: Path, jar: Path, libraries: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise JarsMissing(f"{source} does not compile:\n{done.stdout}{done.stderr}")
-
-
-def _artifact(file_name: str) -> str:
-    """`delta-storage-4.4.0.jar` -> `delta-storage`."""
-    return re.sub(r"-\d.*$", "", file_name)
 
 
 @contextmanager

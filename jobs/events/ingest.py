@@ -1,8 +1,8 @@
-"""Takes events in from the spool, each exactly once, and keeps every line that is not an event, with the reason.
+"""Takes events in, each exactly once, and keeps every line that is not an event, with the reason.
 
-Belongs here: emptying the spool, telling an event from a broken line, dropping repeated deliveries, setting aside a
-second event that was given the key of another. Whether an event's values are plausible is said by the contract
-of bronze.events and checked by the lake. What the events mean: watches.py.
+Belongs here: emptying the spool, and reading the topic where there is one; telling an event from a broken line,
+dropping repeated deliveries, setting aside a second event that was given the key of another. Whether an event's values
+are plausible is said by the contract of bronze.events and checked by the lake. What the events mean: watches.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 import data_contracts
+from jobs.arrivals import kafka
 from jobs.arrivals.lines import REFUSED, is_one_object, kept
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
@@ -22,6 +23,7 @@ from jobs.engine.stream import each_batch, new_lines
 from jobs.engine.window import Window
 from jobs.settings import Settings
 from serving.spool_upkeep import archive, forget, recover, visible
+from serving.topic import Topic
 
 TABLE = "bronze.events"
 # A lake that was restored from a backup of the last week can be filled again from what was taken in since.
@@ -129,16 +131,30 @@ def take_in(lake: Lake, lines: DataFrame) -> None:
 
 
 def arrived(settings: Settings, since: datetime) -> bool:
-    """Whether files wait in the spool, those of endpoints that died included; what was taken in is moved away."""
-    if not settings.events.exists():
+    """Whether files wait in the spool, those of endpoints that died included, or messages in the topic.
+
+    Files that were taken in are moved away; a checkpoint says which messages were. Raises kafka.BrokerUnreachable.
+    """
+    if settings.spool.exists():
+        recover(settings.spool)
+        if visible(settings.spool):
+            return True
+    if settings.topic is None or (found := kafka.look(settings.topic)) is None:
         return False
-    recover(settings.events)
-    return bool(visible(settings.events))
+    return kafka.has_more(found, settings.checkpoints / kafka.checkpoint(run.name, settings.topic, found))
 
 
 @job(every="5min", reads=[TABLE], writes=[TABLE], arrived=arrived)
 def run(lake: Lake, window: Window) -> None:
-    folder = lake.settings.events
+    # Files in any case: what was there before there was a topic, and what imports hand over.
+    empty_spool(lake)
+    if lake.settings.topic is not None:
+        read_topic(lake, lake.settings.topic)
+
+
+def empty_spool(lake: Lake) -> None:
+    """Take in the files that wait, and move them away."""
+    folder = lake.settings.spool
     if not folder.exists():
         return
     # What an endpoint acknowledged before it died belongs to this run, not to the next start of an endpoint.
@@ -151,6 +167,17 @@ def run(lake: Lake, window: Window) -> None:
     today = datetime.now(UTC).date()
     archive(folder, waiting, today)
     forget(folder, archived_before=today - ARCHIVED_FOR, rejected_before=today - REJECTED_FOR)
+
+
+def read_topic(lake: Lake, topic: Topic) -> None:
+    """Take in the messages that came since the last batch. Raises kafka.BrokerUnreachable and kafka.MessagesGone."""
+    found = kafka.look(topic)
+    if found is None:
+        return
+    checkpoint = kafka.checkpoint(run.name, topic, found)
+    kafka.check(topic, found, lake.settings.checkpoints / checkpoint)
+    kafka.forget_undone(lake.settings.checkpoints / checkpoint)
+    each_batch(lake, checkpoint, run.writes, kafka.new_messages(lake.spark, topic), partial(take_in, lake))
 
 
 def _typed(text: Column, kind: str) -> Column:

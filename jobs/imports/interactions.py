@@ -131,10 +131,10 @@ def import_interactions(
             held_out = staged.hold_out_to(settings.home / HELD_OUT) if hold_out else 0
             made = map(json_line, _uploads(staged, settings.landing / "manifests"))
             manifest = hand_over(settings.landing / "manifests" / f"{name}.jsonl", made)
-            files, events = _hand_over_events(staged, settings.events, name, staging.count - held_out, tell)
+            files, events = _hand_over_events(staged, settings.spool, name, staging.count - held_out, tell)
             with refused_rows.open("rb") as lines:
                 files += hand_over_parts(
-                    lambda part: settings.events / f"{name}-refused-{part:05d}.jsonl", lines, EVENTS_PER_FILE
+                    lambda part: settings.spool / f"{name}-refused-{part:05d}.jsonl", lines, EVENTS_PER_FILE
                 )
             return ImportReport(
                 rows=staging.count + refusals.total,

@@ -118,7 +118,7 @@ def import_movielens(
     for part, begin in enumerate(range(0, len(order), EVENTS_PER_FILE)):
         chosen = order[begin : begin + EVENTS_PER_FILE]
         lines = map(json_line, views(kept, chosen))
-        event_files.append(hand_over(settings.events / f"{name}-{part:05d}.jsonl", lines))
+        event_files.append(hand_over(settings.spool / f"{name}-{part:05d}.jsonl", lines))
         tell("writing events", begin + len(chosen), len(order))
     return ImportReport(
         users=len(np.unique(ratings.users)),

@@ -92,7 +92,7 @@ def simulate(
         groups.append(group)
         tell("simulating days", group.day + 1, logged_days)
     events = [event for group in groups for event in logged_events(group)]
-    written = hand_over_events(np.random.default_rng([seed, 2]), events, settings.events / plan.name, end, tell)
+    written = hand_over_events(np.random.default_rng([seed, 2]), events, settings.spool / plan.name, end, tell)
     span = (first_day, plan.date_of(logged_days - 1))
     return _report(plan, groups, drawn, manifests, len(events), written, span, started)
 
@@ -113,7 +113,7 @@ def live(settings: Settings, progress: Progress | None = None) -> Lived:
     groups = [one.sessions for one in served]
     events = [event for one in served for event in session_events(one.sessions, one.position, one.feed_version)]
     drawn, manifests = _hand_over_uploads(world, plan, settings, range(day, day + 1), tell)
-    rng, files = np.random.default_rng([plan.seed, 4, day]), settings.events / f"{plan.name}-on-{version}"
+    rng, files = np.random.default_rng([plan.seed, 4, day]), settings.spool / f"{plan.name}-on-{version}"
     written = hand_over_events(rng, events, files, plan.date_of(day + 1), tell)
     span = (plan.date_of(day), plan.date_of(day))
     report = _report(plan, groups, drawn, manifests, len(events), written, span, started)

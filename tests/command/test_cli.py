@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pyspark.sql import SparkSession
 
+from jobs.arrivals import kafka
 from jobs.command.cli import cli
 from jobs.engine.job import Job
 from jobs.engine.runs import JobRun, succeeded_between
@@ -112,6 +113,7 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
         "Spark's jars": True,
         "FFmpeg": True,
         "Redis": True,
+        "Events": True,
         "Home": True,
         "Memory and cores": True,
     }
@@ -120,8 +122,13 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
 
 def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELMILL_JARS", str(tmp_path))
-    result = invoke(tmp_path, "doctor")
-    assert result.exit_code == 1 and "Run `reelmill setup`" in result.output
+    monkeypatch.setenv("REELMILL_EVENTS", "kafka://127.0.0.1:1/events")
+    monkeypatch.setattr(kafka, "PATIENCE_S", 0.2)
+    result = invoke(tmp_path, "doctor", "--json")
+    missing = {f["what"]: f["detail"] for f in json.loads(result.output) if not f["found"]}
+    assert result.exit_code == 1 and set(missing) == {"Spark's jars", "Events"}
+    assert "Run `reelmill setup`" in missing["Spark's jars"]
+    assert "Start it, or set REELMILL_EVENTS" in missing["Events"]
 
 
 def test_jobs_lists_reads_writes_and_the_last_run(tmp_path: Path) -> None:

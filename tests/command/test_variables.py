@@ -35,6 +35,10 @@ def test_what_is_set_is_shown_without_its_password_and_what_is_misspelt_is_named
     assert shown["REELMILL_REDIS_URL"]["value"] == "redis://***@there:6379/0"
     assert (shown["REELMILL_LAKE"]["value"], shown["REELMILL_LAKE"]["is_set"]) == (f"{home}/lake", False)
     assert found["unknown"] == ["REELMILL_EXPLOR"]
+    by_kafka = {"REELMILL_EVENTS": "kafka://me@there:1/events", "REELMILL_KAFKA_PASSWORD": "hush"}
+    said = invoke("--json", REELMILL_HOME=home, **by_kafka)
+    shown = {v["name"]: v for v in json.loads(said.output)["settings"]}
+    assert shown["REELMILL_EVENTS"]["value"] == "kafka://***@there:1/events" and "hush" not in said.output
     assert "hush" not in invoke(REELMILL_HOME=home, REELMILL_REDIS_URL="redis://me:hush@there:6379/0").output
 
 
