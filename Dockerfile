@@ -87,14 +87,26 @@ RUN apt-get update -qq \
 ENV SPARK_HOME=/opt/reelmill/lib/python3.11/site-packages/pyspark PYSPARK_PYTHON=/opt/reelmill/bin/python
 COPY --from=spark-packages /opt/reelmill /opt/reelmill
 
-# Spark's jars. Where the base image has a bundle of certificates of its own (a proxy's, say), Java is told of them.
+# Spark's jars, those that read Kafka included, and Kafka's own. Where the base image has a bundle of certificates of its own (a proxy's, say), Java is told of them.
 FROM spark-base AS jars
 RUN if [ -s "${SSL_CERT_FILE:-}" ]; then \
       awk '/BEGIN CERT/ {n++} n {print > ("/usr/local/share/ca-certificates/base-" n ".crt")}' "$SSL_CERT_FILE" \
       && update-ca-certificates --fresh >/dev/null 2>&1; \
     fi
 COPY --from=wheel /opt/reelmill /opt/reelmill
-RUN REELMILL_HOME=/tmp/home reelmill setup && chmod -R a+rX /opt/jars
+RUN REELMILL_HOME=/tmp/home REELMILL_EVENTS=kafka://localhost:9092/events reelmill setup \
+ && REELMILL_HOME=/tmp/home python -m jobs.command.broker --only-jars && chmod -R a+rX /opt/jars /opt/kafka-server
+
+# Kafka's broker: its jars, and Java.
+FROM base AS kafka
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless && rm -rf /var/lib/apt/lists/* \
+ && install -d -m 0700 -o reelmill -g reelmill /var/lib/kafka
+COPY --from=jars /opt/kafka-server /opt/kafka-server
+ENV KAFKA_JARS=/opt/kafka-server KAFKA_DATA=/var/lib/kafka
+COPY docker/kafka /usr/local/bin/start-kafka
+USER reelmill
+EXPOSE 9092
+CMD ["start-kafka"]
 
 # Spark's master and workers, and the media workers: all jobs, FFmpeg, Java.
 FROM spark-base AS spark

@@ -44,6 +44,7 @@ class Stack:
         addresses = {name: f"127.0.0.1:{free_port()}" for name in DOORS}
         self.url = {name: f"http://{address}" for name, address in addresses.items()}
         self._environment = {**os.environ, **{f"{name}_ADDRESS": address for name, address in addresses.items()}}
+        self._environment["EVENTS"] = "kafka://reelmill@kafka:9092/events"
         options = {"environment": {"JDK_JAVA_OPTIONS": f"{os.environ['JDK_JAVA_OPTIONS']} {UNCOMPILED}"}}
         (place / "small.yml").write_text(json.dumps({"services": dict.fromkeys(JVMS, options)}))
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]

@@ -101,7 +101,15 @@ def test_every_secret_is_required_and_none_is_written_down(service: str) -> None
 def test_core_is_part_of_full() -> None:
     profiles = {service: declared["profiles"] for service, declared in SERVICES.items()}
     assert {tuple(named) for named in profiles.values()} == {("core", "full"), ("full",)}
-    assert {service for service, named in profiles.items() if "core" not in named} == {"dagster", "prometheus"}
+    assert {service for service, named in profiles.items() if "core" not in named} == {"dagster", "kafka", "prometheus"}
+
+
+def test_who_writes_events_and_who_reads_them_are_told_of_one_place() -> None:
+    told = {name: declared.get("environment", {}).get("REELMILL_EVENTS") for name, declared in SERVICES.items()}
+    by_kafka = {name for name, events in told.items() if events == "${EVENTS:-/data/events}"}
+    assert {"api", "airflow-scheduler", "airflow-triggerer", "airflow-dag-processor", "dagster"} <= by_kafka
+    assert {events for events in told.values() if events} == {"${EVENTS:-/data/events}"}
+    assert all(set(SERVICES[name]["networks"]) & set(SERVICES["kafka"]["networks"]) for name in by_kafka)
 
 
 def test_the_endpoints_image_has_no_spark_and_no_java() -> None:
