@@ -105,9 +105,10 @@ class EventTopic:
 
     def close(self) -> None:
         """Wait for what is on its way, as long as a client would."""
-        self._producer.flush(PATIENCE_S)
+        # First, since reports come from one thread at a time.
         self._closing.set()
         self._reporter.join()
+        self._producer.flush(PATIENCE_S)
 
     def _report(self) -> None:
         while not self._closing.is_set():
