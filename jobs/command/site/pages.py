@@ -34,7 +34,9 @@ CADENCES = {"5min": "every five minutes", "hour": "every hour", "day": "every da
 def write(jobs: Mapping[str, Job], settings: Settings, folder: Path, now: datetime) -> Path:
     """Write the site; each file appears whole. Returns the page to begin with."""
     facts = gather(jobs, settings, now)
-    for name, text in {**_pages(facts), "entries.js": _entries(facts)}.items():
+    # Without links, which lead nowhere from elsewhere.
+    keys = pictures.alone(_keys_picture(facts, {}), (HERE / "style.css").read_text())
+    for name, text in {**_pages(facts), "entries.js": _entries(facts), "keys.svg": keys}.items():
         with appearing(folder / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     for name in ("style.css", "site.js"):
@@ -181,9 +183,7 @@ def _lineage(facts: Facts) -> str:
 
 
 def _keys(facts: Facts) -> str:
-    # What was set aside has the key of no other table.
-    shown = [told for told in facts.tables if told.layer != "quarantine"]
-    rows = [(told.name, told.contract.key, [c.name for c in told.contract.columns]) for told in shown]
+    shown = _with_keys(facts)
     meanings = ""
     for column in sorted({column for told in shown for column in told.contract.key}):
         having = [(told, c) for told in shown for c in told.contract.columns if c.name == column]
@@ -193,9 +193,19 @@ def _keys(facts: Facts) -> str:
     return (
         "<p>A dot: the column is a part of the table's key. A ring: the table has it. Two tables join on what both "
         "have, if it means the same in both, which is said below for each.</p>"
-        + pictures.keys(rows, _links(facts))
+        + _keys_picture(facts, _links(facts))
         + meanings
     )
+
+
+def _keys_picture(facts: Facts, links: Mapping[str, str]) -> str:
+    shown = _with_keys(facts)
+    return pictures.keys([(t.name, t.contract.key, [c.name for c in t.contract.columns]) for t in shown], links)
+
+
+def _with_keys(facts: Facts) -> list[Told]:
+    # What was set aside has the key of no other table.
+    return [told for told in facts.tables if told.layer != "quarantine"]
 
 
 def _graph(facts: Facts) -> dict[str, tuple[str, ...]]:

@@ -72,6 +72,14 @@ def keys(tables: Sequence[tuple[str, Iterable[str], Iterable[str]]], links: Mapp
     return _picture("keys", "Which tables have which ids", drawn, width, HEADS + len(rows) * CELL)
 
 
+def alone(picture: str, style: str) -> str:
+    """A picture as a file of its own, with the style sheet in it and paper below it."""
+    svg = picture.removeprefix("<div class='wide'>").removesuffix("</div>")
+    head, _, drawn = svg.partition(">")
+    paper = "<rect width='100%' height='100%' style='fill: var(--paper)'/>"
+    return f"{head} xmlns='http://www.w3.org/2000/svg'><style>{style}</style>{paper}{drawn}\n"
+
+
 def _rows(made_of: Graph) -> list[list[str]]:
     """The names by how far they are from what nothing is made of; each row in the order of what is above it."""
     depth: dict[str, int] = {}

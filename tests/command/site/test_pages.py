@@ -11,7 +11,7 @@ import pytest
 from data_contracts import load, made, tables
 from jobs.command.site import pages
 from jobs.pipeline import JOBS
-from jobs.settings import Settings
+from jobs.settings import REPOSITORY, Settings
 from tests.contracted import put
 
 NOW = datetime(2026, 1, 19, 3, tzinfo=UTC)
@@ -85,6 +85,9 @@ def test_pictures_show_all_that_is_made_of_something_and_all_shared_keys(site: P
     made_of = {(read, name) for job in JOBS.values() for name in job.writes or (job.name,) for read in job.reads}
     assert edges == {(read, name) for read, name in made_of if read != name and read not in writes_of(name)}
     assert "<title>gold.feeds.user_id</title>" in (site / "keys.html").read_text()
+    assert (site / "keys.svg").read_text() == (REPOSITORY / "docs" / "pictures" / "keys.svg").read_text(), (
+        "copy keys.svg of the pages to docs/pictures"
+    )
 
 
 def writes_of(name: str) -> tuple[str, ...]:
