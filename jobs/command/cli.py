@@ -41,6 +41,7 @@ COMMANDS = (
     runs.watch,
     runs.jobs,
     runs.late,
+    runs.plan,
     feeds.feeds,
     models.models,
     models.explain,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.command.doctor import Finding
     from jobs.command.variables import Variable
     from jobs.engine.late import Late
+    from jobs.engine.plan import Step
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
     from jobs.evaluation.counterfactual import Estimates
@@ -178,6 +179,25 @@ def settings(known: Sequence[Variable], unknown: Sequence[str], as_json: bool) -
     say("Those in bold are set; the others have their defaults.")
     for name in unknown:
         terminal.print(Text(f"{name} is set and is no setting: it changes nothing. Is it misspelt?", "yellow"))
+
+
+def plan(steps: Sequence[Step], as_json: bool) -> None:
+    """What a change makes anew, and by what."""
+    if as_json:
+        return print_json([asdict(step) for step in steps])
+    rows = [
+        (
+            step.job,
+            str(step.runs or ""),
+            f"{step.rows:,}" if step.runs else "",
+            f"{step.last_seconds:.1f}" if step.runs and step.last_seconds is not None else "",
+            ", ".join(step.because),
+            step.how,
+        )
+        for step in steps
+    ]
+    say(f"{steps[0].window}: {len(steps)} jobs")
+    table(("job", "runs", "rows at most", "seconds a run", "since it reads", "how"), rows, right=(1, 2, 3))
 
 
 def changes(found: Sequence[Change], as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands that run jobs by hand or when something arrives, list them and say what is late: run, pipeline, watch, late.
+"""Commands that run jobs, list them, and say what is late and what a change makes anew: run, pipeline, late, plan, ...
 
 Belongs here: for which window. How a pipeline is shown while it runs: progress.py. The loop of watch: watch.py.
 """
@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 import click
 
-from jobs.command.options import DayOrInstant, as_json, as_of, examples
+from jobs.command.options import Day, DayOrInstant, as_json, as_of, examples
 from jobs.engine.cadence import PIPELINES
 
 # Of `reelmill late`: 1 is an error, and 2 a command that is written wrongly.
@@ -117,3 +117,27 @@ def late(as_json: bool) -> None:
     console.late(found, as_json)
     if found:
         sys.exit(SOME_ARE_LATE)
+
+
+@click.command(
+    epilog=examples(
+        "reelmill plan features.users --since 2026-01-05",
+        "reelmill plan gold.user_daily --since 2026-01-05 --json",
+    )
+)
+@click.argument("name", metavar="JOB|TABLE")
+@click.option("--since", required=True, type=Day(), help="The first day (UTC) that is made anew.")
+@as_json
+def plan(name: str, since: date, as_json: bool) -> None:
+    """Say what a change of a job, or a backfill, makes anew from a day on, before anything runs.
+
+    Of a table it is the job that writes it. Each job that reads what is made anew follows, in order: over which days,
+    whether by itself or by which command, at most how many rows of its tables, and how long one run took last.
+    """
+    from jobs.command import console
+    from jobs.engine.plan import plan as forecast
+    from jobs.pipeline import JOBS, WRITERS, find
+    from jobs.settings import Settings
+
+    first = WRITERS.get(name) or find(name)
+    console.plan(forecast(JOBS.values(), first, since, Settings()), as_json)
