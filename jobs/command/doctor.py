@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from jobs.errors import ReelmillError
 from jobs.host import java, needs
@@ -89,13 +90,30 @@ def _ffmpeg(settings: Settings) -> tuple[bool, str]:
 
 def _redis(settings: Settings) -> tuple[bool, str]:
     if settings.redis_url:
-        return True, f"{settings.redis_url} (REELMILL_REDIS_URL)"
+        return _answers(settings.redis_url)
     from jobs.host.redis_process import executable
 
     try:
         return True, f"embedded, {executable()}"
     except ReelmillError as missing:
         return False, str(missing)
+
+
+def _answers(url: str) -> tuple[bool, str]:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    address = urlsplit(url)
+    # What the doctor says is shown to others: without the password.
+    said = f"{address._replace(netloc=address.netloc.rpartition('@')[2]).geturl()} (REELMILL_REDIS_URL)"
+    once = Retry(NoBackoff(), 0)
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=once) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return False, f"{said} does not answer: {error}"
+    return True, said
 
 
 def _events(settings: Settings) -> tuple[bool, str]:

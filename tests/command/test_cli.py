@@ -123,10 +123,13 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
 def test_doctor_says_how_to_get_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELMILL_JARS", str(tmp_path))
     monkeypatch.setenv("REELMILL_EVENTS", "kafka://127.0.0.1:1/events")
+    monkeypatch.setenv("REELMILL_REDIS_URL", "redis://:not-to-be-shown@127.0.0.1:1/2")
     monkeypatch.setattr(kafka, "PATIENCE_S", 0.2)
     result = invoke(tmp_path, "doctor", "--json")
     missing = {f["what"]: f["detail"] for f in json.loads(result.output) if not f["found"]}
-    assert result.exit_code == 1 and set(missing) == {"Spark's jars", "Events"}
+    assert result.exit_code == 1 and set(missing) == {"Spark's jars", "Redis", "Events"}
+    assert missing["Redis"].startswith("redis://127.0.0.1:1/2 (REELMILL_REDIS_URL) does not answer")
+    assert "not-to-be-shown" not in result.output
     assert "Run `reelmill setup`" in missing["Spark's jars"]
     assert "Start it, or set REELMILL_EVENTS" in missing["Events"]
 
