@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 SCHEMES = ("kafka", "kafkas")
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
@@ -24,6 +24,8 @@ FORM = (
 )
 # Kafka's own rule, less what is left for REJECTED.
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}")
+# Not urlsplit: what Python takes for one host has no commas, and its newer ones look into the brackets.
+_ADDRESS = re.compile(r"(\w+)://(?:([^@/]*)@)?([^/?#]*)/([^?#]*)(?:\?([^#]*))?(#.*)?")
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):[0-9]{1,5}")
 # The topic beside it, in which the endpoint leaves what it refused.
 REJECTED = ".rejected"
@@ -75,22 +77,23 @@ class Topic:
 
 def topic(address: str, password: str | None = None) -> Topic:
     """The topic at an address. Raises ValueError with what it must be."""
-    place = urlsplit(address)
-    user, _, servers = place.netloc.rpartition("@")
-    options = dict(parse_qsl(place.query, keep_blank_values=True))
-    name = place.path.removeprefix("/")
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise ValueError(FORM)
+    scheme, user, servers, name, query, fragment = (part or "" for part in found.groups())
+    options = dict(parse_qsl(query, keep_blank_values=True))
     if (
-        place.scheme not in SCHEMES
+        scheme not in SCHEMES
         or not all(_SERVER.fullmatch(server) for server in servers.split(","))
         or not _NAME.fullmatch(name)
         or ":" in user
     ):
         raise ValueError(FORM)
     mechanism, ca = options.pop("mechanism", MECHANISMS[0]), options.pop("ca", None)
-    if options or place.fragment:
+    if options or fragment:
         raise ValueError("after the topic it may say ?mechanism=... and ca=... and nothing else")
     if mechanism not in MECHANISMS:
         raise ValueError(f"mechanism must be one of {', '.join(MECHANISMS)}")
-    if ca and place.scheme == "kafka":
+    if ca and scheme == "kafka":
         raise ValueError("certificates (ca) are for kafkas://, which is TLS")
-    return Topic(servers, name, unquote(user) or None, password, mechanism, place.scheme == "kafkas", ca)
+    return Topic(servers, name, unquote(user) or None, password, mechanism, scheme == "kafkas", ca)

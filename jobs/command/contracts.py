@@ -76,5 +76,6 @@ def _files(name: str) -> Iterator[list[Path]]:
             f"{archived.stderr.decode(errors='replace').strip()}"
         )
     with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(archived.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        # Of git's own making, in which no path leads out: 3.11.2, which is Debian's, has no filter for others.
+        tar.extractall(folder)
         yield sorted(Path(folder).rglob(PATTERN))

@@ -6,9 +6,9 @@ Belongs here: describing them, for the terminal and for docs/settings.md. The se
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from jobs.settings import REPOSITORY, Settings, is_kafka, is_s3, uri_of
 
@@ -76,6 +76,5 @@ def _shown(value: object) -> str:
         case Path():
             return str(value.relative_to(REPOSITORY)) if value.is_relative_to(REPOSITORY) else str(value)
         case str() if "://" in value and "@" in value:
-            parts = urlsplit(value)
-            return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+            return re.sub("://[^/]*@", "://***@", value)
     return str(value)

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -45,6 +46,8 @@ READ_ONLY = (
 TYPES = {
     **{"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "array<string>": "VARCHAR[]"},
     **{"byte": "TINYINT", "short": "SMALLINT", "long": "BIGINT", "binary": "BLOB", "timestamp_ntz": "TIMESTAMP"},
+    # A column that never had a value, which is in no file.
+    "void": "INTEGER",
 }
 # Delta's first protocol, which all our tables have: no deletion vectors, no mapped columns, so that a file is its rows.
 PLAIN_PROTOCOL = 1
@@ -143,7 +146,8 @@ def _open(connection: duckdb.DuckDBPyConnection, tables: Tables, name: str, at: 
     columns = json.loads(table.schema().to_json())["fields"]
     listed = ", ".join(f'"{column["name"]}" {_type(column["type"])}' for column in columns)
     connection.execute(f'CREATE TABLE "_{name}" ({listed})')
-    files = table.file_uris()
+    # delta-rs writes a space in the name of a folder as %20 here.
+    files = [unquote(uri) for uri in table.file_uris()]
     rows = f" UNION ALL BY NAME FROM read_parquet([{', '.join(map(_quoted, files))}], union_by_name = true)"
     _view(connection, name, f'FROM "_{name}"{rows if files else ""}')
     return files

@@ -88,6 +88,12 @@ def test_a_table_reads_as_delta_rs_reads_it_also_where_older_files_lack_a_column
     ]
 
 
+def test_a_home_may_have_a_space_in_its_name(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "a home")
+    put(settings, "gold.feeds", ANN)
+    assert query("SELECT user_id FROM gold.feeds", settings)[1] == [("ann",)]
+
+
 def test_a_table_is_asked_as_of_an_instant(settings: Settings) -> None:
     before = datetime.now(UTC)
     time.sleep(0.01)

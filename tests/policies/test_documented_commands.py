@@ -59,6 +59,10 @@ ELSEWHERE = {
         "does what `reelmill contracts docs` does",
         "tests/command/site/test_pages.py::test_every_table_column_rule_and_job_is_told_and_can_be_searched",
     ),
+    "make kafka": (
+        "serves until it is stopped",
+        "tests/arrivals/test_kafka.py::test_an_acknowledged_event_is_in_the_table_once_and_what_is_none_is_set_aside_with_the_reason",
+    ),
     "make catalog": ("serves until it is stopped", "tests/dags/test_catalog.py::test_the_graph_loads"),
     "reelmill serve": (
         "serves until it is stopped",
