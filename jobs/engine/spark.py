@@ -45,8 +45,6 @@ KAFKA_PACKAGES = ("org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1",)
 # Where they are, beside the jars that all need.
 OF_S3, OF_KAFKA = "s3", "kafka"
 LOG_STORE = REPOSITORY / "jobs" / "engine" / "ConditionalLogStore.scala"
-# A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
-LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 JVM_OPTIONS = "spark.driver.extraJavaOptions"
 LOG4J = REPOSITORY / "jobs" / "engine" / "log4j2.properties"
 # How long a JVM that is told to end may take: less than the ten seconds after which a container is killed.
@@ -110,7 +108,7 @@ def configuration(settings: Settings) -> dict[str, str]:
 
 
 def _of_this_machine() -> dict[str, str]:
-    return {"spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)), **LOOPBACK}
+    return {"spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)), **maven.LOOPBACK}
 
 
 def _of_a_cluster(settings: Settings) -> dict[str, str]:

@@ -20,6 +20,8 @@ from jobs.errors import ReelmillError
 from jobs.host import scratch
 from jobs.host.files import give_name
 
+# A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
+LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 # Spark never resolves these two, since it has them.
 _LEFT_OUT = ("scala-library", "slf4j-api")
 
@@ -71,9 +73,7 @@ def _resolve(packages: Sequence[str], excludes: str, place: Path) -> Path:
         "spark.driver.extraJavaOptions": scratch.java_options(place),
         "spark.ui.enabled": "false",
         "spark.master": "local[1]",
-        # Nobody needs to reach it.
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
+        **LOOPBACK,
     }
     # pyspark splits this text as a shell would, and a checkout may lie under a path with a space.
     submit = shlex.join([*(f"--conf={k}={v}" for k, v in conf.items() if v), "pyspark-shell"])
