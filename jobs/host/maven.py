@@ -22,8 +22,8 @@ from jobs.host.files import give_name
 
 # A driver whose executors are its own threads needs nobody to reach it; on a cluster the executors must.
 LOOPBACK = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-# Spark never resolves these two, since it has them.
-_LEFT_OUT = ("scala-library", "slf4j-api")
+# Spark never resolves it, since it has it.
+_LEFT_OUT = "scala-library"
 
 
 class JarsMissing(ReelmillError):
@@ -58,7 +58,7 @@ def fetch(packages: Sequence[str], into: Path, *, excludes: str = "", is_for_spa
                     jar.unlink()
         else:
             for jar in own:
-                if _artifact(jar.name) in _LEFT_OUT:
+                if _artifact(jar.name) == _LEFT_OUT:
                     shutil.copy(jar, resolved)
         give_name(resolved, into)
 
