@@ -24,7 +24,8 @@ from jobs.command.orchestrators import airflow
 from jobs.engine.runs import newest
 from jobs.pipeline import jobs_of
 from jobs.settings import REPOSITORY, Settings
-from tests.conftest import NEWEST_DAY, run_dag, signed_in
+from tests.airflow import run_dag, signed_in
+from tests.conftest import NEWEST_DAY
 
 pytestmark = pytest.mark.cluster
 

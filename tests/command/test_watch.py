@@ -20,7 +20,7 @@ from jobs.engine.runs import last
 from jobs.engine.window import Window
 from jobs.pipeline import find
 from jobs.settings import Settings
-from tests.conftest import processes_of
+from tests.airflow import processes_of
 
 
 def test_a_job_runs_once_and_again_when_its_table_has_changed(

@@ -24,8 +24,8 @@ from jobs.command.orchestrators import ADMIN, Orchestrator, password
 from jobs.engine.query import query, tables
 from jobs.settings import Settings
 from jobs.sim.simulate import simulate
+from tests.airflow import AIRFLOW_PATIENCE_S, BAD, follow, log_of, sign_in
 from tests.chromium import Chromium
-from tests.conftest import AIRFLOW_PATIENCE_S, BAD, follow, log_of, sign_in
 from tests.steps import wait
 
 DAG = "reelmill_daily"

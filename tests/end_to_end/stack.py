@@ -15,7 +15,8 @@ import httpx
 
 from jobs.host.ports import free_port
 from jobs.settings import REPOSITORY
-from tests.conftest import UNCOMPILED, sign_in
+from tests.airflow import sign_in
+from tests.conftest import UNCOMPILED
 from tests.steps import wait
 
 PROJECT = "reelmill-test"

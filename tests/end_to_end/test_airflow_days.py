@@ -25,8 +25,9 @@ from jobs.engine import late
 from jobs.engine.query import query
 from jobs.pipeline import WRITERS
 from jobs.settings import REPOSITORY
+from tests.airflow import AIRFLOW_PATIENCE_S, signed_in
 from tests.chromium import chromium
-from tests.conftest import AIRFLOW_PATIENCE_S, UNCOMPILED, signed_in
+from tests.conftest import UNCOMPILED
 from tests.end_to_end.days import (
     BROKEN,
     DAG,

@@ -22,7 +22,8 @@ import pytest
 import data_contracts
 from jobs.pipeline import WRITERS, jobs_of
 from serving.feed_store.layout import night_of
-from tests.conftest import NEWEST_DAY, follow
+from tests.airflow import follow
+from tests.conftest import NEWEST_DAY
 from tests.end_to_end.stack import Stack
 from tests.steps import Steps, wait
 

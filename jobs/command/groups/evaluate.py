@@ -154,7 +154,7 @@ def evaluate(
 
     docs/evaluation.md says more, and how not to fool oneself.
     """
-    from jobs.command import console
+    from jobs.command import evaluations
     from jobs.evaluation import page as pages
     from jobs.evaluation import report
     from jobs.evaluation.data import Files
@@ -192,7 +192,7 @@ def evaluate(
             raise click.UsageError(f"{strays[0]} belongs to no option; only --item-features takes more than one file.")
         files = Files(train, valid, (*item_features, *more), item_ids, candidates)
         found = judge_files(files, test, ks, seed, tower)
-    console.evaluation(found, ks)
+    evaluations.show(found, ks)
     if json_path:
         report.write(found, json_path)
     if page:
@@ -248,20 +248,20 @@ def judge_lake(test_days: int | None, ks: tuple[int, ...], seed: int, tower: boo
 
 def judge_log(path: Path, json_path: Path | None) -> None:
     """Print what the policy in question would have earned, and perhaps write it."""
-    from jobs.command import console
+    from jobs.command import evaluations
     from jobs.evaluation import report
     from jobs.evaluation.counterfactual import estimate
     from jobs.evaluation.logged import read_log
 
     found = estimate(read_log(path))
-    console.counterfactual(found)
+    evaluations.counterfactual(found)
     if json_path:
         report.write_json(report.of_estimates(found), json_path)
 
 
 def judge_drawn(names: tuple[str, ...], json_path: Path | None) -> None:
     """Print what these models and orders, or all plain orders, would have earned, and perhaps write it."""
-    from jobs.command import console
+    from jobs.command import console, evaluations
     from jobs.engine.lake import Lake
     from jobs.engine.spark import session
     from jobs.evaluation import report
@@ -274,6 +274,6 @@ def judge_drawn(names: tuple[str, ...], json_path: Path | None) -> None:
         lake = Lake(session(settings), settings)
     with console.steps() as tell:
         found = judge(lake, names or [order.version for order in plain_orders()], tell)
-    console.beside(found)
+    evaluations.beside(found)
     if json_path:
         report.write_json(report.of_systems(found), json_path)
