@@ -52,12 +52,12 @@ SMALL = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.ui.explainMode": "codegen",
+    # What a stage found changes no plan of so few rows; each would be planned anew for it all the same. Nights by the
+    # command, and those that are killed, do adapt, and end in the tables of those that do not.
+    "spark.sql.adaptive.enabled": "false",
 }
-# What a stage found changes no plan of so few rows; each would be planned anew for it all the same. Nights by Airflow,
-# and those that are killed, do adapt, and end in the tables of those that do not.
 FOR_SMALL_FRAMES = {
     **SMALL,
-    "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
     "spark.databricks.delta.snapshotPartitions": "1",
 }
