@@ -67,6 +67,8 @@ def _differences(old: Contract, new: Contract) -> Iterator[tuple[str, bool]]:
         yield f"it may become {new.freshness} old, not {old.freshness}", span(new.freshness) > span(old.freshness)
     if span(old.retention) != span(new.retention):
         yield f"its rows are kept {new.retention}, not {old.retention}", span(new.retention) < span(old.retention)
+    if old.expires != new.expires:
+        yield f"rows that are older than that are {'removed' if new.expires else 'no longer removed'}", False
     for words in ("description", "usage", "grain"):
         if getattr(old, words) != getattr(new, words):
             yield f"its {words} has other words", False

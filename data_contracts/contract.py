@@ -72,7 +72,8 @@ class TableRule:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced.
+    """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced, and if it
+    `expires`, rows that are older by it than the newest one by more than the retention are removed.
 
     `feature_view` is the name under which the feature store serves the table, None where it holds no features.
     """
@@ -91,6 +92,7 @@ class Contract:
     table_rules: tuple[TableRule, ...]
     freshness: str
     retention: str
+    expires: bool
 
     @property
     def privacy(self) -> str:
@@ -181,7 +183,14 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         table_rules=tuple(_table_rule(q) for q in quality if q.engine == "greatExpectations"),
         freshness=_said(sla.get("freshness"), "slaProperties.freshness"),
         retention=_said(sla.get("retention"), "slaProperties.retention"),
+        expires=_expires(_custom(schema)),
     )
+
+
+def _expires(custom: dict[str, str]) -> bool:
+    if "expires" in custom and (custom["expires"] != "True" or "windowColumn" not in custom):
+        raise ContractError("a table that `expires` says true, and by which windowColumn")
+    return "expires" in custom
 
 
 def _column(p: SchemaProperty) -> Column:

@@ -49,6 +49,7 @@ COMMANDS = (
     evaluate.evaluate,
     tables.tables,
     tables.query,
+    tables.upkeep,
     contracts.contracts,
 )
 

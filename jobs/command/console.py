@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jobs.engine.plan import Step
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
+    from jobs.engine.upkeep import Tended
     from jobs.imports.catalogue import CatalogueReport
     from jobs.imports.interactions import ImportReport
     from jobs.media.answers import Answer
@@ -134,6 +135,16 @@ def tables(facts: Sequence[TableFacts], as_json: bool) -> None:
         return print_json([asdict(f) for f in facts])
     rows = [(f.name, str(f.version), f"{f.rows:,}", _size(f.bytes), f.path) for f in facts]
     table(("table", "version", "rows", "size", "path"), rows, right=(1, 2, 3))
+
+
+def tended(done: Sequence[Tended], as_json: bool) -> None:
+    if as_json:
+        return print_json([asdict(one) for one in done])
+    rows = [(t.table, f"{t.rows:,}", f"{t.loose:,}", f"{t.removed:,}", f"{t.files:,}") for t in done]
+    table(("table", "rows expired", "put together", "files removed", "files now"), rows, right=(1, 2, 3, 4))
+    for one in done:
+        if one.left:
+            terminal.print(Text(f"No old file of {one.table} was removed: {one.left}.", "yellow"))
 
 
 def jobs(settings: Settings, as_json: bool) -> None:

@@ -1,7 +1,8 @@
 """Runs one job for one window, alone, and records what it did.
 
 Belongs here: the lock, the watchdog and the errors of a run. Its record: runs.py. Its window: window.py. What a job may
-write: lake.py. Which days a daily job owes: coverage.py. Which jobs there are and in what order: pipeline.py.
+write: lake.py. Which days a daily job owes: coverage.py. What is done to its tables now and then: upkeep.py. Which jobs
+there are and in what order: pipeline.py.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JNetworkError
 from pyspark.sql import functions as F
 
-from jobs.engine import coverage, runs
+from jobs.engine import coverage, runs, upkeep
 from jobs.engine.cadence import Cadence
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
@@ -87,6 +89,7 @@ def run_job(
                     lake.create(table)
                 if owed:
                     coverage.pay(job, lake, owed, window)
+                _tend(job, lake)
         except (Stopped, KeyboardInterrupt) as told:
             # Spark may be gone by then, which such a signal may have ended too.
             with suppress(Exception):
@@ -104,6 +107,15 @@ def run_job(
         failed = JobFailedForGood if isinstance(error, LastingError) else JobFailed
         raise failed(f"{job.name} failed for {window}. {reason}") from error
     return run
+
+
+def _tend(job: Job, lake: Lake) -> None:
+    """Tend what the run has written. Its rows are there whether that succeeds or not."""
+    try:
+        tended = upkeep.tend_own(job, lake.commits, lake.settings)
+        lake.warnings += [f"No old file of {done.table} was removed: {done.left}." for done in tended if done.left]
+    except (DeltaError, OSError) as error:
+        lake.warnings.append(f"Its tables were not tended: {type(error).__name__}: {error}")
 
 
 def _driver_ended(spark: SparkSession, error: Exception) -> int | None:

@@ -1,4 +1,4 @@
-"""Operations on the whole platform: compaction, retention and erasure.
+"""Operations on the whole platform, such as the erasure of a person.
 
-Belongs here: work that a nightly run does to every table. What makes a table: the room that is named after it.
+Belongs here: what is done to every table at once. Retention and compaction: engine/upkeep.py.
 """

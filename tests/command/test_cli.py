@@ -154,6 +154,14 @@ def test_tables_and_query_read_what_a_run_wrote(settings: Settings, recorded_run
     ]
 
 
+def test_upkeep_says_what_it_did_to_each_table_and_which_there_are(settings: Settings, recorded_run: JobRun) -> None:
+    (done,) = json.loads(invoke(settings.home, "upkeep", "--json").output)
+    assert (done["table"], done["files"], done["rows"], done["left"]) == ("ops.job_runs", 1, 0, None)
+    assert "ops.job_runs" in invoke(settings.home, "upkeep", "ops.job_runs").output
+    refused = invoke(settings.home, "upkeep", "gold.feeds").output
+    assert "There is no table gold.feeds. There are: ops.job_runs." in refused
+
+
 def test_a_query_on_no_table_names_the_ones_there_are(settings: Settings, recorded_run: JobRun) -> None:
     said = subprocess.run(
         [*REELMILL, "query", "SELECT * FROM gold.nothing"],

@@ -1,4 +1,4 @@
-"""Whenever events arrive and nights run, the tables end as if everything had been there for one run over all of it.
+"""Whenever events arrive, nights run and files are put together, the tables end as after one run over everything.
 
 Each time it draws another schedule, since a fixed one would stop finding anything; a failure names its seed.
 """
@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.engine import upkeep
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
+from jobs.engine.tables import Tables
 from jobs.engine.window import Window
 from jobs.pipeline import JOBS
 from jobs.settings import Settings
@@ -57,6 +59,12 @@ class Home:
         for name in ("events.ingest", "events.watches"):
             self.run(JOBS[name], 0, 0)
 
+    def tend(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the files of all tables together, however few there are."""
+        monkeypatch.setattr(upkeep, "LOOSE_FILES", 2)
+        for table in Tables.of(self.settings).names():
+            upkeep.tend(table, self.settings)
+
     def night(self, jobs: list[Job], day: int) -> None:
         """Daily jobs for a day, counted from FIRST, as a scheduler runs them."""
         for job in jobs:
@@ -83,7 +91,10 @@ def drawn_event(chance: random.Random, number: int) -> dict[str, object]:
 
 
 def test_any_schedule_ends_as_one_run_over_everything(
-    tmp_path: Path, spark: SparkSession, content: Callable[[Path], dict[str, str]]
+    tmp_path: Path,
+    spark: SparkSession,
+    content: Callable[[Path], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
@@ -102,6 +113,7 @@ def test_any_schedule_ends_as_one_run_over_everything(
     lived.videos(cats="pets", **chance.choice([{}, {"dogs": "pets"}]))
     lived.ingest([event for event, at in zip(events, arrives, strict=True) if at < now])
     lived.night(jobs, day if hour == 12 else day - 1)
+    lived.tend(monkeypatch)
     lived.videos(dogs="dogs")
     lived.ingest([event for event, at in zip(events, arrives, strict=True) if at >= now])
     first, last = sorted(chance.choices(range(DAYS), k=2))

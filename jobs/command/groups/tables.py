@@ -1,6 +1,6 @@
-"""Commands that read the lake: tables, query.
+"""Commands on the lake: tables, query, upkeep.
 
-Belongs here: questions about any table. What is asked of one room only has a module of that room's name.
+Belongs here: what is asked of any table, and done to it. What one room is asked has a module of that room's name.
 """
 
 from __future__ import annotations
@@ -83,3 +83,34 @@ def query(
     # For programs an answer is one; and what is no query at all is told what one is.
     for one in asking.statements(text) if file is not None and form == "table" else [text]:
         how.answer(one)
+
+
+@click.command(
+    epilog=examples("reelmill upkeep", "reelmill upkeep gold.feeds silver.watches", "reelmill upkeep --json")
+)
+@click.argument("names", nargs=-1, metavar="[TABLE]...")
+@as_json
+def upkeep(names: tuple[str, ...], as_json: bool) -> None:
+    """Tend tables now: remove expired rows, put small files together, remove files that no version needs.
+
+    Jobs do that to their own tables now and then, so that nobody has to. Without a name it is done to all tables. What
+    a table held within the last week can still be read (reelmill query --at). Each table waits for the job that writes
+    it, should that be running.
+    """
+    from jobs.command import console
+    from jobs.engine.tables import QUARANTINE, Tables
+    from jobs.engine.upkeep import tend
+    from jobs.host.locks import alone
+    from jobs.pipeline import WRITERS
+    from jobs.settings import Settings
+
+    settings = Settings()
+    there = list(Tables.of(settings).names())
+    if unknown := [name for name in names if name not in there]:
+        raise click.UsageError(f"There is no table {unknown[0]}. There are: {', '.join(there) or 'none'}.")
+    done = []
+    for name in names or there:
+        writer = WRITERS.get(name.removeprefix(f"{QUARANTINE}."))
+        with console.status(name), alone(settings, writer.name if writer else name):
+            done.append(tend(name, settings))
+    console.tended(done, as_json)
