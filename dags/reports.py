@@ -23,7 +23,8 @@ from jobs.engine import aside
 from jobs.engine.freshness import promise
 from jobs.engine.job import Job
 from jobs.engine.query import exists, facts, span
-from jobs.engine.runs import JOB_RUNS, JobRun, succeeded_between
+from jobs.engine.runs import JobRun, succeeded_between
+from jobs.engine.tables import JOB_RUNS
 from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings

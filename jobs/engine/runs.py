@@ -17,15 +17,14 @@ import pyarrow.compute as pc
 from jobs.engine.commits import Commit
 from jobs.engine.lake import Lake
 from jobs.engine.query import exists, query
-from jobs.engine.tables import Tables
+from jobs.engine.tables import JOB_RUNS, Tables
+from jobs.engine.upkeep import tend
 from jobs.engine.window import Window
 from jobs.host.locks import alone
 from jobs.settings import Settings
 
-JOB_RUNS = "ops.job_runs"
-# Each run adds a file; whoever reads the table opens so many at most, beside those that are full.
-LOOSE_FILES = 100
-FULL_FILE_BYTES = 16 * 2**20
+# Each run adds a file, and after so many versions they are put together.
+TENDED_EVERY = 100
 # Beside its window, what a run is made of again.
 RUN_COLUMNS = ("run_id", "job", "seconds", "writes", "quarantined", "warnings")
 
@@ -244,16 +243,9 @@ def _append(
         "bytes": run.bytes,
     }
     table = Tables.of(settings).open(JOB_RUNS)
+    before = table.version()
     deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
-    _compact(settings)
-
-
-def _compact(settings: Settings) -> None:
-    """Put the loose files of ops.job_runs into one, and remove those that no version of the last week has."""
-    # Of two who do this at once, the second would be refused.
-    with alone(settings, JOB_RUNS):
-        table = Tables.of(settings).open(JOB_RUNS)
-        sizes = pa.table(table.get_add_actions()).column("size_bytes").to_pylist()
-        if sum(size < FULL_FILE_BYTES for size in sizes) > LOOSE_FILES:
-            table.optimize.compact(target_size=FULL_FILE_BYTES)
-            table.vacuum(dry_run=False)
+    if before // TENDED_EVERY < table.version() // TENDED_EVERY:
+        # Of two who do this at once, the second would be refused.
+        with alone(settings, JOB_RUNS):
+            tend(JOB_RUNS, settings)

@@ -17,6 +17,8 @@ from jobs.host import bucket
 from jobs.settings import Settings, uri_of
 
 QUARANTINE = "quarantine"
+# The record of runs, which more than runs.py asks.
+JOB_RUNS = "ops.job_runs"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from jobs.engine.query import exists, query
-from jobs.engine.runs import JOB_RUNS
+from jobs.engine.tables import JOB_RUNS
 from jobs.ranking.guards import RULE, Guarded
 from jobs.ranking.intervals import Interval
 from jobs.ranking.metrics import K

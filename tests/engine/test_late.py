@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 from jobs.engine import late, runs
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
-from jobs.engine.runs import JOB_RUNS, JobRun
+from jobs.engine.runs import JobRun
+from jobs.engine.tables import JOB_RUNS
 from jobs.engine.window import Window
 from jobs.settings import Settings
 

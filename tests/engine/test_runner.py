@@ -14,7 +14,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, run_job
-from jobs.engine.runs import JOB_RUNS
+from jobs.engine.tables import JOB_RUNS
 from jobs.engine.window import Window, WrongWindow
 from jobs.settings import REPOSITORY, Settings
 

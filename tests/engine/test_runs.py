@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.engine import runs
+from jobs.engine import runs, upkeep
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
 from jobs.engine.runner import JobFailed, run_job
-from jobs.engine.runs import JOB_RUNS, JobRun, has_run, last_seconds, newest, succeeded_between
-from jobs.engine.tables import Tables
+from jobs.engine.runs import JobRun, has_run, last_seconds, newest, succeeded_between
+from jobs.engine.tables import JOB_RUNS, Tables
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
@@ -67,10 +67,11 @@ def test_where_nothing_was_ever_recorded_a_killed_run_is_not_either(settings: Se
 def test_the_records_of_many_runs_lie_in_few_files(
     spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LOOSE_FILES", 3)
+    monkeypatch.setattr(runs, "TENDED_EVERY", 3)
+    monkeypatch.setattr(upkeep, "LOOSE_FILES", 2)
     for _ in range(9):
         run_job(noop, Window.of_day(MONDAY), spark, settings)
-        assert len(Tables.of(settings).open(JOB_RUNS).file_uris()) <= 3
+        assert len(Tables.of(settings).open(JOB_RUNS).file_uris()) <= 4
     _, rows = query("SELECT count(*), count(DISTINCT run_id) FROM ops.job_runs", settings)
     assert rows == [(9, 9)]
     assert Lake(spark, settings).read(JOB_RUNS).count() == 9

@@ -67,7 +67,7 @@ from jobs.engine.window import Window
 from jobs.engine.lake import Lake
 from jobs.pipeline import find
 from jobs.engine.runner import run_job
-from jobs.engine.runs import JOB_RUNS
+from jobs.engine.tables import JOB_RUNS
 from jobs.settings import Settings
 from jobs.engine.spark import session
 watchdog.GRACE_S = 1.0

@@ -14,13 +14,13 @@ from data_contracts import Contract
 from jobs.engine import aside, described, runs
 from jobs.engine.job import Job
 from jobs.engine.query import exists, query
-from jobs.engine.tables import contract_of
+from jobs.engine.tables import JOB_RUNS, contract_of
 from jobs.settings import Settings
 
 # For each table the newest run that wrote to it or set rows of it aside.
 _LAST_CHECKS = f"""
     SELECT w.table, run_id, job, started_at, w.rows, w.quarantined, w.version
-    FROM (SELECT run_id, job, started_at, unnest(writes) AS w FROM {runs.JOB_RUNS})
+    FROM (SELECT run_id, job, started_at, unnest(writes) AS w FROM {JOB_RUNS})
     QUALIFY row_number() OVER (PARTITION BY w.table ORDER BY started_at DESC, w.version DESC) = 1
 """
 
@@ -80,7 +80,7 @@ def gather(jobs: Mapping[str, Job], settings: Settings, now: datetime) -> Facts:
 
 
 def _checks(settings: Settings) -> dict[str, Check]:
-    if not exists(runs.JOB_RUNS, settings):
+    if not exists(JOB_RUNS, settings):
         return {}
     return {
         table: Check(run_id, at, rows, version, aside.by_rules(table, run_id, settings) if quarantined else {})
