@@ -24,6 +24,7 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
+from jobs.engine.upkeep import tend_record
 from jobs.engine.versions import TableVersion, VersionLost, check, check_kept, different, table_version
 from jobs.engine.window import Window
 from jobs.host.locks import alone
@@ -97,6 +98,7 @@ def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
         table = lake.tables.open(COVERAGE)
         rows = pa.Table.from_pylist([row], schema=pa.schema(table.schema()))
         deltalake.write_deltalake(table, rows, mode="overwrite", predicate=f"job = '{job.name}'")
+        tend_record(COVERAGE, table.version(), lake.settings)
 
 
 def _recorded(lake: Lake, job: Job) -> Coverage | None:

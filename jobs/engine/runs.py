@@ -18,13 +18,11 @@ from jobs.engine.commits import Commit
 from jobs.engine.lake import Lake
 from jobs.engine.query import exists, query
 from jobs.engine.tables import JOB_RUNS, Tables
-from jobs.engine.upkeep import tend
+from jobs.engine.upkeep import tend_record
 from jobs.engine.window import Window
 from jobs.host.locks import alone
 from jobs.settings import Settings
 
-# Each run adds a file, and after so many versions they are put together.
-TENDED_EVERY = 100
 # Beside its window, what a run is made of again.
 RUN_COLUMNS = ("run_id", "job", "seconds", "writes", "quarantined", "warnings")
 
@@ -242,10 +240,8 @@ def _append(
         "quarantined": run.quarantined,
         "bytes": run.bytes,
     }
-    table = Tables.of(settings).open(JOB_RUNS)
-    before = table.version()
-    deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
-    if before // TENDED_EVERY < table.version() // TENDED_EVERY:
-        # Of two who do this at once, the second would be refused.
-        with alone(settings, JOB_RUNS):
-            tend(JOB_RUNS, settings)
+    # Of two who put files together at once, the second would be refused.
+    with alone(settings, JOB_RUNS):
+        table = Tables.of(settings).open(JOB_RUNS)
+        deltalake.write_deltalake(table, pa.Table.from_pylist([row], schema=pa.schema(table.schema())), mode="append")
+        tend_record(JOB_RUNS, table.version(), settings)

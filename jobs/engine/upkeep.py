@@ -34,6 +34,7 @@ FULL_FILE_BYTES = 64 * 2**20
 LOOSE_FILES = 16
 # Once in so many versions of a table: about once a week, of what is written every five minutes once a day.
 EVERY: dict[Cadence, int] = {"5min": 288, "hour": 168, "day": 7, "night": 7}
+EVERY_RECORD = 100
 # So many versions between two runs may be of this module, or of a contract that has changed.
 OTHERS = 4
 
@@ -66,6 +67,15 @@ def tend_own(job: Job, commits: Sequence[Commit], settings: Settings) -> list[Te
         elif contract_of(table).expires:
             tended.append(Tended(table, rows=_expire(Tables.of(settings).open(table), contract_of(table))))
     return tended
+
+
+def tend_record(table: str, version: int, settings: Settings) -> None:
+    """Tend a table that every job writes to, once in EVERY_RECORD versions, of which this is the newest.
+
+    Whoever calls it has the lock of the table.
+    """
+    if version % EVERY_RECORD == 0:
+        tend(table, settings)
 
 
 def tend(table: str, settings: Settings, *, now: datetime | None = None) -> Tended:

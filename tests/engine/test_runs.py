@@ -67,7 +67,7 @@ def test_where_nothing_was_ever_recorded_a_killed_run_is_not_either(settings: Se
 def test_the_records_of_many_runs_lie_in_few_files(
     spark: SparkSession, settings: Settings, noop: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "TENDED_EVERY", 3)
+    monkeypatch.setattr(upkeep, "EVERY_RECORD", 3)
     monkeypatch.setattr(upkeep, "LOOSE_FILES", 2)
     for _ in range(9):
         run_job(noop, Window.of_day(MONDAY), spark, settings)
