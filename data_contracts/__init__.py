@@ -6,6 +6,28 @@ Applying a contract to a batch of rows is the lake's work (jobs/engine/lake.py),
 (dags/catalog.py).
 """
 
-from data_contracts.contract import Column, Contract, ContractError, RowRule, TableRule, load, load_file, made, tables
+from data_contracts.contract import (
+    Column,
+    Contract,
+    ContractError,
+    RowRule,
+    TableRule,
+    load,
+    load_file,
+    made,
+    tables,
+    version_of,
+)
 
-__all__ = ["Column", "Contract", "ContractError", "RowRule", "TableRule", "load", "load_file", "made", "tables"]
+__all__ = [
+    "Column",
+    "Contract",
+    "ContractError",
+    "RowRule",
+    "TableRule",
+    "load",
+    "load_file",
+    "made",
+    "tables",
+    "version_of",
+]

@@ -116,11 +116,20 @@ def made() -> tuple[str, ...]:
     return tuple(sorted(f"{p.parent.parent.name}.{p.name.removesuffix('.odcs.yaml')}" for p in found))
 
 
+def version_of(table: str) -> str:
+    """The version of a table's contract alone: to read all of it takes as long as a query does."""
+    return str(yaml.load(_path(table).read_text(), Loader=yaml.CSafeLoader)["version"])
+
+
+def _path(table: str) -> Path:
+    layer, _, name = table.partition(".")
+    return ROOT / layer / ("made" if table in made() else "") / f"{name}.odcs.yaml"
+
+
 @cache
 def load(table: str) -> Contract:
     """The contract of one table. Raises ContractError when there is none or it is incomplete."""
-    layer, _, name = table.partition(".")
-    path = ROOT / layer / ("made" if table in made() else "") / f"{name}.odcs.yaml"
+    path = _path(table)
     if not path.exists():
         raise ContractError(
             f"There is no contract for the table {table!r}; the contracted tables are {list(tables())}."

@@ -6,20 +6,19 @@ Belongs here: that, for tests of what reads tables. What writes them in earnest,
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import deltalake
 import duckdb
 
-from data_contracts.contract import Column
+from jobs.engine.sql import in_duckdb
 from jobs.engine.tables import Tables, contract_of
 from jobs.settings import Settings
 
 
 def put(settings: Settings, table: str, *rows: dict[str, Any]) -> None:
     """Append rows, each of some columns of the contract; the others are NULL. Without rows the table is made empty."""
-    columns = {column.name: _type(column) for column in contract_of(table).columns}
+    columns = {column.name: in_duckdb(column.type) for column in contract_of(table).columns}
     assert all(row.keys() <= columns.keys() for row in rows), f"{table} has {list(columns)}"
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -29,13 +28,3 @@ def put(settings: Settings, table: str, *rows: dict[str, Any]) -> None:
         )
         uri = Tables.of(settings).uri(table)
         deltalake.write_deltalake(uri, made.to_arrow_table(), mode="append", schema_mode="merge")
-
-
-def _type(column: Column) -> str:
-    """A type of Spark's SQL, in DuckDB's."""
-    kind = column.type.replace("string", "VARCHAR").replace("timestamp", "TIMESTAMPTZ")
-    kind = re.sub(r"(\w+):", r'"\1" ', kind)
-    while "<" in kind:
-        kind = re.sub(r"struct<([^<>]*)>", r"STRUCT(\1)", kind)
-        kind = re.sub(r"array<([^<>]*)>", r"\1[]", kind)
-    return kind

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 import data_contracts
-from jobs.engine.tables import QUARANTINE, Tables, contracted
+from jobs.engine.tables import QUARANTINE, Tables, contract_of, contracted, contracted_as
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
 
@@ -42,9 +42,9 @@ READ_ONLY = (
     "SET enable_external_access = false",
     "SET lock_configuration = true",
 )
-# What a contract, or Delta's log, calls a type, where DuckDB calls it otherwise.
+# What Delta's log calls a type, where DuckDB calls it otherwise.
 TYPES = {
-    **{"string": "VARCHAR", "timestamp": "TIMESTAMPTZ", "array<string>": "VARCHAR[]"},
+    **{"string": "VARCHAR", "timestamp": "TIMESTAMPTZ"},
     **{"byte": "TINYINT", "short": "SMALLINT", "long": "BIGINT", "binary": "BLOB", "timestamp_ntz": "TIMESTAMP"},
     # A column that never had a value, which is in no file.
     "void": "INTEGER",
@@ -138,19 +138,45 @@ def named(sql: str, names: Iterable[str]) -> list[str]:
 def _open(connection: duckdb.DuckDBPyConnection, tables: Tables, name: str, at: datetime | None) -> list[str]:
     """Make a view of the table, and return the files that DuckDB has to reach for it."""
     table = tables.open(name) if at is None else _as_of(tables, name, at)
+    fields = json.loads(table.schema().to_json())["fields"]
+    gained = _gained(table, name, {field["name"] for field in fields})
     if not tables.root.startswith("file:") or table.protocol().min_reader_version > PLAIN_PROTOCOL:
         connection.register(f"_{name}", table.to_pyarrow_dataset())
-        _view(connection, name, f'FROM "_{name}"')
+        empty = "".join(f', CAST(NULL AS {kind}) AS "{column}"' for column, kind in gained.items())
+        _view(connection, name, f'SELECT *{empty} FROM "_{name}"')
         return []
     # The columns by the log, with their types: a file of before a column was gained lacks it.
-    columns = json.loads(table.schema().to_json())["fields"]
-    listed = ", ".join(f'"{column["name"]}" {_type(column["type"])}' for column in columns)
+    columns = {field["name"]: _type(field["type"]) for field in fields} | gained
+    listed = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
     connection.execute(f'CREATE TABLE "_{name}" ({listed})')
     # delta-rs writes a space in the name of a folder as %20 here.
     files = [unquote(uri) for uri in table.file_uris()]
     rows = f" UNION ALL BY NAME FROM read_parquet([{', '.join(map(_quoted, files))}], union_by_name = true)"
     _view(connection, name, f'FROM "_{name}"{rows if files else ""}')
     return files
+
+
+def _gained(table: DeltaTable, name: str, there: Collection[str]) -> dict[str, str]:
+    """The columns that the contract has gained since the table was written, with their types: NULL, as for a job.
+
+    What does not say which contract made it was not made by the lake, and is read as it is.
+    """
+    contract = contracted_as(name)
+    made_by = table.metadata().configuration.get("reelmill.contract")
+    if made_by in (None, f"{contract}@{data_contracts.version_of(contract)}"):
+        return {}
+    columns = contract_of(name).columns
+    return {c.name: in_duckdb(c.type) for c in columns if c.name not in there and not c.required}
+
+
+def in_duckdb(kind: str) -> str:
+    """A type of Spark's SQL, as contracts write it, in DuckDB's."""
+    kind = kind.replace("string", "VARCHAR").replace("timestamp", "TIMESTAMPTZ")
+    kind = re.sub(r"(\w+):", r'"\1" ', kind)
+    while "<" in kind:
+        kind = re.sub(r"struct<([^<>]*)>", r"STRUCT(\1)", kind)
+        kind = re.sub(r"array<([^<>]*)>", r"\1[]", kind)
+    return kind
 
 
 def _type(kind: Any) -> str:
@@ -189,7 +215,7 @@ def _give(
     """Make the table from rows that have the columns of its contract."""
     if at is not None:
         raise BadQuery(f"{name} says what is now, and cannot be asked as of {_written(at)}.")
-    types = {column.name: TYPES.get(column.type, column.type) for column in data_contracts.load(name).columns}
+    types = {column.name: in_duckdb(column.type) for column in data_contracts.load(name).columns}
     shape = json.dumps([types])
     connection.execute(
         f'CREATE TABLE "_{name}" AS SELECT unnest(from_json($rows, $shape), max_depth := 2)',

@@ -75,4 +75,9 @@ def contracted() -> list[str]:
 
 def contract_of(table: str) -> Contract:
     """The contract of a table; what was set aside keeps the same one, whatever table it is for."""
-    return data_contracts.load(f"{QUARANTINE}.rows" if table.startswith(f"{QUARANTINE}.") else table)
+    return data_contracts.load(contracted_as(table))
+
+
+def contracted_as(table: str) -> str:
+    """The table whose contract it has."""
+    return f"{QUARANTINE}.rows" if table.startswith(f"{QUARANTINE}.") else table

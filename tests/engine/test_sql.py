@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from deltalake import DeltaTable, Field
+from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.schema import PrimitiveType
 
 from jobs.command import console
@@ -85,6 +85,17 @@ def test_a_table_reads_as_delta_rs_reads_it_also_where_older_files_lack_a_column
     assert [dict(zip(names, row, strict=True)) for row in rows] == there.to_pylist()
     assert query("SELECT typeof(started_at), typeof(more) FROM ops.job_runs", settings)[1] == [
         ("TIMESTAMP WITH TIME ZONE", "BIGINT")
+    ]
+
+
+def test_a_column_that_the_contract_has_gained_since_is_null(settings: Settings) -> None:
+    put(settings, "ops.job_runs", {"run_id": "old"})
+    uri = Tables.of(settings).uri("ops.job_runs")
+    older = DeltaTable(uri).to_pyarrow_table().drop_columns(["found", "warnings"])
+    write_deltalake(uri, older, mode="overwrite", schema_mode="overwrite")
+    DeltaTable(uri).alter.set_table_properties({"reelmill.contract": "ops.job_runs@1.0.0"}, raise_if_not_exists=False)
+    assert query("SELECT run_id, found, typeof(found), warnings FROM ops.job_runs", settings)[1] == [
+        ("old", None, 'STRUCT("table" VARCHAR, "version" BIGINT)[]', None)
     ]
 
 
