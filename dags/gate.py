@@ -1,4 +1,4 @@
-"""The first task of a DAG of five-minute jobs: it is skipped, and all others with it, when none has anything to do.
+"""The first task of a DAG of five-minute and hourly jobs: it is skipped, and all others with it, when none has work.
 
 Belongs here: the task, and its trigger. Whether a job has anything to do: jobs/engine/idle.py. When there is a gate:
 wiring.py.
@@ -21,7 +21,7 @@ from jobs.errors import ReelmillError
 
 
 class Gate(BaseOperator):
-    """Skips a scheduled run of five-minute jobs when none of them has anything to do; its log has the reasons.
+    """Skips a scheduled run of five-minute and hourly jobs when none has anything to do; its log has the reasons.
 
     A run by hand always takes place. It is decided in the triggerer, without a process of its own.
     """

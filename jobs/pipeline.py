@@ -22,6 +22,8 @@ MODULES = (
     "features.users",
     "features.videos",
     "features.hashtags",
+    "features.hourly_videos",
+    "features.hourly_hashtags",
     "features.materialise",
     "ranking.candidates",
     "ranking.examples",

@@ -5,13 +5,14 @@ Belongs here: text made of a contract and of moments. What is read and written b
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from data_contracts.contract import Contract
 from jobs.engine.rules import SchemaMismatch
+from jobs.engine.window import Window
 
 
 def between(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:
@@ -24,6 +25,12 @@ def between(contract: Contract, since: date | datetime | None, until: date | dat
     kind = contract.column(contract.window_column).type
     bounds = ((">=", since), ("<", until))
     return " AND ".join(f"{contract.window_column} {sign} {_literal(b, kind)}" for sign, b in bounds if b is not None)
+
+
+def within(contract: Contract, window: Window, before: timedelta = timedelta()) -> str:
+    """The window column lies in the window, or at most so long before one of its parts, as SQL."""
+    spans = (between(contract, span.start - before, span.end) for span in window.spans)
+    return " OR ".join(f"({span})" for span in spans)
 
 
 def overlapping(contract: Contract, batch: DataFrame) -> list[str]:

@@ -1,7 +1,7 @@
 """What a daily job owes: the days after those that it has done, and those whose input changed since it read them.
 
-Belongs here: that rule, and its record in ops.coverage, one row per job. Comparing versions of a table: versions.py.
-Running a job: runner.py. Why it is so: docs/decisions/0007.
+Belongs here: that rule, and the record of all jobs that catch up in ops.coverage, one row per job. What an hourly job
+owes: hours.py. Comparing versions of a table: versions.py. Running a job: runner.py. Why it is so: docs/decisions/0007.
 
 No clock and no window of a run decides. A job's first input holds what happened, each row at its own time
 (silver.watches); its others are looked up by their keys (silver.videos). A row of the first that differs from what the
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, Protocol
 
 import deltalake
 import pyarrow as pa
@@ -68,7 +68,7 @@ class Debt:
 def debt(job: Job, lake: Lake) -> Debt:
     """What a daily job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
     reads = tuple(table_version(lake, table, lake.pin(table)) for table in job.reads)
-    past = _recorded(lake, job)
+    past = recorded(lake, job)
     if past is not None:
         try:
             for written in past.writes:
@@ -80,8 +80,17 @@ def debt(job: Job, lake: Lake) -> Debt:
     return Debt(_first_day(lake.read(job.reads[0]), job.reads[0]) if job.reads else None, None, reads)
 
 
-def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
-    """Note that the job, whose lake has done the window, has come to its end; unless days before it are still owed."""
+class Owed(Protocol):
+    """What `pay` has to know of a debt, of days or of hours."""
+
+    @property
+    def reads(self) -> tuple[TableVersion, ...]: ...
+
+    def is_paid_by(self, window: Window) -> bool: ...
+
+
+def pay(job: Job, lake: Lake, owed: Owed, window: Window) -> None:
+    """Note that the job, whose lake has done the window, has come to its end; unless some before it is still owed."""
     if not owed.is_paid_by(window):
         return
     lake.create(COVERAGE)
@@ -101,7 +110,7 @@ def pay(job: Job, lake: Lake, owed: Debt, window: Window) -> None:
         tend_record(COVERAGE, table.version(), lake.settings)
 
 
-def _recorded(lake: Lake, job: Job) -> Coverage | None:
+def recorded(lake: Lake, job: Job) -> Coverage | None:
     """None where there is no record, or one from when the job read other tables."""
     if not lake.tables.is_there(COVERAGE):
         return None

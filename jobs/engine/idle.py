@@ -1,7 +1,7 @@
-"""Whether a job that takes in what has arrived has anything to do, found out without Spark and in a moment.
+"""Whether a job that takes in what has arrived, or counts it by the hour, has anything to do, without Spark.
 
-Belongs here: the question, and the record that it was asked. It is asked of five-minute jobs only: what others do
-depends on their window too. Running a job: runner.py.
+Belongs here: the question, and the record that it was asked. It is asked of five-minute and of hourly jobs: what others
+do depends on their window too. Running a job: runner.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from jobs.engine import runs
 from jobs.engine.job import Job
+from jobs.engine.query import span
 from jobs.engine.tables import Tables
 from jobs.engine.window import Window
 from jobs.settings import Settings
@@ -30,9 +31,10 @@ def idle_since(job: Job, settings: Settings, now: datetime) -> runs.LastRun | No
     """The run since which nothing has arrived for the job; None when it must run.
 
     It must after a run that failed or warned, when a table that it reads has another version than its last run found,
-    when one that it writes is gone, and when something has arrived from outside since that run began.
+    when one that it writes is gone, and when something has arrived from outside since that run began. An hourly job
+    also must while its input goes further than that run did.
     """
-    if job.every != "5min" or (last := runs.last(job.name, settings)) is None:
+    if job.every not in ("5min", "hour") or (last := runs.last(job.name, settings)) is None:
         return None
     tables = Tables.of(settings)
     if (
@@ -42,6 +44,13 @@ def idle_since(job: Job, settings: Settings, now: datetime) -> runs.LastRun | No
         or not all(tables.is_there(table) for table in job.writes)
         or any(tables.version(table) != last.found.get(table) for table in job.reads)
         or (job.arrived is not None and job.arrived(settings, last.started_at))
+        or (job.every == "hour" and _goes_beyond(job, last.window_end, settings))
     ):
         return None
     return last
+
+
+def _goes_beyond(job: Job, end: datetime, settings: Settings) -> bool:
+    """Whether the job's first input has a row at or after the end of a window."""
+    reach = span(job.reads[0], settings) if job.reads else None
+    return reach is not None and reach[1] >= end

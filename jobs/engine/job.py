@@ -26,7 +26,11 @@ Arrived = Callable[["Settings", datetime], bool]
 
 @dataclass(frozen=True)
 class Job:
-    """A declared job. Calling it runs its function and nothing else; the runner adds lock, record and commit id."""
+    """A declared job. Calling it runs its function and nothing else; the runner adds lock, record and commit id.
+
+    `counted_at`: of an hourly job that makes up for what comes late, the times of its first input's rows, each of which
+    counts in the hour that holds it (coverage.py).
+    """
 
     name: str
     every: Cadence
@@ -35,6 +39,7 @@ class Job:
     function: Callable[[Lake, Window], None]
     doc: str
     arrived: Arrived | None = None
+    counted_at: tuple[str, ...] = ()
 
     def __call__(self, lake: Lake, window: Window) -> None:
         self.function(lake, window)

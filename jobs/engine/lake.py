@@ -8,7 +8,7 @@ tables.py. The record of a run: runs.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
@@ -18,7 +18,7 @@ from pyspark.storagelevel import StorageLevel
 import data_contracts
 from data_contracts.contract import Contract
 from data_contracts.delta import create_table
-from jobs.engine.bounds import between, overlapping
+from jobs.engine.bounds import between, overlapping, within
 from jobs.engine.commits import Commit, newest_of, tagged
 from jobs.engine.evolution import alterations, evolve, gained
 from jobs.engine.frames import newest
@@ -104,9 +104,9 @@ class Lake:
             return rows
         return rows.where(between(data_contracts.load(table), since, until))
 
-    def of(self, table: str, window: Window) -> DataFrame:
-        """The rows of the window."""
-        return self.read(table, since=window.start, until=window.end)
+    def of(self, table: str, window: Window, *, before: timedelta = timedelta()) -> DataFrame:
+        """The rows of the window, and those of the span of time before each of its parts."""
+        return self.read(table).where(within(data_contracts.load(table), window, before))
 
     def newest(self, table: str, *, by: Sequence[str], until: date | datetime | None = None) -> DataFrame:
         """The newest row for each value of `by`, by the window column, where that is before `until`."""
@@ -137,7 +137,7 @@ class Lake:
         """
         keep_word(self._declared, "writes", table)
         contract = data_contracts.load(table)
-        options = {"replaceWhere": between(contract, window.start, window.end), "userMetadata": self.run_id}
+        options = {"replaceWhere": within(contract, window), "userMetadata": self.run_id}
 
         def write(good: DataFrame) -> None:
             good.write.format("delta").mode("overwrite").options(**options).save(self.tables.uri(table))

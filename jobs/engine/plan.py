@@ -76,17 +76,26 @@ def plan(jobs: Iterable[Job], first: Job, since: date, settings: Settings) -> li
 def _runs(job: Job, window: Window) -> int:
     if job.every == "5min":
         return 0
-    return 1 if job.every == "day" else round((window.end - window.start) / STEPS[job.every].length)
+    return 1 if job.every in ("day", "hour") else round((window.end - window.start) / STEPS[job.every].length)
+
+
+def _catches_up(job: Job) -> bool:
+    return job.every == "day" or bool(job.counted_at)
 
 
 def _how(job: Job, window: Window, runs: int, *, is_first: bool) -> str:
     first, last = window.start.date(), window.day
+    if _catches_up(job):
+        command = f"reelmill run {job.name} --start {first} --end {window.end.date()}"
+        return command if is_first else "does these days in its next run by itself, since what it reads differs"
     match job.every:
         case "5min":
             return "takes in only what is new, and makes none of these days again"
-        case "day":
+        case "hour":
             command = f"reelmill run {job.name} --start {first} --end {window.end.date()}"
-            return command if is_first else "does these days in its next run by itself, since what it reads differs"
+            return (
+                command if is_first else f"does the newest hour in its next run by itself; these days only by {command}"
+            )
         case _:
             each = f"reelmill run {job.name} --date {first}" + (f", and so on to {last}" if runs > 1 else "")
             newest = "does the newest in its next run by itself"

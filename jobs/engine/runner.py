@@ -1,8 +1,8 @@
 """Runs one job for one window, alone, and records what it did.
 
 Belongs here: the lock, the watchdog and the errors of a run. Its record: runs.py. Its window: window.py. What a job may
-write: lake.py. Which days a daily job owes: coverage.py. What is done to its tables now and then: upkeep.py. Which jobs
-there are and in what order: pipeline.py.
+write: lake.py. Which days a daily job owes: coverage.py; which hours an hourly one: hours.py. What is done to its
+tables now and then: upkeep.py. Which jobs there are and in what order: pipeline.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JNetworkError
 from pyspark.sql import functions as F
 
-from jobs.engine import coverage, runs, upkeep
+from jobs.engine import coverage, hours, runs, upkeep
 from jobs.engine.cadence import Cadence
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
@@ -59,9 +59,10 @@ def run_job(
 ) -> JobRun:
     """Run one job for one window and record the run.
 
-    With `catch_up` a daily job also does, in the same pass, the days that it owes (coverage.py); others never owe any.
-    Without it the window is done exactly, and what is owed before it stays owed. `run_id`: by which whoever asks for
-    the run will know it again; a new one when left out. A run that a signal ends is recorded as failed by it.
+    With `catch_up` a daily job also does, in the same pass, the days that it owes (coverage.py), and an hourly one that
+    declares `counted_at` its hours (hours.py); others never owe any. Without it the window is done exactly, and what is
+    owed before it stays owed. `run_id`: by which whoever asks for the run will know it again; a new one when left out.
+    A run that a signal ends is recorded as failed by it.
 
     A second run of the same job waits for the first: a table has one writer at a time, across processes. Raises
     JobFailed from the job's own error, after recording it, and WrongWindow before anything is read or locked.
@@ -80,7 +81,7 @@ def run_job(
 
         try:
             with watched(spark, settings, record), until_a_run_ends(settings):
-                owed = coverage.debt(job, lake) if job.every == "day" else None
+                owed = _owed(job, lake)
                 if owed and catch_up:
                     window = owed.extend(window)
                 job(lake, window)
@@ -116,6 +117,12 @@ def _tend(job: Job, lake: Lake) -> None:
         lake.warnings += [f"No old file of {done.table} was removed: {done.left}." for done in tended if done.left]
     except (DeltaError, OSError) as error:
         lake.warnings.append(f"Its tables were not tended: {type(error).__name__}: {error}")
+
+
+def _owed(job: Job, lake: Lake) -> coverage.Debt | hours.HourlyDebt | None:
+    if job.every == "day":
+        return coverage.debt(job, lake)
+    return hours.debt(job, lake) if job.counted_at else None
 
 
 def _driver_ended(spark: SparkSession, error: Exception) -> int | None:

@@ -57,6 +57,7 @@ class LastRun:
     """Of the newest run of a job. `found` is the version of each table that it reads, as the run left them."""
 
     started_at: datetime
+    window_end: datetime
     status: str
     error: str | None
     warnings: tuple[str, ...]
@@ -115,12 +116,13 @@ def last(job: str, settings: Settings) -> LastRun | None:
     rows = tables.open(JOB_RUNS).to_pyarrow_dataset()
     if "found" not in rows.schema.names:
         return None
-    columns = ["started_at", "status", "error", "warnings", "found"]
+    columns = ["started_at", "window_end", "status", "error", "warnings", "found"]
     its = rows.to_table(columns, filter=pc.field("job") == job).sort_by([("started_at", "descending")])
     for row in its.slice(0, 1).to_pylist():
         if row["found"] is not None:
             found = {entry["table"]: entry["version"] for entry in row["found"]}
-            return LastRun(row["started_at"], row["status"], row["error"], tuple(row["warnings"] or ()), found)
+            end, warnings = row["window_end"].astimezone(UTC), tuple(row["warnings"] or ())
+            return LastRun(row["started_at"], end, row["status"], row["error"], warnings, found)
     return None
 
 

@@ -7,6 +7,7 @@ in milliseconds, since every DAG file loads it. How often jobs run: cadence.py. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -22,10 +23,11 @@ class Step(NamedTuple):
     several: str
 
 
+HOUR = timedelta(hours=1)
 _DAY = Step(timedelta(days=1), "whole days")
 STEPS: dict[Cadence, Step] = {
     "5min": Step(timedelta(minutes=5), "steps of five minutes"),
-    "hour": Step(timedelta(hours=1), "whole hours"),
+    "hour": Step(HOUR, "whole hours"),
     "day": _DAY,
     "night": _DAY,
 }
@@ -42,10 +44,11 @@ class NotATime(LastingError):
 
 @dataclass(frozen=True)
 class Window:
-    """A half-open span of time [start, end), both in UTC."""
+    """A half-open span of time [start, end), both in UTC; with `parts` only those, which begin and end it."""
 
     start: datetime
     end: datetime
+    parts: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
@@ -55,6 +58,22 @@ class Window:
     def day(self) -> date:
         """The last day that the window covers."""
         return (self.end - timedelta(microseconds=1)).date()
+
+    @property
+    def spans(self) -> tuple[Window, ...]:
+        """What is to be worked on, in order, without the gaps between."""
+        return self.parts or (self,)
+
+    @classmethod
+    def of_hours(cls, starts: Iterable[datetime]) -> Window:
+        """These hours, each named by its start, at least one; the gaps between them are left out."""
+        spans: list[Window] = []
+        for start in sorted(set(starts)):
+            if spans and spans[-1].end == start:
+                spans[-1] = cls(spans[-1].start, start + HOUR)
+            else:
+                spans.append(cls(start, start + HOUR))
+        return cls(spans[0].start, spans[-1].end, tuple(spans) if len(spans) > 1 else ())
 
     @classmethod
     def of_day(cls, day: date) -> Window:

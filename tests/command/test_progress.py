@@ -17,7 +17,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runner import newest
 from jobs.engine.window import window_for
-from jobs.pipeline import JOBS
+from jobs.pipeline import JOBS, jobs_of
 
 
 def test_long_stages_tell_their_tasks_rate_and_time_left(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_long_stages_tell_their_tasks_rate_and_time_left(spark: SparkSession, mo
 def test_an_hourly_job_gets_the_hour_asked_for_or_the_newest_that_has_watches_and_is_over(
     lake: Lake, noop: Job, monkeypatch: pytest.MonkeyPatch, on: datetime | None, window: str
 ) -> None:
-    for name in [job.name for job in JOBS.values() if job.every == "5min"]:
+    for name in [job.name for job in jobs_of("hourly")]:
         monkeypatch.delitem(JOBS, name)
     monkeypatch.setitem(JOBS, "sim.noop", replace(noop, every="hour"))
     watched(lake, datetime(2026, 1, 5, 10, 59, tzinfo=UTC))

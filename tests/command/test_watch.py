@@ -11,13 +11,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.arrivals.landing import land
-from jobs.command.watch import NotWatchable, look, watch
+from jobs.command.watch import NotWatchable, due, look, watch
+from jobs.engine.frames import rows_of
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.query import query
-from jobs.engine.runner import JobFailed
+from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.runs import last
-from jobs.engine.window import Window
+from jobs.engine.window import HOUR, Window, window_for
 from jobs.pipeline import find
 from jobs.settings import Settings
 from tests.airflow import processes_of
@@ -51,6 +52,26 @@ def test_a_job_that_fails_leaves_the_next_its_turn_and_is_tried_again(
     assert "the disk is full" in capsys.readouterr().out
     found = last("media.publish", settings)
     assert found is not None and found.status == "succeeded"
+
+
+def test_an_hourly_job_runs_for_an_hour_that_is_over_once_and_not_while_nothing_arrives(
+    noop: Job, spark: SparkSession, settings: Settings
+) -> None:
+    job = replace(noop, every="hour", reads=("bronze.uploads",), writes=(), function=lambda *_: None)
+    lake = Lake(spark, settings)
+    lake.create("bronze.uploads")
+    now = datetime.now(UTC)
+    over = window_for("hour", now - HOUR)
+    assert due(job, settings, now) == over
+    run_job(job, over, spark, settings)
+    # An upload of now: it is of the hour that goes on.
+    row: dict[str, object] = {"upload_id": "u", "user_id": "ann", "title": "T", "hashtags": [], "source": "api"}
+    lake.merge("bronze.uploads", rows_of(spark, "bronze.uploads", [row | {"uploaded_at": now}]))
+    assert due(job, settings, now) is None
+    later = due(job, settings, now + HOUR)
+    assert later is not None and later.start == over.end
+    run_job(job, window_for("hour", now), spark, settings)
+    assert due(job, settings, now + 3 * HOUR) is None
 
 
 def test_a_job_of_days_is_refused_in_a_sentence(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""A five-minute job is spared its run when nothing that it takes in has changed, and never otherwise."""
+"""A five-minute or hourly job is spared its run when nothing that it takes in has changed, and never otherwise."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.tables import Tables
-from jobs.engine.window import Window
+from jobs.engine.window import HOUR, Window, window_for
 from jobs.events import ingest as events
 from jobs.media import ingest as media
 from jobs.settings import Settings
@@ -29,9 +29,9 @@ def take(noop: Job, spark: SparkSession, settings: Settings) -> Take:
     Lake(spark, settings).create("bronze.uploads")
     declared = replace(noop, every="5min", reads=("bronze.uploads",), writes=("silver.renditions",))
 
-    def run(**changes: object) -> Job:
+    def run(window: Window = WINDOW, **changes: object) -> Job:
         job = replace(declared, **changes)  # type: ignore[arg-type]
-        run_job(job, WINDOW, spark, settings)
+        run_job(job, window, spark, settings)
         return job
 
     return run
@@ -66,7 +66,18 @@ def test_one_that_never_ran_runs(take: Take, settings: Settings) -> None:
 
 
 def test_one_whose_window_matters_runs(take: Take, settings: Settings) -> None:
-    assert spared(take(every="hour"), settings) is None
+    assert spared(take(every="day"), settings) is None
+
+
+def test_an_hourly_one_is_spared_once_it_has_come_as_far_as_its_input(
+    take: Take, lake: Lake, settings: Settings
+) -> None:
+    an_upload(lake)  # in the first hour of the day
+    hour = window_for("hour", datetime(2026, 1, 5, tzinfo=UTC))
+    before = Window(hour.start - HOUR, hour.start)
+    # It found the upload, which is of an hour that its window did not have.
+    assert spared(take(before, every="hour"), settings) is None
+    assert spared(take(hour, every="hour"), settings) is not None
 
 
 def test_what_came_while_it_ran_is_for_the_next_run(take: Take, settings: Settings) -> None:

@@ -8,12 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.engine.cadence import Cadence
-from jobs.engine.window import STEPS, NotATime, Window, WrongWindow, check, day_or_instant, requested, window_for
+from jobs.engine.window import HOUR, STEPS, NotATime, Window, WrongWindow, check, day_or_instant, requested, window_for
 
 CADENCES: tuple[Cadence, ...] = get_args(Cadence)
 SUNDAY = date(2026, 1, 18)
 NOW = datetime(2026, 1, 18, 10, 37, tzinfo=UTC)
 INSTANTS = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.timezones())
+
+
+def test_hours_are_a_window_whose_parts_have_gaps_between_them() -> None:
+    ten, noon = datetime(2026, 1, 18, 10, tzinfo=UTC), datetime(2026, 1, 18, 12, tzinfo=UTC)
+    assert Window.of_hours([ten + HOUR, ten, ten]) == Window(ten, noon) and Window(ten, noon).spans == (
+        Window(ten, noon),
+    )
+    late = Window.of_hours([noon + HOUR, ten])
+    assert (late.start, late.end) == (ten, noon + 2 * HOUR)
+    assert [str(part) for part in late.spans] == [
+        "[2026-01-18T10:00, 2026-01-18T11:00)",
+        "[2026-01-18T13:00, 2026-01-18T14:00)",
+    ]
 
 
 @given(first=st.dates(date(1970, 1, 1), date(2200, 1, 1)), days=st.integers(0, 4000))

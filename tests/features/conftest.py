@@ -47,7 +47,24 @@ def watches_of(spark: SparkSession) -> MakeWatches:
 
 
 @pytest.fixture(scope="session")
-def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: MakeWatches) -> Lake:
+def videos_of(spark: SparkSession) -> Callable[..., DataFrame]:
+    """Makes published silver.videos, which carry #pets, by their ids; each has a creator of its own."""
+
+    def make(*ids: str) -> DataFrame:
+        common: dict[str, Any] = {"title": "T", "hashtags": ["pets"], "duration_ms": 1000}
+        common |= {"status": "published", "published_at": datetime(2024, 1, 1, tzinfo=UTC), "source": "api"}
+        return rows_of(spark, "silver.videos", [{"video_id": v, "user_id": f"maker-{v}", **common} for v in ids])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def watched(
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+    watches_of: MakeWatches,
+    videos_of: Callable[..., DataFrame],
+) -> Lake:
     """A lake in which ann watched cats on day 0 and dogs on day 2, and ben cats on day 2, with features up to day 3.
 
     For all tests: none may write to it. `changing` is a copy of it to write to.
@@ -56,14 +73,7 @@ def watched(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watch
     lake.merge(
         "silver.watches", watches_of(("ann", "cats", 0), ("ann", "dogs", 2, {"share_watched": 1.0}), ("ben", "cats", 2))
     )
-    tagged = lake.spark.sql(
-        "SELECT id AS video_id, 'bob' AS user_id, 'T' AS title, array('pets') AS hashtags, "
-        "CAST(NULL AS array<timestamp>) AS hashtags_at, 1000L AS duration_ms, "
-        "1 AS width, 1 AS height, true AS has_audio, 'published' AS status, CAST(NULL AS STRING) AS reason, "
-        "TIMESTAMP '2024-01-01' AS published_at, CAST(NULL AS STRING) AS media_hash, CAST(NULL AS STRING) AS "
-        "playback_path, CAST(NULL AS STRING) AS poster_path, 'api' AS source FROM VALUES ('cats'), ('dogs') AS t(id)"
-    )
-    lake.merge("silver.videos", tagged)
+    lake.merge("silver.videos", videos_of("cats", "dogs"))
     for run in (users.run, videos.run, hashtags.run):
         run(lake, days(0, 3))
     return lake

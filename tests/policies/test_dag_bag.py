@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +16,6 @@ import pytest
 from dags.purpose import note, purpose
 from jobs import submit
 from jobs.engine.cadence import PIPELINES
-from jobs.engine.job import Job
 from jobs.engine.window import Window
 from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY
@@ -114,10 +112,10 @@ def test_a_task_waits_for_the_tasks_that_write_what_it_reads(facts: Facts) -> No
             assert set(task["upstream"]) == writers | set(dag["gates"]), name
 
 
-def test_a_dag_of_five_minute_jobs_asks_first_whether_any_has_something_to_do(facts: Facts) -> None:
-    of_five_minutes = {dag for dag in RUNS if all(JOBS[job].every == "5min" for job in facts["dags"][dag]["tasks"])}
-    assert {name for name, dag in facts["dags"].items() if dag["gates"]} == of_five_minutes
-    for dag in of_five_minutes:
+def test_a_dag_without_daily_jobs_asks_first_whether_any_has_something_to_do(facts: Facts) -> None:
+    asking = {name for name, dag in facts["dags"].items() if dag["gates"]}
+    assert asking == {"reelmill_ingest", "reelmill_hourly"}
+    for dag in asking:
         (gate,) = facts["dags"][dag]["gates"].values()
         assert (gate["owner"], gate["upstream"]) == ("data-team", []) and gate["timeout_s"] and gate["doc"]
 
@@ -154,13 +152,9 @@ def test_a_scheduled_or_backfilled_run_works_on_the_day_of_its_logical_date(task
         assert window_of(tasks, "nightly:features.users", kind, {"day": "2020-01-01"}, at) == MARCH_1
 
 
-def test_an_hourly_job_of_the_hourly_dag_gets_the_hour_before(
-    tasks: dict[str, Facts], noop: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # There is no hourly job yet; the tasks of a DAG get the same arguments but for their names.
-    monkeypatch.setitem(JOBS, "events.ingest", replace(noop, every="hour"))
+def test_an_hourly_job_of_the_hourly_dag_gets_the_hour_before(tasks: dict[str, Facts]) -> None:
     due = datetime(2026, 3, 1, 10, 2, tzinfo=UTC)
-    window = window_of(tasks, "hourly:events.ingest", "scheduled", None, due - timedelta(hours=1))
+    window = window_of(tasks, "hourly:features.hourly_videos", "scheduled", None, due - timedelta(hours=1))
     assert str(window) == "[2026-03-01T09:00, 2026-03-01T10:00)"
 
 

@@ -32,8 +32,9 @@ AGAIN = (
     NIGHTLY + "test_the_same_night_again_by_the_command_gives_the_same_tables",
 )
 HOURLY = (
-    "has no hourly job yet",
-    "tests/command/test_progress.py::test_an_hourly_job_gets_the_hour_asked_for_or_the_newest_that_has_watches_and_is_over",
+    "takes many seconds more than what it does is tested in",
+    "tests/features/test_hourly.py::"
+    "test_what_comes_late_makes_its_own_hours_again_in_one_commit_and_the_same_run_again_none",
 )
 INTERACTIONS = (
     "brings in other files",

@@ -67,6 +67,8 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "events.ingest",
         "events.watches",
         "features.hashtags",
+        "features.hourly_hashtags",
+        "features.hourly_videos",
         "features.materialise",
         "features.users",
         "features.videos",

@@ -77,11 +77,19 @@ def pipeline(name: str, on: date | None) -> None:
     progress.run_pipeline(name, on, Settings())
 
 
-@click.command(epilog=examples("reelmill watch media.ingest media.publish"))
+@click.command(
+    epilog=examples(
+        "reelmill watch media.ingest media.publish",
+        "reelmill watch events.ingest events.watches features.hourly_videos features.hourly_hashtags",
+    )
+)
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @click.option("--every", "every_s", default=10.0, show_default=True, type=click.FloatRange(1), help="Seconds.")
 def watch(jobs: tuple[str, ...], every_s: float) -> None:
-    """Run five-minute jobs whenever something has arrived for them, in order, until this is stopped."""
+    """Run five-minute jobs whenever something has arrived for them, in order, until this is stopped.
+
+    Hourly jobs too: once an hour is over, if anything has arrived since they last ran.
+    """
     from jobs.command.watch import watch as keep_watching
     from jobs.pipeline import find
     from jobs.settings import Settings
