@@ -52,6 +52,15 @@ def test_rows_go_when_they_are_older_than_the_newest_by_more_than_their_retentio
     assert nights(settings) == [NIGHT + timedelta(days=1), NIGHT + timedelta(days=8)]
 
 
+def test_rows_with_a_time_go_to_the_second(settings: Settings) -> None:
+    for video, at in (("old", "2020-01-01T09:00Z"), ("kept", "2020-01-01T10:00Z"), ("new", "2020-03-04T10:00Z")):
+        put(settings, "gold.video_hourly", {"video_id": video, "hour_start": at})
+    assert load("gold.video_hourly").retention == "63 d"
+    assert tend("gold.video_hourly", settings).rows == 1
+    left = Tables.of(settings).open("gold.video_hourly").to_pyarrow_table().column("video_id").to_pylist()
+    assert sorted(left) == ["kept", "new"]
+
+
 def test_a_home_whose_data_ended_years_ago_keeps_it(settings: Settings) -> None:
     night(settings, NIGHT, "v")
     assert tend(SIMILAR, settings).rows == 0
