@@ -20,7 +20,7 @@ import imageio_ffmpeg
 import pytest
 
 import data_contracts
-from jobs.pipeline import WRITERS, jobs_of
+from jobs.pipeline import jobs_of
 from serving.feed_store.layout import night_of
 from tests.airflow import follow
 from tests.conftest import NEWEST_DAY
@@ -210,8 +210,9 @@ def look(stack: Stack, night: str, step: Steps) -> None:
             return made is not None and made["run_id"] == built["run_id"] and made["partition"] == str(NEWEST_DAY)
 
         wait(has_feeds, 300, stack.assets)
-        wait(lambda: all(stack.assets()[table] for table in WRITERS), 300, stack.assets)
-        noted.append(f"{len(names)} assets, a materialisation of each of {len(WRITERS)} tables")
+        written = [table for job in jobs_of("nightly") for table in job.writes]
+        wait(lambda: all(stack.assets()[table] for table in written), 300, stack.assets)
+        noted.append(f"{len(names)} assets, a materialisation of each of {len(written)} tables of the night")
     with step("see what was asked of the endpoint in Prometheus") as noted:
         asked = "reelmill_request_seconds_count{route='/v1/feed/{user_id}',status='200'}"
         wait(lambda: stack.figure(asked) > 0, 60, lambda: stack.figure("up{job='endpoint'}"))

@@ -48,9 +48,13 @@ print("a gate that cannot look:", asyncio.run(anext(look.run())).task_instance_s
 """
 
 
+# What a night writes; the hourly tables are of another pipeline.
+WRITTEN = {table for job in jobs_of("nightly") for table in job.writes}
+
+
 def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: Path) -> None:
     found = {table.name: DeltaTable(table.path) for table in tables(Settings(home=night))}
-    assert set(WRITERS) <= set(found)
+    assert set(found) >= WRITTEN
     for name, table in found.items():
         contract = data_contracts.load("quarantine.rows" if name.startswith("quarantine.") else name)
         comments = {f.name: f.metadata.get("comment", "") for f in table.schema().fields}
@@ -137,7 +141,7 @@ def test_every_run_is_recorded_with_the_versions_it_read_and_wrote(night: Path) 
         Settings(home=night),
     )
     written = {table for _, table, _ in rows}
-    assert set(WRITERS) - {"gold.explorations"} <= written
+    assert WRITTEN - {"gold.explorations"} <= written
     for job, table, version in rows:
         assert WRITERS[table].name == job
         assert version <= Tables.of(Settings(home=night)).version(table)
