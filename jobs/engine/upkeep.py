@@ -32,11 +32,10 @@ VERSIONS_KEPT = timedelta(days=7)
 # A file below half of it is loose, and so many loose ones are put together.
 FULL_FILE_BYTES = 64 * 2**20
 LOOSE_FILES = 16
-# Once in so many versions of a table: about once a week, of what is written every five minutes once a day.
-EVERY: dict[Cadence, int] = {"5min": 288, "hour": 168, "day": 7, "night": 7}
+# Once in so many versions of a table: about once a week, of what is written every five minutes once a day. Where rows
+# expire, a run makes two.
+EVERY: dict[Cadence, int] = {"5min": 288, "hour": 336, "day": 14, "night": 14}
 EVERY_RECORD = 100
-# So many versions between two runs may be of this module, or of a contract that has changed.
-OTHERS = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def tend_own(job: Job, commits: Sequence[Commit], settings: Settings) -> list[Te
     tended = []
     for table in sorted({commit.table for commit in commits}):
         versions = [commit.version for commit in commits if commit.table == table]
-        if (min(versions) - 1 - OTHERS) // EVERY[job.every] < max(versions) // EVERY[job.every]:
+        # One version between this run and the last may have been of rows that expired.
+        if (min(versions) - 2) // EVERY[job.every] < max(versions) // EVERY[job.every]:
             tended += [tend(name, settings) for name in (table, f"{QUARANTINE}.{table}")]
         elif contract_of(table).expires:
             tended.append(Tended(table, rows=_expire(Tables.of(settings).open(table), contract_of(table))))

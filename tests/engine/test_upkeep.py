@@ -138,9 +138,9 @@ def test_a_job_tends_its_tables_once_in_so_many_versions(settings: Settings, mon
         return Tended(table)
 
     monkeypatch.setattr(upkeep, "tend", note)
-    for version in range(100, 100 + 7 * 10):
+    for version in range(100, 100 + 10 * upkeep.EVERY["night"]):
         tend_own(job("night"), commits(version, table="gold.models"), settings)
-    assert 10 <= tended.count("gold.models") <= 10 * (1 + upkeep.OTHERS)
+    assert tended.count("gold.models") == 10 * 2
     assert tended.count("gold.models") == tended.count("quarantine.gold.models")
 
 
