@@ -32,6 +32,9 @@ ARCHIVED_FOR = timedelta(days=7)
 REJECTED_FOR = timedelta(days=90)
 # A time without a zone, or a bare number, is a guess.
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$"
+# So many hashes of keys go to every task, 8 bytes each and about as much again; more are exchanged.
+MOST_REPEATS_SENT = 500_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Without the column for what cannot be parsed, a line that is too deep for this parser would have no field at all.
 STRICT_JSON = {
     "allowSingleQuotes": "false",
@@ -109,25 +112,85 @@ def contradicting(events: DataFrame, kept: DataFrame) -> DataFrame:
 
 def take_in(lake: Lake, lines: DataFrame) -> None:
     """One batch of lines into bronze.events and its quarantine; the same batch again changes neither."""
-    parsed = parse(lines.where(F.trim("line") != "")).withColumn("is_plausible", plausible()).persist()
+    contract = data_contracts.load(TABLE)
+    parsed = parse(lines.where(F.trim("line") != ""))
+    # What has become an event needs its line no more, which is most of what would be kept in memory.
+    line = F.when(F.col("reason").isNotNull(), F.col("line")).alias("line")
+    marked = parsed.select(
+        line,
+        "file",
+        "reason",
+        (F.col("reason").isNull() & plausible()).alias("is_good"),
+        F.xxhash64(*contract.key).alias("of_key"),
+        *[c.name for c in contract.columns],
+    ).persist()
     try:
-        broken = parsed.where(F.col("reason").isNotNull())
-        if not broken.isEmpty():
-            lake.quarantine(TABLE, kept(broken.select("file", "line", "reason")), "line_is_an_event")
-        events = parsed.where(F.col("reason").isNull())
-        events = events.select("is_plausible", *[c.name for c in data_contracts.load(TABLE).columns])
-        good = events.where("is_plausible").drop("is_plausible")
+        found = marked.agg(
+            F.count_if(F.col("reason").isNotNull()).alias("broken"),
+            F.count_if("is_good").alias("good"),
+            F.count_distinct(F.when(F.col("is_good"), F.col("of_key"))).alias("keys"),
+        ).first()
+        assert found is not None
+        if found["broken"]:
+            broken = marked.where(F.col("reason").isNotNull()).select("file", "line", "reason")
+            lake.quarantine(TABLE, kept(broken), "line_is_an_event")
+        good = marked.where("is_good")
         # An event that breaks a rule must not keep a good one of its key out: the lake sets it aside by its rule.
+        implausible = marked.where("reason IS NULL AND NOT is_good")
+        repeats = found["good"] - found["keys"]
+        insert(lake, good, implausible, found["good"], _repeated(good, repeats) if repeats else None)
+    finally:
+        marked.unpersist()
+
+
+def insert(lake: Lake, good: DataFrame, implausible: DataFrame, count: int, repeated: DataFrame | None) -> None:
+    """Insert each of `count` good events once, and set aside those whose key has other content.
+
+    `repeated`: the hashes, `of_key`, of the keys that may come more than once; None where each comes once.
+    """
+    columns = [c.name for c in data_contracts.load(TABLE).columns]
+    # Most come once, and need not be put in order to find the first.
+    single, several, keys = good, good.limit(0), count
+    if repeated is not None:
+        single = good.join(repeated, on="of_key", how="left_anti")
+        several = good.join(repeated, on="of_key", how="left_semi").persist()
+    first = once(several)
+    try:
+        if repeated is not None:
+            keys += first.count() - several.count()
         before = lake.version(TABLE)
-        commit = lake.insert_new(TABLE, once(good).unionByName(events.where("NOT is_plausible").drop("is_plausible")))
+        batch = reduce(DataFrame.unionByName, (part.select(*columns) for part in (single, first, implausible)))
+        commit = lake.insert_new(TABLE, batch)
         inserted = commit.rows if commit and commit.version > before else 0
         # Where every key was new, none was there before, and the table need not be read once more.
-        if inserted < good.count():
-            contradictions = contradicting(good, lake.read(TABLE))
-            if not contradictions.isEmpty():
-                lake.quarantine(TABLE, contradictions, "same_key_same_content")
+        if inserted < keys:
+            contradictions = contradicting(good.select(*columns), _around(lake, good))
+        elif repeated is not None:
+            contradictions = contradicting(several.select(*columns), first)
+        else:
+            return
+        if not contradictions.isEmpty():
+            lake.quarantine(TABLE, contradictions, "same_key_same_content")
     finally:
-        parsed.unpersist()
+        several.unpersist()
+
+
+def _repeated(good: DataFrame, repeats: int) -> DataFrame:
+    """The hashes of keys that come more than once."""
+    hashes = good.groupBy("of_key").count().where("count > 1").select("of_key")
+    return F.broadcast(hashes) if repeats <= MOST_REPEATS_SENT else hashes
+
+
+def _around(lake: Lake, events: DataFrame) -> DataFrame:
+    """The rows of the table from the first to the last that has a key of these events."""
+    key = list(data_contracts.load(TABLE).key)
+    same = lake.read(TABLE).select(*key, "event_at").join(events.select(*key).distinct(), on=key, how="left_semi")
+    # As integers: Python would get them in the machine's zone.
+    span = same.agg(F.unix_micros(F.min("event_at")).alias("first"), F.unix_micros(F.max("event_at")).alias("last"))
+    row = span.first()
+    assert row is not None and row["first"] is not None, "a key that was not inserted is there"
+    first, last = (EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
+    return lake.read(TABLE, since=first, until=last + timedelta(microseconds=1))
 
 
 def arrived(settings: Settings, since: datetime) -> bool:
