@@ -6,21 +6,20 @@ files: media.ingest, events.ingest.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
 import orjson
 
+from jobs.engine.window import of_micros
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
 from jobs.settings import Settings
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called as progress(what, done, total): `total` rows of the step `what` are expected, `done` are finished."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OtherDataHere(ReelmillError):
@@ -46,7 +45,7 @@ def refuse_another(settings: Settings, source: str, name: str) -> None:
 
 def timestamp(milliseconds: int) -> str:
     """ISO-8601 in UTC, for milliseconds since 1970; negative ones too, which `fromtimestamp` refuses on Windows."""
-    return instant(EPOCH + timedelta(milliseconds=milliseconds))
+    return instant(of_micros(milliseconds * 1000))
 
 
 def instant(time: datetime) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,9 +25,7 @@ from jobs.engine.coverage import Coverage, recorded
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.versions import TableVersion, VersionLost, check, check_kept, different, table_version
-from jobs.engine.window import HOUR, Window, window_for
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from jobs.engine.window import HOUR, Window, of_micros, window_for
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def debt(job: Job, lake: Lake) -> HourlyDebt:
         except VersionLost:
             pass
     first = lake.read(job.reads[0]).agg(F.unix_micros(F.min(job.counted_at[0])).alias("at")).first()
-    begin = None if first is None or first["at"] is None else window_for("hour", _instant(first["at"])).start
+    begin = None if first is None or first["at"] is None else window_for("hour", of_micros(first["at"])).start
     return HourlyDebt(begin, frozenset(), None, keeps, reads)
 
 
@@ -99,13 +97,8 @@ def _found(rows: DataFrame, columns: tuple[str, ...], since: datetime) -> Iterat
     """The different hours in some columns; there are no more than the table keeps."""
     hour: Column = F.explode(F.array(*columns)).alias("hour")
     later = rows.select(hour).where(F.col("hour") >= F.lit(since)).select(F.unix_micros("hour").alias("at")).distinct()
-    # As integers: Python would get the times in the machine's zone.
-    yield from (_instant(row["at"]) for row in later.collect())
+    yield from (of_micros(row["at"]) for row in later.collect())
 
 
 def _hours(start: datetime, end: datetime) -> list[datetime]:
     return [start + n * HOUR for n in range(max((end - start) // HOUR, 0))]
-
-
-def _instant(micros: int) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)

@@ -29,7 +29,7 @@ class Job:
     """A declared job. Calling it runs its function and nothing else; the runner adds lock, record and commit id.
 
     `counted_at`: of an hourly job that makes up for what comes late, the times of its first input's rows, each of which
-    counts in the hour that holds it (coverage.py).
+    counts in the hour that holds it (hours.py).
     """
 
     name: str

@@ -25,7 +25,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
-from jobs.engine.window import Window, check, window_for
+from jobs.engine.window import Window, check, of_micros, window_for
 from jobs.errors import LastingError, ReelmillError
 from jobs.host.locks import alone
 from jobs.host.scratch import until_a_run_ends
@@ -164,5 +164,5 @@ def newest(every: Cadence, lake: Lake) -> datetime:
     watched_at = lake.read("silver.watches").agg(F.unix_micros(F.max("started_at")).alias("at")).first()
     if watched_at is None or watched_at["at"] is None:
         return latest or now
-    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=watched_at["at"])
+    at = of_micros(watched_at["at"])
     return min(at, latest or at)

@@ -31,7 +31,7 @@ STEPS: dict[Cadence, Step] = {
     "day": _DAY,
     "night": _DAY,
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class WrongWindow(LastingError):
@@ -170,6 +170,11 @@ def instant(at: date | datetime) -> datetime:
     return at.astimezone(UTC) if isinstance(at, datetime) else datetime.combine(at, time(), UTC)
 
 
+def of_micros(micros: int) -> datetime:
+    """The instant so many microseconds after 1970: Spark's own number, since Python would get a local time of it."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
 def written(at: datetime) -> str:
     """An instant as a person would write it."""
     return f"{at:%Y-%m-%d}" if at.time() == time() else f"{at:%Y-%m-%dT%H:%MZ}"
@@ -177,4 +182,4 @@ def written(at: datetime) -> str:
 
 def _begin(at: datetime, step: timedelta) -> datetime:
     """The begin of the step that holds an instant."""
-    return at - (at - _EPOCH) % step
+    return at - (at - EPOCH) % step

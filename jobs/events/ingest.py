@@ -20,7 +20,7 @@ from jobs.arrivals.lines import REFUSED, is_one_object, kept
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
-from jobs.engine.window import Window
+from jobs.engine.window import Window, of_micros
 from jobs.settings import Settings
 from serving.spool_upkeep import archive, forget, recover, visible
 from serving.topic import Topic
@@ -34,7 +34,6 @@ REJECTED_FOR = timedelta(days=90)
 INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$"
 # So many hashes of keys go to every task, 8 bytes each and about as much again; more are exchanged.
 MOST_REPEATS_SENT = 500_000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Without the column for what cannot be parsed, a line that is too deep for this parser would have no field at all.
 STRICT_JSON = {
     "allowSingleQuotes": "false",
@@ -185,11 +184,10 @@ def _around(lake: Lake, events: DataFrame) -> DataFrame:
     """The rows of the table from the first to the last that has a key of these events."""
     key = list(data_contracts.load(TABLE).key)
     same = lake.read(TABLE).select(*key, "event_at").join(events.select(*key).distinct(), on=key, how="left_semi")
-    # As integers: Python would get them in the machine's zone.
     span = same.agg(F.unix_micros(F.min("event_at")).alias("first"), F.unix_micros(F.max("event_at")).alias("last"))
     row = span.first()
     assert row is not None and row["first"] is not None, "a key that was not inserted is there"
-    first, last = (EPOCH + timedelta(microseconds=row[name]) for name in ("first", "last"))
+    first, last = (of_micros(row[name]) for name in ("first", "last"))
     return lake.read(TABLE, since=first, until=last + timedelta(microseconds=1))
 
 

@@ -15,7 +15,7 @@ watch that was made stays when its video is withdrawn (docs/decisions/0009).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from pyspark.sql import Column, DataFrame
@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch
-from jobs.engine.window import Window
+from jobs.engine.window import Window, of_micros
 from jobs.media.status import published
 from serving.interactions import MAX_SHARE, EventType
 
@@ -36,7 +36,6 @@ BELONGS = timedelta(days=1)
 # The rule under which events wait in quarantine until their video is published, and what is read of them there.
 WAITS = "video_is_published"
 WAITING = "user_id string, video_id string, event_at timestamp"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What a reaction sets: whether, and when first.
 REACTIONS = {
     EventType.SKIP: ("is_skipped", "skipped_at"),
@@ -175,7 +174,7 @@ def _remake(lake: Lake, changed: DataFrame) -> None:
         ).first()
         if span is None or span["first"] is None:
             return
-        first, last = (EPOCH + timedelta(microseconds=span[name]) for name in ("first", "last"))
+        first, last = (of_micros(span[name]) for name in ("first", "last"))
         # A new event changes watches that started up to a day before it; those need the impressions of one more day.
         # A new view also takes reactions over that follow within a day.
         around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))

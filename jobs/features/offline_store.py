@@ -11,7 +11,6 @@ order of time and each asking row takes the newest state before it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from feast import FeatureView
@@ -26,11 +25,11 @@ from feast.repo_config import RepoConfig
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.window import of_micros
 from jobs.errors import LastingError
 
 AT = offline_utils.DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A state counts from its very instant on, so at one instant states come before those who ask.
 JOIN = """
@@ -99,7 +98,7 @@ class AsOfSparkOfflineStore(SparkOfflineStore):
         entity_df.createOrReplaceTempView(name)
         # As an integer: as a datetime it would come back in the machine's zone, and cut off what is known by then.
         row = entity_df.agg(F.unix_micros(F.max(AT)).alias("newest")).first()
-        newest = EPOCH + timedelta(microseconds=(row and row["newest"]) or 0)
+        newest = of_micros((row and row["newest"]) or 0)
         contexts = offline_utils.get_feature_view_query_context(
             feature_refs, feature_views, registry, project, (newest, newest)
         )
