@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # What a shell or Python says of a process that the kernel killed.
 KILLED = {"-9", "137"}
 _SUBMIT_CODE = re.compile(r"Error code is: (-?\d+)")
+# How often whoever waits for an instant looks at the clock.
+LOOK_EVERY = timedelta(seconds=10)
 log = logging.getLogger(__name__)
 
 
@@ -113,8 +115,10 @@ async def overdue(table: str) -> str:
     # In threads: other triggers of the process wait for none of this.
     at = await asyncio.to_thread(late.due, table, WRITERS[table], settings)
     while at is not None and timedelta() < (left := at - datetime.now(UTC)) <= GRACE:
-        await asyncio.sleep(left.total_seconds())
-        at = await asyncio.to_thread(late.due, table, WRITERS[table], settings)
+        # Not all of it at once: a sleep ends late where the machine was asleep meanwhile, or its clock was set.
+        await asyncio.sleep(min(left, LOOK_EVERY).total_seconds())
+        if datetime.now(UTC) >= at:
+            at = await asyncio.to_thread(late.due, table, WRITERS[table], settings)
     try:
         found = await asyncio.to_thread(late.late, JOBS.values(), settings, datetime.now(UTC))
     except late.NothingRan as error:
