@@ -47,8 +47,9 @@ class HourlyDebt:
         kept = window.end - self.keeps
         owed = {hour for hour in self.changed if kept <= hour < window.end}
         if self.begin is not None:
-            owed |= set(_hours(max(self.begin, kept), window.end))
-        return Window.of_hours(owed.union(*(_hours(part.start, part.end) for part in window.spans)))
+            begin = max(self.begin, kept)
+            owed |= set(Window(begin, window.end).hours if begin < window.end else ())
+        return Window.of_hours(owed.union(window.hours))
 
     def is_paid_by(self, window: Window) -> bool:
         """Whether a job that has done the window owes no hour before its end, and has come no further before."""
@@ -98,7 +99,3 @@ def _found(rows: DataFrame, columns: tuple[str, ...], since: datetime) -> Iterat
     hour: Column = F.explode(F.array(*columns)).alias("hour")
     later = rows.select(hour).where(F.col("hour") >= F.lit(since)).select(F.unix_micros("hour").alias("at")).distinct()
     yield from (of_micros(row["at"]) for row in later.collect())
-
-
-def _hours(start: datetime, end: datetime) -> list[datetime]:
-    return [start + n * HOUR for n in range(max((end - start) // HOUR, 0))]

@@ -64,6 +64,11 @@ class Window:
         """What is to be worked on, in order, without the gaps between."""
         return self.parts or (self,)
 
+    @property
+    def hours(self) -> list[datetime]:
+        """The starts of the whole hours in it, in order, those between its parts left out."""
+        return [span.start + n * HOUR for span in self.spans for n in range((span.end - span.start) // HOUR)]
+
     @classmethod
     def of_hours(cls, starts: Iterable[datetime]) -> Window:
         """These hours, each named by its start, at least one; the gaps between them are left out."""
