@@ -24,6 +24,7 @@ MODULES = (
     "features.hashtags",
     "features.hourly_videos",
     "features.hourly_hashtags",
+    "features.trending",
     "features.materialise",
     "ranking.candidates",
     "ranking.examples",
@@ -32,6 +33,7 @@ MODULES = (
     "feeds.build",
     "feeds.publish",
     "feeds.rewards",
+    "feeds.trending",
 )
 
 

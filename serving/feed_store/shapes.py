@@ -1,9 +1,12 @@
-"""The shapes of what is stored for clients: a slot of a feed, and the card of a video.
+"""The shapes of what is stored for clients: a slot of a feed, the card of a video, and an item of what rises.
 
 Belongs here: fields, their types and what they mean, once for the jobs that write them, for the endpoint that sends
 them and for its documentation. No client of Redis is imported, since every DAG file loads this. Where the bytes lie:
-layout.py. Which rows of the tables become them: jobs/feeds/publish.py and jobs/media/cards.py.
+layout.py. Which rows of the tables become them: jobs/feeds/publish.py,
+jobs/media/cards.py and jobs/feeds/trending.py.
 """
+
+from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
@@ -43,3 +46,21 @@ class Video(BaseModel):
     likes: int
     playback_url: str | None
     poster_url: str | None
+
+
+class TrendingKind(StrEnum):
+    """What may rise."""
+
+    VIDEOS = "videos"
+    HASHTAGS = "hashtags"
+
+
+class TrendingItem(BaseModel):
+    """One place in a list of what rises."""
+
+    rank: int = Field(description="Its place, from 1.")
+    id: str = Field(description="The video, or the hashtag without its sign.")
+    score: float = Field(description="How many standard deviations it is above what was to be expected.")
+    people: int = Field(description="Different people who watched it in the last half day.")
+    reason: str = Field(description="Why it is here.")
+    video: Video | None = Field(default=None, description="Of videos: its card.")

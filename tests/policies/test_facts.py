@@ -4,12 +4,15 @@ import re
 
 import data_contracts
 from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
+from jobs.features import trending
+from jobs.features.rises import LATELY
 from jobs.imports import interactions, movielens
 from jobs.media.status import Status
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED
 from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
 from jobs.sim import plan
 from serving.events import Event
+from serving.feed_store.shapes import TrendingKind
 from serving.interactions import MAX_SHARE, EventType
 
 
@@ -50,6 +53,16 @@ def test_finished_and_skipped_are_those_of_the_contract() -> None:
     columns = data_contracts.load("silver.watches").column
     assert numbers(columns("is_finished").description) == [FINISHED]
     assert numbers(columns("is_skipped").description) == numbers(columns("skipped_at").description) == [SKIPPED]
+
+
+def test_what_trends_is_of_a_kind_of_the_endpoint_and_rises_as_much_as_the_contract_says() -> None:
+    of_trending = rules("gold.trending")
+    assert listed(of_trending["kind_is_known"]) == [*TrendingKind] == [kind.name for kind in trending.KINDS]
+    assert numbers(of_trending["score_is_a_rise"])[0] == trending.LEAST_SCORE
+    assert numbers(of_trending["lately_is_enough"]) == [trending.LEAST_PEOPLE]
+    assert numbers(of_trending["rank_is_listed"]) == [1, trending.MOST]
+    column = data_contracts.load("gold.trending").column
+    assert numbers(column("people").description) == [LATELY] == numbers(column("lately").description)
 
 
 def test_the_grades_of_a_share_watched_are_those_of_the_contract() -> None:
