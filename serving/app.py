@@ -1,7 +1,7 @@
 """The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a place for events, no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-events.py, media.py, readiness.py; every error's shape is in problems.py.
+trending.py, events.py, media.py, readiness.py; every error's shape is in problems.py.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from serving import events as event_routes
-from serving import feeds, problems, readiness
+from serving import feeds, problems, readiness, trending
 from serving.cursor import CursorSigner
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
+from serving.feed_store.trending import TrendingReader
 from serving.media import MediaFiles, MediaObjects
 from serving.metrics import Metrics, TimedRequests
 from serving.producer import EventTopic
@@ -82,6 +83,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
     problems.install(app)
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(feeds.router(reader, signer))
+    app.include_router(trending.router(TrendingReader(reader.client), signer))
     app.include_router(event_routes.router(keeper, metrics.events, reader.refuse))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)

@@ -22,14 +22,14 @@ from serving.feed_store.shapes import Slot, Video
 from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
-_JSON = "application/json"
+JSON = "application/json"
 # A feed is one person's and changes with the next publish: no shared cache may keep it.
 _FEED_HEADERS = {"Cache-Control": "private, no-store"}
 _VIDEO_HEADERS = {"Cache-Control": "public, max-age=60"}
 
-_MAX_CURSOR = 1024
-_DEFAULT_LIMIT = 10
-_MAX_LIMIT = 50
+MAX_CURSOR = 1024
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 50
 
 # What `_asked` checks, as OpenAPI says it. FastAPI's own checks would be a quarter of a feed page's time.
 _FEED_PARAMETERS = [
@@ -43,13 +43,13 @@ _FEED_PARAMETERS = [
         "name": "limit",
         "in": "query",
         "description": "Slots per page.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": _MAX_LIMIT, "default": _DEFAULT_LIMIT},
+        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     },
     {
         "name": "cursor",
         "in": "query",
         "description": "`next_cursor` of the page before; without it the feed starts from its top.",
-        "schema": {"type": "string", "maxLength": _MAX_CURSOR},
+        "schema": {"type": "string", "maxLength": MAX_CURSOR},
     },
 ]
 
@@ -80,15 +80,15 @@ def render(page: Page, viewer_id: str, next_cursor: str | None) -> bytes:
 def _asked(request: Request) -> tuple[str, int, str | None]:
     """Who wants how many slots from where. Raises a problem that names every wrong parameter."""
     viewer_id: str = request.path_params["user_id"]
-    limit = request.query_params.get("limit", str(_DEFAULT_LIMIT))
+    limit = request.query_params.get("limit", str(DEFAULT_LIMIT))
     cursor = request.query_params.get("cursor")
     wrong = {}
     if not is_id(viewer_id):
         wrong["path.user_id"] = why_not(viewer_id)
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 3 and 1 <= int(limit) <= _MAX_LIMIT):
-        wrong["query.limit"] = f"must be a whole number from 1 to {_MAX_LIMIT}"
-    if cursor is not None and len(cursor) > _MAX_CURSOR:
-        wrong["query.cursor"] = f"must have at most {_MAX_CURSOR} characters"
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 3 and 1 <= int(limit) <= MAX_LIMIT):
+        wrong["query.limit"] = f"must be a whole number from 1 to {MAX_LIMIT}"
+    if cursor is not None and len(cursor) > MAX_CURSOR:
+        wrong["query.cursor"] = f"must have at most {MAX_CURSOR} characters"
     if wrong:
         raise invalid_request(wrong)
     return viewer_id, int(limit), cursor
@@ -129,7 +129,7 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
         following = None
         if page.next_start is not None:
             following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, page.next_start), viewer_id)
-        return Response(render(page, viewer_id, following), headers=_FEED_HEADERS, media_type=_JSON)
+        return Response(render(page, viewer_id, following), headers=_FEED_HEADERS, media_type=JSON)
 
     @routes.get(
         "/videos/{video_id}",
@@ -144,6 +144,6 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
         found = await reader.video(video_id)
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-video", f"no published video has the id {video_id}")
-        return Response(found, headers=_VIDEO_HEADERS, media_type=_JSON)
+        return Response(found, headers=_VIDEO_HEADERS, media_type=JSON)
 
     return routes

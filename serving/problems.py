@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from serving.cursor import CursorInvalid
 from serving.feed_store.layout import FeedExpired, NoFeedPublished
+from serving.feed_store.trending import NoListPublished
 from serving.producer import BrokerAway
 from serving.spool import SpoolError
 
@@ -87,6 +88,8 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(HTTPStatus.GONE, "cursor-expired", f"{exc}; start again without a cursor")
         case NoFeedPublished():
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-feed-published", str(exc), headers={"Retry-After": "60"})
+        case NoListPublished():
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-list-published", str(exc), headers={"Retry-After": "60"})
         case RedisError():
             return Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -110,8 +113,8 @@ def problem_of(exc: Exception) -> Problem:
 
 
 _HANDLED: tuple[type[Exception], ...] = (
-    Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, RedisError, BrokerAway,
-    SpoolError, Exception,
+    Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, NoListPublished,
+    RedisError, BrokerAway, SpoolError, Exception,
 )  # fmt: skip
 
 

@@ -61,7 +61,8 @@ class _Fallback(NamedTuple):
 class FeedReader:
     """Reads feeds for the endpoint: one round trip a page, no decoding. Safe to share between requests of one loop.
 
-    Raises redis.RedisError when Redis does not answer within seconds.
+    `client` is its connection, for whoever reads something else beside it. Raises redis.RedisError when Redis does not
+    answer within seconds.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -73,18 +74,18 @@ class FeedReader:
             socket_connect_timeout=1,
             retry=Retry(ConstantBackoff(0.05), 1),  # a reader waits in front of a person: fail fast, they retry
         )
-        self._redis = redis.asyncio.Redis(connection_pool=pool)
+        self.client = redis.asyncio.Redis(connection_pool=pool)
         self._guess = Pointer("", "")
         self._fallback = _Fallback("", [], [])
 
     async def close(self) -> None:
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+        await self.client.aclose()
+        await self.client.connection_pool.disconnect()
 
     async def current_version(self) -> str:
         """The version that readers get. Raises NoFeedPublished."""
-        pointer = self._moved_to(await self._redis.get(POINTER))
-        if not await self._redis.exists(fallback_key(pointer.generation)):
+        pointer = self._moved_to(await self.client.get(POINTER))
+        if not await self.client.exists(fallback_key(pointer.generation)):
             raise _not_held(pointer)
         return pointer.version
 
@@ -95,7 +96,7 @@ class FeedReader:
         disagree, and then the list is read again under the new one.
         """
         guess = self._guess
-        pipe = self._redis.pipeline(transaction=False)
+        pipe = self.client.pipeline(transaction=False)
         pipe.get(POINTER)
         pipe.smembers(refused.key(viewer_id))
         pipe.lrange(feed_key(guess.generation, viewer_id), 0, limit)
@@ -117,7 +118,7 @@ class FeedReader:
     ) -> Page:
         """Slots from `start` on, of the generation that a cursor pins. Raises FeedExpired."""
         pointer = Pointer(generation, version)
-        pipe = self._redis.pipeline(transaction=False)
+        pipe = self.client.pipeline(transaction=False)
         pipe.smembers(refused.key(viewer_id))
         pipe.lrange(feed_key(generation, viewer_id), start, start + limit)
         hidden, slots = await pipe.execute()
@@ -129,13 +130,13 @@ class FeedReader:
 
     async def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
         """Show these viewers (first) these videos (second) no more."""
-        pipe = self._redis.pipeline(transaction=True)
+        pipe = self.client.pipeline(transaction=True)
         refused.remember(pipe, refusals)
         await pipe.execute()
 
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""
-        return cast(bytes | None, await self._redis.get(video_key(video_id)))
+        return cast(bytes | None, await self.client.get(video_key(video_id)))
 
     def _moved_to(self, raw: bytes | None) -> Pointer:
         pointer = Pointer.parse(raw)
@@ -168,7 +169,7 @@ class FeedReader:
         return page._replace(is_fallback=True)
 
     async def _range(self, key: str, start: int, stop: int) -> list[bytes]:
-        return cast("list[bytes]", await self._redis.lrange(key, start, stop))  # type: ignore[misc]
+        return cast("list[bytes]", await self.client.lrange(key, start, stop))  # type: ignore[misc]
 
 
 def _without(
