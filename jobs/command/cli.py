@@ -21,6 +21,7 @@ from jobs.command.groups import (
     similar,
     simulate,
     tables,
+    trending,
     upload,
 )
 from jobs.command.options import examples
@@ -46,6 +47,7 @@ COMMANDS = (
     models.models,
     models.explain,
     similar.similar,
+    trending.trending,
     evaluate.evaluate,
     tables.tables,
     tables.query,

@@ -45,6 +45,7 @@ def run_demo(settings: Settings) -> None:
         (f"{reelmill} serve", f"the endpoint; /docs describes it, /v1/feed/{user} answers"),
         (f"{reelmill} tables", "every table, with rows and bytes"),
         (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
+        (f"{reelmill} pipeline hourly && {reelmill} trending", "what rose in the newest hour, and why"),
         (f"{reelmill} upload FILE --user me", "publish a clip of your own"),
         (f"{orchestrators} airflow", "what ran, what is late, re-run and backfill"),
         (f"{orchestrators} catalog", "every table and column, and where it comes from"),
