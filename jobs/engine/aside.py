@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-import pyarrow.compute as pc
-
-from jobs.engine.tables import QUARANTINE, Tables
+from jobs.engine.tables import QUARANTINE, Tables, text_in
 from jobs.settings import Settings
 
 
@@ -19,7 +17,7 @@ def by_rules(table: str, run_id: str, settings: Settings) -> Counter[tuple[str, 
     tables, name = Tables.of(settings), f"{QUARANTINE}.{table}"
     if not tables.is_there(name):
         return Counter()
-    rows = tables.open(name).to_pyarrow_dataset().to_table(["rules"], filter=pc.field("run_id") == run_id)
+    rows = tables.open(name).to_pyarrow_dataset().to_table(["rules"], filter=text_in("run_id") == run_id)
     return Counter(tuple(rules) for rules in rows.column("rules").to_pylist())
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import deltalake
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs.engine.commits import Commit
 from jobs.engine.lake import Lake
 from jobs.engine.query import exists, query
-from jobs.engine.tables import JOB_RUNS, Tables
+from jobs.engine.tables import JOB_RUNS, Tables, text_in
 from jobs.engine.upkeep import tend_record
 from jobs.engine.window import Window
 from jobs.host.locks import alone
@@ -117,7 +116,7 @@ def last(job: str, settings: Settings) -> LastRun | None:
     if "found" not in rows.schema.names:
         return None
     columns = ["started_at", "window_end", "status", "error", "warnings", "found"]
-    its = rows.to_table(columns, filter=pc.field("job") == job).sort_by([("started_at", "descending")])
+    its = rows.to_table(columns, filter=text_in("job") == job).sort_by([("started_at", "descending")])
     for row in its.slice(0, 1).to_pylist():
         if row["found"] is not None:
             found = {entry["table"]: entry["version"] for entry in row["found"]}
@@ -131,7 +130,7 @@ def outcome(run_id: str, settings: Settings) -> Outcome | None:
     tables = Tables.of(settings)
     if not tables.is_there(JOB_RUNS):
         return None
-    rows = tables.open(JOB_RUNS).to_pyarrow_dataset().to_table(filter=pc.field("run_id") == run_id).to_pylist()
+    rows = tables.open(JOB_RUNS).to_pyarrow_dataset().to_table(filter=text_in("run_id") == run_id).to_pylist()
     for row in rows:
         window = Window(row["window_start"].astimezone(UTC), row["window_end"].astimezone(UTC))
         return Outcome(_run(window=window, **{name: row[name] for name in RUN_COLUMNS}), row["error"])

@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from jobs.engine.query import exists, span
-from jobs.engine.tables import Tables
+from jobs.engine.tables import Tables, text_in
 from jobs.errors import ReelmillError
 from jobs.ranking.sources.factors import FACTORS
 from jobs.settings import Settings
@@ -156,7 +156,7 @@ def _rows(settings: Settings, model: str, kind: Kind, id: str | None = None) -> 
     if days is None:
         raise NoVector(f"{TABLE} is empty: `reelmill pipeline nightly` makes the vectors of the newest day.")
     newest = (days[1] - timedelta(days=1)).date()
-    wanted = (ds.field("event_date") == newest) & (ds.field("model") == model) & (ds.field("kind") == kind)
+    wanted = (ds.field("event_date") == newest) & (text_in("model") == model) & (text_in("kind") == kind)
     if id is not None:
-        wanted &= ds.field("id") == id
+        wanted &= text_in("id") == id
     return Tables.of(settings).open(TABLE).to_pyarrow_dataset().to_table(filter=wanted)

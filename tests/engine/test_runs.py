@@ -1,7 +1,7 @@
 """The record of runs says who ran when, for which window and with what outcome, and lies in few files."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import SparkSession
@@ -16,6 +16,7 @@ from jobs.engine.tables import JOB_RUNS, Tables
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.settings import Settings
+from tests.contracted import put
 
 MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
 BEFORE, NEVER = datetime(2026, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
@@ -62,6 +63,17 @@ def test_a_run_whose_process_was_killed_is_written_down_by_whoever_saw_that_but_
 def test_where_nothing_was_ever_recorded_a_killed_run_is_not_either(settings: Settings) -> None:
     runs.record_killed("sim.noop", Window.of_day(MONDAY), "lost", ReelmillError(), settings, datetime.now(UTC))
     assert runs.attempts(settings) == {}
+
+
+def test_the_record_is_asked_as_before_when_rows_of_it_have_expired(settings: Settings) -> None:
+    for day, names in ((1, "ac"), (200, "bd")):
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        run = {"started_at": at, "window_start": at, "window_end": at, "seconds": 1, "status": "succeeded", "found": []}
+        put(settings, JOB_RUNS, *({**run, "job": name, "run_id": name} for name in (*names, "b")))
+    Tables.of(settings).open(JOB_RUNS).delete("job = 'a'")
+    found = runs.last("c", settings)
+    assert found is not None and found.status == "succeeded"
+    assert runs.outcome("a", settings) is None
 
 
 def test_the_records_of_many_runs_lie_in_few_files(
