@@ -99,6 +99,9 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     if old.classification != new.classification:
         more = CARE.index(new.classification) > CARE.index(old.classification)
         yield f"{old.name} was {old.classification} and is {new.classification}", more
+    if old.identifies != new.identifies:
+        one, other = old.identifies or "nobody", new.identifies or "nobody"
+        yield f"{old.name} identified {one} and identifies {other}", False
     if old.description != new.description:
         yield f"the description of {old.name} has other words", False
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 CLASSIFICATIONS = frozenset({"public", "internal", "personal"})
+# Whose id a column holds; by `kind` it is what the row's column of that name says: a user, who is a viewer, or a video.
+PEOPLE = frozenset({"viewer", "creator"})
+IDENTIFIED = PEOPLE | {"video", "kind"}
 _UNITS_OF_TIME = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
 NUMBERS = frozenset({"int", "bigint", "double", "float", "smallint"})
 # What every id that comes from outside keeps to (`engine: idRule`, with the column as its implementation). The endpoint
@@ -33,7 +36,11 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `type` is the Spark SQL type; `unit` is None for what is not a number."""
+    """One column. `type` is the Spark SQL type; `unit` is None for what is not a number.
+
+    `identifies`, one of IDENTIFIED, says whose id it holds; None where it holds no such id. The personal columns of a
+    row are about the viewer or the creator whom it names.
+    """
 
     name: str
     type: str
@@ -41,6 +48,7 @@ class Column:
     classification: str
     required: bool
     unit: str | None
+    identifies: str | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +218,11 @@ def _column(p: SchemaProperty) -> Column:
         raise ContractError(f"the number {name!r} has no unit (customProperties: unit)")
     if p.classification not in CLASSIFICATIONS:
         raise ContractError(f"{name}.classification is {p.classification!r}, not one of {sorted(CLASSIFICATIONS)}")
-    return Column(name, kind, _said(p.description, f"{name}.description"), p.classification, bool(p.required), unit)
+    identifies = _custom(p).get("identifies")
+    if identifies is not None and identifies not in IDENTIFIED:
+        raise ContractError(f"{name} identifies {identifies!r}, which is not one of {sorted(IDENTIFIED)}")
+    description = _said(p.description, f"{name}.description")
+    return Column(name, kind, description, p.classification, bool(p.required), unit, identifies)
 
 
 def _row_rule(q: DataQuality) -> RowRule:

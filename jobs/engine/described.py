@@ -67,6 +67,7 @@ def columns_of(name: str, contract: Contract) -> list[dict[str, Any]]:
             "unit": column.unit,
             "description": column.description,
             "privacy": column.classification,
+            "identifies": column.identifies,
             "is_key": column.name in contract.key,
             "is_required": column.required,
         }

@@ -49,6 +49,7 @@ def test_what_a_reader_relied_on_and_loses_is_breaking(found: list[tuple[str, bo
     [
         (columns("user_id", classification="internal"), "user_id was personal and is internal"),
         (columns("score", description="Another."), "the description of score has other words"),
+        (columns("video_id", identifies=None), "video_id identified video and identifies nobody"),
         (told(usage="Another."), "its usage has other words"),
         (told(columns=FEEDS.columns[::-1]), "its columns have another order"),
         (told(freshness="24 h", retention="60 d"), "its rows are kept 60 d, not 30 d"),

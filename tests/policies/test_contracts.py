@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from data_contracts import ContractError, RowRule, TableRule, contract, load, load_file, made, tables
-from data_contracts.contract import JobRule
-from feature_repo.definitions import views
+from data_contracts.contract import PEOPLE, JobRule
+from feature_repo.definitions import entity_keys, views
 from jobs.engine.cadence import PIPELINES
 from jobs.features.store import feature_names
 from jobs.features.tables import FeatureTable
@@ -48,6 +48,28 @@ def test_a_contract_says_key_units_and_what_is_personal(table: str) -> None:
     people = [c for c in found.columns if c.name == "user_id" and table not in ("silver.videos", "bronze.uploads")]
     assert all(c.classification == "personal" for c in people)
     assert all(len(c.description) > 3 for c in found.columns)
+
+
+@pytest.mark.parametrize("table", (*tables(), *made()))
+def test_a_table_says_whose_its_personal_columns_are_and_of_every_id_whose_it_is(table: str) -> None:
+    found = load(table)
+    people = [c for c in found.columns if c.identifies in (*PEOPLE, "kind")]
+    personal = [c for c in found.columns if c.classification == "personal"]
+    # What was set aside is a row of another table, as text, which says it by that table's contract.
+    if table != "quarantine.rows":
+        assert len(people) == bool(personal)
+    ids = [c for c in found.columns if re.search(r"(^|_)(user|viewer|creator|video|upload|neighbour)_id$", c.name)]
+    assert [c.name for c in ids if not c.identifies] == []
+    assert all(c.type == "string" for c in found.columns if c.identifies)
+    assert all(found.column("kind") for c in found.columns if c.identifies == "kind")
+
+
+def test_what_names_somebody_is_written_by_a_job_under_whose_lock_they_are_forgotten() -> None:
+    assert {table for table in tables() for column in load(table).columns if column.identifies} <= set(WRITERS)
+
+
+def test_what_a_feature_view_is_about_has_one_id_by_which_it_is_taken_out() -> None:
+    assert all(len(entity_keys(found)) == 1 for found in views().values())
 
 
 def test_every_rule_under_which_a_job_sets_rows_aside_is_described_in_the_contract_of_its_table() -> None:
