@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 CLASSIFICATIONS = frozenset({"public", "internal", "personal"})
-# Whose id a column holds; by `kind` it is what the row's column of that name says: a user, who is a viewer, or a video.
+# Whose id a column holds; by `kind` it is what the row's column of that name says (KINDS of jobs/ops/person.py).
 PEOPLE = frozenset({"viewer", "creator"})
 IDENTIFIED = PEOPLE | {"video", "kind"}
 _UNITS_OF_TIME = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}

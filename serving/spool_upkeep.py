@@ -47,6 +47,11 @@ def visible(folder: Path) -> list[Path]:
     return []
 
 
+def every_file(folder: Path) -> list[Path]:
+    """All files of lines: complete, being written, taken in already, and refused; by name."""
+    return sorted(path for place in ("", f"{ARCHIVE}/*/", f"{REJECTED}/") for path in folder.glob(f"{place}*.jsonl"))
+
+
 def waiting(folder: Path) -> tuple[int, int]:
     """How many files wait to be taken in, and their bytes."""
     files = size = 0

@@ -79,6 +79,22 @@ def look(topic: Topic) -> Found | None:
         raise BrokerUnreachable(topic, (errors or error.args)[0].str()) from error
 
 
+def kept_for(topic: Topic) -> str:
+    """How long the brokers keep what the topic has, in words; also where no broker answers."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # as above
+
+    asked = ConfigResource(ConfigResource.Type.TOPIC, topic.name)
+    # By a name: without one the client would be gone before its answer.
+    client = AdminClient(dict(topic.client))
+    try:
+        answer = client.describe_configs([asked], request_timeout=PATIENCE_S)[asked].result()
+    except KafkaException as error:
+        return f"as long as it is set to ({error.args[0].str()})"
+    milliseconds = int(answer["retention.ms"].value)
+    return "ever" if milliseconds < 0 else f"{milliseconds / 86_400_000:g} days"
+
+
 def checkpoint(job: str, topic: Topic, found: Found) -> str:
     """The name of the job's checkpoint for that topic."""
     # What it is made of is letters, digits and these: . _ - + and /, of which a name of a folder can have all but one.

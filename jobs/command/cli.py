@@ -14,6 +14,7 @@ from jobs.command.groups import (
     contracts,
     evaluate,
     feeds,
+    forget,
     imports,
     machine,
     models,
@@ -52,6 +53,7 @@ COMMANDS = (
     tables.tables,
     tables.query,
     tables.upkeep,
+    forget.forget,
     contracts.contracts,
 )
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jobs.imports.catalogue import CatalogueReport
     from jobs.imports.interactions import ImportReport
     from jobs.media.answers import Answer
+    from jobs.ops.forget import Report
     from jobs.settings import Settings
 
 # No markup: a title such as "[/b]" is shown as it is. A file or a pipe has no width to keep to.
@@ -145,6 +146,18 @@ def tended(done: Sequence[Tended], as_json: bool) -> None:
     for one in done:
         if one.left:
             terminal.print(Text(f"No old file of {one.table} was removed: {one.left}.", "yellow"))
+
+
+def forgotten(report: Report, as_json: bool) -> None:
+    if as_json:
+        return print_json(asdict(report))
+    rows = [
+        (one.place, f"{one.count:,}", f"{one.readable_until:%Y-%m-%d %H:%M} UTC" if one.readable_until else "")
+        for one in report.removed
+    ]
+    table(("place", "removed", "older versions are kept until"), rows, right=(1,))
+    for note in report.notes:
+        say(note)
 
 
 def jobs(settings: Settings, as_json: bool) -> None:

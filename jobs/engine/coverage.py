@@ -67,7 +67,7 @@ class Debt:
 
 def debt(job: Job, lake: Lake) -> Debt:
     """What a daily job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
-    reads = tuple(table_version(lake, table, lake.pin(table)) for table in job.reads)
+    reads = tuple(table_version(lake.tables, table, lake.pin(table)) for table in job.reads)
     past = recorded(lake, job)
     if past is not None:
         try:
@@ -94,7 +94,7 @@ def pay(job: Job, lake: Lake, owed: Owed, window: Window) -> None:
     if not owed.is_paid_by(window):
         return
     lake.create(COVERAGE)
-    writes = (table_version(lake, table, lake.version(table)) for table in job.writes)
+    writes = (table_version(lake.tables, table, lake.version(table)) for table in job.writes)
     row = {
         "job": job.name,
         "run_id": lake.run_id,

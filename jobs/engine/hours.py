@@ -58,7 +58,7 @@ class HourlyDebt:
 
 def debt(job: Job, lake: Lake) -> HourlyDebt:
     """What the job owes, by its inputs as they are now; its lake then gives it just these. Raises TableMissing."""
-    reads = tuple(table_version(lake, table, lake.pin(table)) for table in job.reads)
+    reads = tuple(table_version(lake.tables, table, lake.pin(table)) for table in job.reads)
     keeps = min(span(data_contracts.load(table).retention) for table in job.writes)
     past = recorded(lake, job)
     if past is not None:

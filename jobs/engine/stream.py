@@ -20,9 +20,11 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.lake import Lake
-from jobs.engine.versions import TableVersion, VersionLost, check_kept, table_version
+from jobs.engine.tables import Tables
+from jobs.engine.versions import TableVersion, VersionLost, check_kept, is_there, table_version
 from jobs.errors import LastingError
 from jobs.host.files import appearing
+from jobs.settings import Settings
 
 TABLES = "tables.json"
 
@@ -81,20 +83,92 @@ def each_batch(
         raise (failures[0] if failures else error) from None
 
 
+def positions(table: str, settings: Settings) -> dict[str, int]:
+    """By checkpoint, from which version of a table its stream goes on: all before were read, in batches that are done.
+
+    0 while it is still reading what was there when it began.
+    """
+    table_id = str(Tables.of(settings).open(table).metadata().id)
+    found = {}
+    for checkpoint in settings.checkpoints.glob("*/offsets"):
+        planned, done = (_batches(checkpoint.with_name(log)) for log in ("offsets", "commits"))
+        batches = done or planned
+        if not batches:
+            continue
+        # A line for the version of the format, one for the batch, and one for each source, here one.
+        *_, offset = (checkpoint / str(max(batches))).read_text().splitlines()
+        source = json.loads(offset)
+        if source.get("reservoirId") == table_id:
+            begun = not done or source["isStartingVersion"]
+            found[checkpoint.parent.name] = 0 if begun else int(source["reservoirVersion"])
+    return found
+
+
+def held_in(record: Path) -> list[TableVersion]:
+    """The versions that stand beside a checkpoint."""
+    return [
+        TableVersion(one["table"], one["version"], datetime.fromisoformat(one["committed_at"]))
+        for one in json.loads(record.read_text())
+    ]
+
+
+def go_on_from_newest(table: str, settings: Settings) -> None:
+    """Let every checkpoint go on after the newest version of a table, since all before are about to leave its log.
+
+    Whoever calls it has the locks of these streams, which have read all that is theirs to read.
+    """
+    tables = Tables.of(settings)
+    newest = table_version(tables, table, tables.version(table))
+    for record in settings.checkpoints.glob(f"*/{TABLES}"):
+        held = held_in(record)
+        # What was lost before stays noted, for the next run to refuse.
+        if there := [one for one in held if one.table == table and is_there(tables, one)]:
+            _write(record, [newest if one in there else one for one in held])
+    for name, position in positions(table, settings).items():
+        if position <= newest.version:
+            _skip(settings.checkpoints / name, newest.version + 1)
+
+
+def _skip(checkpoint: Path, position: int) -> None:
+    """Note batches that are done and had nothing, up to a position in the table that the checkpoint's stream reads.
+
+    Two of them: when it begins, Spark asks for the last one again, whose versions would be gone were it the first.
+    """
+    last = max(_batches(checkpoint / "commits"))
+    done = (checkpoint / "commits" / str(last)).read_text()
+    *head, offset = (checkpoint / "offsets" / str(last)).read_text().splitlines()
+    planned = "\n".join([*head, json.dumps({**json.loads(offset), "reservoirVersion": position})])
+    for batch in (last + 1, last + 2):
+        for log, text in (("offsets", planned), ("commits", done)):
+            # The sum of what a killed run has left under this number.
+            (checkpoint / log / f".{batch}.crc").unlink(missing_ok=True)
+            with appearing(checkpoint / log / str(batch)) as file:
+                file.write_text(text)
+
+
+def _batches(log: Path) -> list[int]:
+    """The batches of which one of Spark's logs has a file."""
+    return [int(file.name) for file in log.glob("*") if file.name.isdigit()]
+
+
 def _remember(lake: Lake, tables: Sequence[str], checkpoint: Path) -> None:
     versions = ((table, lake.version(table)) for table in tables)
-    held = [asdict(table_version(lake, table, version)) for table, version in versions if version >= 0]
-    with appearing(checkpoint / TABLES) as file:
-        file.write_text(json.dumps(held, default=datetime.isoformat))
+    held = [table_version(lake.tables, table, version) for table, version in versions if version >= 0]
+    _write(checkpoint / TABLES, held)
+
+
+def _write(record: Path, held: list[TableVersion]) -> None:
+    with appearing(record) as file:
+        file.write_text(json.dumps([asdict(one) for one in held], default=datetime.isoformat))
 
 
 def _check(lake: Lake, job: str, checkpoint: Path) -> None:
     record = checkpoint / TABLES
     if not record.exists():
         return
-    for held in json.loads(record.read_text()):
+    for held in held_in(record):
         try:
-            check_kept(lake, TableVersion(held["table"], held["version"], datetime.fromisoformat(held["committed_at"])))
+            check_kept(lake, held)
         except VersionLost as lost:
             raise CheckpointAhead(
                 f"{lost} So {job} would skip what its checkpoint says was read, though the table no longer has it, and "

@@ -6,6 +6,7 @@ What people ask: query.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 QUARANTINE = "quarantine"
 # The record of runs, which more than runs.py asks.
 JOB_RUNS = "ops.job_runs"
+# In a Delta log, the files of one version: the commit, a checkpoint, and the sums that Spark keeps beside both.
+_OF_A_VERSION = re.compile(r"\.?(\d{20})\.")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Tables:
 
         found = DeltaStorageHandler(self.uri(table), dict(self.options)).get_file_info(list(files))
         return any(file.type is not FileType.File for file in found)
+
+    def cut_log(self, table: str, before: int) -> None:
+        """Remove what the log says of versions before that one, the oldest first; its checkpoint says what there is."""
+        from obstore.store import LocalStore
+
+        uri = self.uri(table)
+        files = LocalStore(uri.removeprefix("file://")) if uri.startswith("file://") else bucket.store(uri)
+        paths = sorted(file["path"] for page in files.list("_delta_log") for file in page)
+        versions = {path: _OF_A_VERSION.match(path.rpartition("/")[2]) for path in paths}
+        if old := [path for path, version in versions.items() if version and int(version[1]) < before]:
+            files.delete(old)
 
 
 def text_in(column: str) -> pc.Expression:

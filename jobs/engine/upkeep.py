@@ -9,21 +9,19 @@ version for VERSIONS_KEPT, or of no version at all; so long everything can be re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 
 from data_contracts.contract import Contract, span
 from jobs.engine.cadence import Cadence
 from jobs.engine.commits import Commit
 from jobs.engine.job import Job
-from jobs.engine.stream import TABLES
+from jobs.engine.stream import TABLES, go_on_from_newest, held_in
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.settings import Settings
 
@@ -97,6 +95,22 @@ def tend(table: str, settings: Settings, *, now: datetime | None = None) -> Tend
     return replace(done, files=len(opened.file_uris()))
 
 
+def keep_newest(table: str, settings: Settings, marked: CommitProperties) -> None:
+    """Remove what only older versions of a table have, and what the log says of them; its commits are `marked`.
+
+    Whoever calls it has the locks of all jobs that write or read the table, and every stream of it has read it all.
+    Killed in between, the same again does the rest.
+    """
+    tables = Tables.of(settings)
+    tables.open(table).vacuum(
+        retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True, commit_properties=marked
+    )
+    opened = tables.open(table)
+    opened.create_checkpoint()
+    go_on_from_newest(table, settings)
+    tables.cut_log(table, before=opened.version())
+
+
 def _expire(table: DeltaTable, contract: Contract) -> int:
     """Remove rows that are older than the contract keeps them, counted from the newest row: how many."""
     if not contract.expires:
@@ -134,14 +148,10 @@ def _behind(table: DeltaTable, name: str, settings: Settings, now: datetime) -> 
     A stream reads the files of each commit. A job that compares versions makes everything again where one is gone.
     """
     for record in sorted(settings.checkpoints.glob(f"*/{TABLES}")):
-        for version in _held(record, name):
+        for version in (one.version for one in held_in(record) if one.table == name):
             later = table.version() - version
             # The oldest commit that it has not seen; a limit of 0 would be none.
             unseen = table.history(later)[-1] if later > 0 else None
             if unseen and datetime.fromtimestamp(unseen["timestamp"] / 1000, UTC) < now - VERSIONS_KEPT:
                 return f"{record.parent.name} has not read what is new in {name} for {VERSIONS_KEPT.days} days"
     return None
-
-
-def _held(record: Path, table: str) -> list[int]:
-    return [held["version"] for held in json.loads(record.read_text()) if held["table"] == table]

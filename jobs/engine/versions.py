@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.lake import Lake
+from jobs.engine.tables import Tables
 from jobs.errors import ReelmillError
 
 
@@ -33,9 +34,9 @@ class TableVersion:
     committed_at: datetime
 
 
-def table_version(lake: Lake, table: str, version: int) -> TableVersion:
+def table_version(tables: Tables, table: str, version: int) -> TableVersion:
     """That version of a table. Raises VersionLost."""
-    now = lake.tables.open(table) if lake.tables.is_there(table) else None
+    now = tables.open(table) if tables.is_there(table) else None
     # The newest entries of the log, down to that of the version.
     commits = now.history(now.version() - version + 1) if now and now.version() >= version >= 0 else []
     if not commits or commits[-1]["version"] != version:
@@ -43,9 +44,17 @@ def table_version(lake: Lake, table: str, version: int) -> TableVersion:
     return TableVersion(table, version, datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, UTC))
 
 
+def is_there(tables: Tables, past: TableVersion) -> bool:
+    """Whether the table still has that version, of that instant."""
+    try:
+        return table_version(tables, past.table, past.version) == past
+    except VersionLost:
+        return False
+
+
 def check(lake: Lake, past: TableVersion) -> None:
     """Raises VersionLost when the table no longer has that version, of that instant."""
-    if table_version(lake, past.table, past.version) != past:
+    if table_version(lake.tables, past.table, past.version) != past:
         raise VersionLost(f"{past.table} was replaced since its version {past.version}.")
 
 

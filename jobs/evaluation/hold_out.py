@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.arrivals.handover import HELD_OUT_FOLDER
 from jobs.host.files import appearing
 
-FILE = Path("held_out") / "movielens.parquet"  # below REELMILL_HOME, beside the lake: no job reads it
+FILE = HELD_OUT_FOLDER / "movielens.parquet"
 
 
 def newest_part(

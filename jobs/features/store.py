@@ -37,6 +37,8 @@ PROJECT = "reelmill"
 OFFLINE_STORE = "jobs.features.offline_store.AsOfSparkOfflineStore"
 # Feast finds the time of an entity row by this name.
 AT = "event_timestamp"
+# How Feast writes the key of an entity.
+KEY_FORMAT = 3
 # Every night writes every entity, so whoever is not written for a week has left the tables.
 ONLINE_TTL_S = 7 * 24 * 3600
 
@@ -117,7 +119,7 @@ def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | No
                 offline_store={"type": OFFLINE_STORE, "staging_location": str(home / "staging")},
                 batch_engine={"type": "spark.engine", "staging_location": str(home / "staging")},
                 online_store=online,
-                entity_key_serialization_version=3,
+                entity_key_serialization_version=KEY_FORMAT,
             )
         )
         store.apply(definitions(lake.tables.uri, versions))

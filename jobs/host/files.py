@@ -1,13 +1,14 @@
 """Files and folders of ours: whole or not there at all, also after the power was cut.
 
-Belongs here: the one order of steps (write under a hidden name, flush, rename, flush the folder). What is written, and
-under which name: the module that writes it. The endpoint, which may not import jobs, does the same in serving/spool.py.
+Belongs here: the one order of steps (write under a hidden name, flush, rename, flush the folder), and lines that go
+from a file to which others may be writing. What is written, and under which name: the module that writes it. The
+endpoint, which may not import jobs, writes files in the same way in serving/spool.py.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +39,27 @@ def give_name(folder: Path, path: Path) -> None:
     sync(folder)
     folder.rename(path)
     sync(path.parent)
+
+
+def blank_lines(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
+    """Write blanks over the lines that are wanted gone, where they stand; returns how many.
+
+    The file keeps its name, its size and every other line, so that neither a stream that lists it nor a process that
+    appends to it notices. Readers of lines pass over blank ones.
+    """
+    blanked = 0
+    with path.open("r+b") as file:
+        while line := file.readline():
+            text = line.rstrip(b"\n")
+            if text.strip() and is_wanted(text):
+                end = file.tell()
+                file.seek(end - len(line))
+                file.write(b" " * len(text))
+                file.seek(end)
+                blanked += 1
+    if blanked:
+        sync(path)
+    return blanked
 
 
 def sync(path: Path) -> None:

@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
@@ -120,6 +120,19 @@ def stop(folder: Path) -> None:
         raise RedisServerStuck(
             f"redis-server on {folder} does not stop; see {folder / 'redis.log'}, its process id is in redis.pid there"
         )
+
+
+def compact(client: redis.Redis) -> None:
+    """Let the server write its append-only file anew, without what it no longer holds. Raises RedisServerStuck."""
+    client.execute_command("BGREWRITEAOF")  # type: ignore[no-untyped-call]
+    while (state := _persistence(client))["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"]:
+        time.sleep(_POLL_S)
+    if state["aof_last_bgrewrite_status"] != "ok":
+        raise RedisServerStuck("redis-server could not write its append-only file anew; is the disk full?")
+
+
+def _persistence(client: redis.Redis) -> dict[str, object]:
+    return cast("dict[str, object]", client.info("persistence"))
 
 
 def _wait_until_ready(folder: Path, port: int) -> bool:

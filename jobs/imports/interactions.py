@@ -23,7 +23,15 @@ from typing import Any
 
 import orjson
 
-from jobs.arrivals.handover import Progress, hand_over, hand_over_parts, json_line, refuse_another, timestamp
+from jobs.arrivals.handover import (
+    HELD_OUT_FOLDER,
+    Progress,
+    hand_over,
+    hand_over_parts,
+    json_line,
+    refuse_another,
+    timestamp,
+)
 from jobs.errors import ReelmillError
 from jobs.host import scratch
 from jobs.imports import tables_in
@@ -42,7 +50,7 @@ SOURCE = "import"
 # Of a video whose creator no file names.
 UNKNOWN_CREATOR = "unknown"
 EVENTS_PER_FILE = 200_000
-HELD_OUT = Path("held_out") / f"{KIND}.parquet"  # below REELMILL_HOME, beside the lake: no job reads it
+HELD_OUT = HELD_OUT_FOLDER / f"{KIND}.parquet"
 STARS = 5
 WEEK_MS = timedelta(weeks=1) // timedelta(milliseconds=1)
 # Longer than any film; what is more was written in another unit.

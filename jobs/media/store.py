@@ -49,6 +49,18 @@ def ladder_of(media: Path, name: str, fill: Callable[[Path], object]) -> str:
         return Path(made, LADDER).read_text()
 
 
+def remove(media: Path, name: str) -> bool:
+    """Remove the folder media/name; whether there was one."""
+    if is_s3(media):
+        objects = bucket.store(f"{uri_of(media)}/{name}")
+        paths = [one["path"] for page in objects.list() for one in page]
+        objects.delete(paths)
+        return bool(paths)
+    found = (media / name).is_dir()
+    shutil.rmtree(media / name, ignore_errors=not found)
+    return found
+
+
 def make_once(media: Path, name: str, fill: Callable[[Path], object]) -> Path:
     """The folder media/name: as it is when it exists, else filled by `fill` in a temporary folder and renamed.
 

@@ -14,8 +14,9 @@ Belongs here: what writer and reader must agree on.
     videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
 
 A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
-never touch what readers are reading, and a cursor that pins a generation sees immutable lists. What is current has no
-TTL, since nobody knows how many nights will fail; what is replaced gets one that outlives every open page.
+never touch what readers are reading, and a cursor that pins a generation sees lists that stay, but for slots of a
+creator who is forgotten. What is current has no TTL, since nobody knows how many nights will fail; what is replaced
+gets one that outlives every open page.
 """
 
 from __future__ import annotations

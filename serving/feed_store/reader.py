@@ -100,7 +100,8 @@ class FeedReader:
         pipe.get(POINTER)
         pipe.smembers(refused.key(viewer_id))
         pipe.lrange(feed_key(guess.generation, viewer_id), 0, limit)
-        raw, hidden, slots = await pipe.execute()
+        pipe.llen(fallback_key(guess.generation))
+        raw, hidden, slots, left = await pipe.execute()
         pointer = self._moved_to(raw)
         if pointer != guess:
             slots = await self._range(feed_key(pointer.generation, viewer_id), 0, limit)
@@ -109,7 +110,7 @@ class FeedReader:
             if page.slots:
                 return page
         try:
-            return await self._fallback_page(pointer, viewer_id, hidden, 0, limit)
+            return await self._fallback_page(pointer, viewer_id, hidden, 0, limit, left)
         except FeedExpired as error:
             raise _not_held(pointer) from error
 
@@ -121,9 +122,10 @@ class FeedReader:
         pipe = self.client.pipeline(transaction=False)
         pipe.smembers(refused.key(viewer_id))
         pipe.lrange(feed_key(generation, viewer_id), start, start + limit)
-        hidden, slots = await pipe.execute()
+        pipe.llen(fallback_key(generation))
+        hidden, slots, left = await pipe.execute()
         if is_fallback:
-            return await self._fallback_page(pointer, viewer_id, hidden, start, limit)
+            return await self._fallback_page(pointer, viewer_id, hidden, start, limit, left)
         if not slots:  # a cursor is only given out when more follows
             raise FeedExpired(f"feed version {version} is no longer held")
         return await self._own_page(pointer, viewer_id, hidden, start, limit, slots)
@@ -156,10 +158,11 @@ class FeedReader:
         return _without(hidden, pointer, viewer_id, list(map(_Shown.decode, rest)), rest, start, limit)
 
     async def _fallback_page(
-        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int
+        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int, left: int
     ) -> Page:
-        # Immutable and the same for every stranger, so it is kept in memory: strangers cost one round trip as well.
-        if self._fallback.generation != pointer.generation:
+        # The same for every stranger, so it is kept in memory: strangers cost one round trip as well. It changes only
+        # by the slots of a creator who is forgotten (forgotten.py), of which `left` tells.
+        if (self._fallback.generation, len(self._fallback.slots)) != (pointer.generation, left):
             slots = await self._range(fallback_key(pointer.generation), 0, -1)
             if not slots:
                 raise FeedExpired(f"feed version {pointer.version} is no longer held")

@@ -5,8 +5,9 @@ Belongs here: everything about these keys. What is listed: jobs/features/trendin
     trending:<kind>               string  "<generation> <end of its hour>": the list that readers get
     trending:<kind>:<generation>  list    its items in order, each an encoded JSON object
 
-A list is never changed, so that a page that is still open goes on in the one it began in; what an hour writes again is
-another generation. All of it goes by itself TTL_S after the last hour that was published.
+A list is never changed, but for videos of a creator who is forgotten, so that a page that is still open goes on in the
+one it began in; what an hour writes again is another generation. All of it goes by itself TTL_S after the last hour
+that was published.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def publish(client: redis.Redis, kind: TrendingKind, as_of: datetime, items: Seq
         if current is not None and current.version > told:
             return
         if items:
-            pipe.rpush(_key(kind, new), *map(encode, items))
-            pipe.expire(_key(kind, new), TTL_S)
+            pipe.rpush(list_key(kind, new), *map(encode, items))
+            pipe.expire(list_key(kind, new), TTL_S)
         pipe.set(_pointer_key(kind), Pointer(new, told).text(), ex=TTL_S)
 
     return bool(client.transaction(move, _pointer_key(kind)))  # again where somebody else has moved it meanwhile
@@ -89,7 +90,7 @@ class TrendingReader:
         return page
 
     async def _page(self, kind: TrendingKind, pointer: Pointer, start: int, limit: int) -> Items:
-        raw = await self._redis.lrange(_key(kind, pointer.generation), start, start + limit)  # type: ignore[misc]
+        raw = await self._redis.lrange(list_key(kind, pointer.generation), start, start + limit)  # type: ignore[misc]
         items, following = raw[:limit], start + limit if len(raw) > limit else None
         if kind != TrendingKind.VIDEOS or not items:
             return Items(*pointer, [(item, None) for item in items], following)
@@ -102,5 +103,5 @@ def _pointer_key(kind: TrendingKind) -> str:
     return f"trending:{kind}"
 
 
-def _key(kind: TrendingKind, generation: str) -> str:
+def list_key(kind: TrendingKind, generation: str) -> str:
     return f"trending:{kind}:{generation}"

@@ -145,6 +145,7 @@ def test_an_acknowledged_event_is_in_the_table_once_and_what_is_none_is_set_asid
         torn = ("torn", "the line is not one JSON object")
         assert aside(topical) == [torn, torn, (late, "event_at is no timestamp: yesterday")]
         assert not has_arrived(topical)
+        assert topical.settings.topic and kafka.kept_for(topical.settings.topic) == "7 days"
 
         # What a kill between commit and checkpoint leaves behind: the rows are in, the batch counts as not done.
         done = checkpoint(topical) / "commits"

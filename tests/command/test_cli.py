@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +19,12 @@ from jobs.arrivals import kafka
 from jobs.command.cli import cli
 from jobs.engine.job import Job
 from jobs.engine.runs import JobRun, succeeded_between
+from jobs.engine.tables import Tables
 from jobs.engine.window import WrongWindow
 from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY, Settings
 from jobs.sim.world import video_id, viewer_id
+from tests.contracted import put
 
 REELMILL = [sys.executable, "-m", "jobs.command.cli"]
 
@@ -160,6 +163,27 @@ def test_upkeep_says_what_it_did_to_each_table_and_which_there_are(settings: Set
     assert "ops.job_runs" in invoke(settings.home, "upkeep", "ops.job_runs").output
     refused = invoke(settings.home, "upkeep", "gold.feeds").output
     assert "There is no table gold.feeds. There are: ops.job_runs." in refused
+
+
+@pytest.fixture
+def temporary_files_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.gettempdir())
+    for name in ("TMPDIR", "SPARK_LAUNCHER_OPTS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+
+@pytest.mark.usefixtures("temporary_files_stay_here")
+def test_nobody_is_forgotten_before_somebody_says_yes_and_what_was_removed_is_told(settings: Settings) -> None:
+    put(settings, "gold.user_daily", {"user_id": "ann"}, {"user_id": "ben"})
+    put(settings, "silver.videos", {"user_id": "ann", "video_id": "cats"})
+    asked = invoke(settings.home, "forget", "ann")
+    assert asked.exit_code == 1 and "1 in gold.user_daily" in asked.output
+    assert "Remove ann with 1 video?" in asked.output
+    assert Tables.of(settings).version("gold.user_daily") == 0
+    done = json.loads(invoke(settings.home, "forget", "ann", "--yes", "--json").output)
+    assert [(one["place"], one["count"]) for one in done["removed"]] == [("silver.videos", 1), ("gold.user_daily", 1)]
+    nobody = invoke(settings.home, "forget", "ann", "--yes")
+    assert nobody.exit_code == 1 and "Nothing here names ann" in nobody.output
 
 
 def test_a_query_on_no_table_names_the_ones_there_are(settings: Settings, recorded_run: JobRun) -> None:

@@ -10,7 +10,7 @@ import pytest
 from jobs.arrivals.handover import hand_over
 from jobs.evaluation.hold_out import write_held_out
 from jobs.host import files
-from jobs.host.files import appearing, give_name
+from jobs.host.files import appearing, blank_lines, give_name
 from jobs.ranking import model
 from jobs.settings import REPOSITORY
 
@@ -28,6 +28,16 @@ def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
         assert not path.exists() and unfinished.name.startswith(".") and unfinished.suffix == ".txt"
         unfinished.write_text("whole")
     assert [(p.name, p.read_text()) for p in path.parent.iterdir()] == [("report.txt", "whole")]
+
+
+def test_a_line_goes_from_where_it_stands_and_who_appends_meanwhile_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b"one\ntwo\n\none\nthree")
+    with path.open("ab", buffering=0) as appending:
+        assert blank_lines(path, lambda line: line in (b"one", b"three")) == 3
+        appending.write(b"\nfour\n")
+    assert path.read_bytes() == b"   \ntwo\n\n   \n     \nfour\n"
+    assert blank_lines(path, lambda line: line == b"one") == 0
 
 
 def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

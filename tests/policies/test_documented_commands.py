@@ -45,6 +45,10 @@ DECIDES = (
     "tests/ranking/test_serving.py::test_what_a_person_promotes_serves_from_that_night_on",
 )
 AIRFLOW = NIGHTLY + "test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
+FORGETS = (
+    "changes the tests' night",
+    "tests/end_to_end/test_forget.py::test_no_byte_of_a_home_names_a_viewer_or_a_creator_whom_it_forgot",
+)
 # What is not run here: why, and the test that runs what the command leads to.
 ELSEWHERE = {
     "make test": ("runs this", "tests/policies/test_documented_commands.py::test_a_command_runs_and_prints_something"),
@@ -116,6 +120,9 @@ ELSEWHERE = {
         "ends with 3 where a table is late, as on a night that is some minutes old",
         "tests/command/test_cli.py::test_what_is_late_is_said_and_ends_the_command_with_3",
     ),
+    "reelmill forget ann": FORGETS,
+    "reelmill forget viewer-0000": FORGETS,
+    "reelmill forget viewer-0000 --yes --at-once": FORGETS,
     "reelmill doctor": ("looks at the machine", "tests/command/test_cli.py::test_doctor_finds_what_this_machine_has"),
 }
 

@@ -1,0 +1,245 @@
+"""Forgets a person: every row, line, key and file that names them or is of one of their videos, job by job.
+
+Belongs here: the order, the locks, and what a table's past may keep. Rows and lines: places.py. What names a person:
+person.py. What leads to the rest: traces.py. It is told which jobs there are. Why so: docs/decisions/0037.
+
+It goes from what comes in to what goes out, each step under the lock of its job: a run that was going on has ended by
+then and its rows go too, and one that begins later reads what is clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+
+import pyarrow.compute as pc
+import redis
+
+import data_contracts
+from feature_repo.definitions import views
+from jobs.arrivals import kafka
+from jobs.arrivals.handover import HELD_OUT_FOLDER
+from jobs.engine.job import Job
+from jobs.engine.stream import positions
+from jobs.engine.tables import Tables
+from jobs.engine.upkeep import VERSIONS_KEPT, keep_newest
+from jobs.errors import ReelmillError
+from jobs.events import ingest as events
+from jobs.features import materialise, online
+from jobs.feeds import publish as feeds
+from jobs.feeds import trending
+from jobs.host import redis_process
+from jobs.host.locks import alone
+from jobs.host.redis_server import redis_url
+from jobs.media import ingest as uploads
+from jobs.media import publish as videos
+from jobs.media import store
+from jobs.ops import traces
+from jobs.ops.places import FORGOTTEN, MARKED, LinesOfFiles, Place, RowsHeldOut, RowsSetAside, TableRows
+from jobs.ops.traces import Traces
+from jobs.settings import Settings
+from serving.feed_store.forgotten import forget_trending, forget_videos, forget_viewer
+from serving.spool_upkeep import every_file, recover
+
+# Shows what goes on while it does.
+Showing = Callable[[str], AbstractContextManager[object]]
+
+
+class NotRead(ReelmillError):
+    """A stream has not read a table to its end, and would bring back what is removed there."""
+
+
+class NotForgotten(ReelmillError):
+    """A table still names the person after their rows were removed."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """How much of a place names the person, or did; `readable_until`: in older versions, None where there are none."""
+
+    place: str
+    count: int
+    readable_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was removed, and sentences about what others keep."""
+
+    removed: tuple[Removed, ...]
+    notes: tuple[str, ...]
+
+
+def look(user_id: str, jobs: Iterable[Job], settings: Settings) -> tuple[Traces, list[Removed]]:
+    """What there is of a person in tables and files, place by place where there is something."""
+    known = traces.gather(user_id, settings)
+    places: list[Place] = [_held_out(settings)]
+    for job in jobs:
+        places += [*_lines(job, settings), *_tables(job, settings)]
+    found = [Removed(place.name, place.find(known.person)) for place in places]
+    return known, [one for one in found if one.count]
+
+
+def forget(
+    user_id: str, jobs: Iterable[Job], settings: Settings, *, at_once: bool = False, showing: Showing = nullcontext
+) -> Report:
+    """Remove a person; the same again, also after a kill, removes what is left.
+
+    Their rows are gone from the newest versions of tables. `at_once` removes all older versions too, with what the log
+    says of them; it waits for the jobs that read a table, and they for it. Raises NotRead before it touches a table
+    that a stream has yet to read.
+    """
+    jobs, removed = list(jobs), list[Removed]()
+    with alone(settings, uploads.run.name), alone(settings, videos.run.name):
+        theirs = traces.gather(user_id, settings)
+        traces.note(theirs, settings)
+    with _redis(settings) as url:
+        for job in jobs:
+            with showing(job.name), _undisturbed(job, jobs, settings, at_once):
+                removed += _from_tables(job, theirs, settings, at_once)
+                removed += _from_elsewhere(job, theirs, settings, url)
+        removed.append(Removed(_held_out(settings).name, _held_out(settings).remove(theirs.person)))
+        if url is not None and settings.redis_url is None:
+            with showing("redis"), redis.Redis.from_url(url) as client:
+                redis_process.compact(client)
+    traces.strike(user_id, settings)
+    return Report(tuple(one for one in removed if one.count), tuple(_notes(theirs, settings)))
+
+
+def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) -> Iterator[Removed]:
+    """Remove what the job has taken in and written; its lock is held."""
+    for table in job.writes:
+        _check_read(table, settings)
+    if job.name == events.run.name and settings.spool.exists():
+        recover(settings.spool)
+    until = None if at_once else datetime.now(UTC) + VERSIONS_KEPT
+    for lines in _lines(job, settings):
+        yield Removed(lines.name, lines.remove(theirs.person))
+    for rows in _tables(job, settings):
+        yield Removed(rows.name, rows.remove(theirs.person), until)
+        # Looked for in another way than they were removed by.
+        if left := rows.find(theirs.person):
+            raise NotForgotten(f"{left} rows of {rows.name} still name {theirs.user_id}, whose rows were removed.")
+        if at_once and rows.can_name(theirs.person) and Tables.of(settings).is_there(rows.name):
+            keep_newest(rows.name, settings, MARKED)
+
+
+def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | None) -> Iterator[Removed]:
+    """Remove what the job has taken from, or put to, places that are no tables; its lock is held."""
+    if job.name == uploads.run.name:
+        yield Removed("files of uploads", _remove_uploads(theirs, settings))
+    if job.name == videos.run.name:
+        removed = [store.remove(settings.media, name) for name in _unplayed(theirs, settings)]
+        yield Removed("folders of the media store", sum(removed))
+    if job.name == materialise.run.name and url is not None:
+        naming = chain.from_iterable(map(theirs.person.naming, views().values()))
+        ids = {column: ids for column, ids, _ in naming}
+        yield Removed("entities of Feast online", online.take_out(url, ids))
+    if job.name == trending.run.name and url is not None:
+        with redis.Redis.from_url(url) as client:
+            yield Removed("lists of what rises in Redis", forget_trending(client, theirs.videos))
+    if job.name == feeds.run.name and url is not None:
+        with redis.Redis.from_url(url) as client:
+            yield Removed("feeds and refusals in Redis", forget_viewer(client, theirs.user_id))
+            yield Removed("cards and slots in Redis", forget_videos(client, theirs.videos))
+
+
+def _lines(job: Job, settings: Settings) -> Iterator[LinesOfFiles]:
+    """The files from which the job takes in."""
+    if job.name == events.run.name:
+        yield LinesOfFiles("spool", partial(every_file, settings.spool), data_contracts.load(events.TABLE))
+    if job.name == uploads.run.name:
+        yield LinesOfFiles("manifests", partial(traces.manifests, settings), data_contracts.load(uploads.TABLE))
+
+
+def _tables(job: Job, settings: Settings) -> Iterator[TableRows | RowsSetAside]:
+    """The tables that the job writes, and what it sets aside of them."""
+    for table in job.writes:
+        yield TableRows(table, settings)
+        yield RowsSetAside(table, settings)
+
+
+def _held_out(settings: Settings) -> RowsHeldOut:
+    return RowsHeldOut(settings.home / HELD_OUT_FOLDER)
+
+
+@contextmanager
+def _undisturbed(job: Job, jobs: Sequence[Job], settings: Settings, at_once: bool) -> Iterator[None]:
+    """Alone with the tables of a job: none of its runs, and none of those that stream from them, goes on.
+
+    `at_once` none that reads them either, since the files of older versions go, which a run has begun with.
+    """
+    there = [table for table in job.writes if Tables.of(settings).is_there(table)]
+    streaming = {name for table in there for name in positions(table, settings)}
+    others = {other.name for other in jobs if other.name in streaming or (at_once and {*other.reads} & {*job.writes})}
+    with ExitStack() as locks:
+        # In one order, so that two who take several never wait for each other.
+        for name in sorted({job.name, *others}):
+            locks.enter_context(alone(settings, name))
+        yield
+
+
+def _check_read(table: str, settings: Settings) -> None:
+    """Raises NotRead when a stream would yet read from older files what is removed."""
+    if not Tables.of(settings).is_there(table):
+        return
+    opened = Tables.of(settings).open(table)
+    for name, position in positions(table, settings).items():
+        unseen = opened.history(opened.version() - position + 1) if position <= opened.version() else []
+        if position == 0 or any(commit.get("userMetadata") != FORGOTTEN for commit in unseen):
+            raise NotRead(
+                f"{name} has not read all of {table}, and would bring back what is removed there: run "
+                "`reelmill pipeline ingest`, then forget again."
+            )
+
+
+def _remove_uploads(theirs: Traces, settings: Settings) -> int:
+    """Remove the files that nobody's upload names any more."""
+    landed = (settings.landing / "files").resolve()
+    paths = [settings.landing / name for name in theirs.files - _still_named(uploads.TABLE, "media_file", settings)]
+    # A manifest comes from outside, and might name any file of this machine.
+    found = [path for path in paths if path.resolve().is_relative_to(landed) and path.is_file()]
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def _unplayed(theirs: Traces, settings: Settings) -> list[str]:
+    """The folders that play for nobody's video any more; the same bytes from two people share one."""
+    return sorted(theirs.media - _still_named(videos.VIDEOS, "media_hash", settings))
+
+
+def _still_named(table: str, column: str, settings: Settings) -> set[str]:
+    tables = Tables.of(settings)
+    if not tables.is_there(table):
+        return set()
+    named = tables.open(table).to_pyarrow_dataset().to_table([column], filter=pc.field(column).is_valid())
+    return set(named.column(column).to_pylist())
+
+
+@contextmanager
+def _redis(settings: Settings) -> Iterator[str | None]:
+    """The URL of the home's Redis; None where none was ever started."""
+    if settings.redis_url is None and not (settings.home / "redis").exists():
+        yield None
+        return
+    with redis_url(settings) as url:
+        yield url
+
+
+def _notes(theirs: Traces, settings: Settings) -> Iterator[str]:
+    if settings.topic is not None:
+        kept = kafka.kept_for(settings.topic)
+        yield (
+            f"Kafka cannot remove single messages: the topic {settings.topic} keeps them for {kept}, and so its "
+            "companion of refused ones. What was not taken in yet comes back: when it has been, forget once more."
+        )
+    if settings.redis_url is not None:
+        yield "The configured Redis may keep what was removed in its own files: let it write them anew (BGREWRITEAOF)."
+    if unplayed := _unplayed(theirs, settings):
+        folders = ", ".join(f"/media/{name}/" for name in unplayed)
+        yield f"Caches in front of the endpoint keep what plays for up to a year: purge {folders} there."

@@ -1,0 +1,86 @@
+"""What names a person: a row by its columns, a line by the row that it holds, and what is neither by a word in it."""
+
+import json
+
+import pytest
+
+from data_contracts import load
+from jobs.ops.person import Naming, Person, line_names, predicate
+
+ANN = Person("ann", frozenset({"cats"}))
+EVENTS, UPLOADS = load("bronze.events"), load("bronze.uploads")
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("silver.watches", [Naming("user_id", frozenset({"ann"})), Naming("video_id", frozenset({"cats"}))]),
+        ("gold.user_daily", [Naming("user_id", frozenset({"ann"}))]),
+        ("gold.similar_videos", [Naming(name, frozenset({"cats"})) for name in ("video_id", "neighbour_id")]),
+        (
+            "gold.trending",
+            [
+                Naming("id", frozenset({"ann"}), "user"),
+                *(Naming("id", frozenset({"cats"}), kind) for kind in ("video", "videos")),
+            ],
+        ),
+        ("gold.models", []),
+    ],
+)
+def test_a_table_names_them_by_what_its_contract_says_that_its_columns_identify(
+    table: str, columns: list[Naming]
+) -> None:
+    assert ANN.naming(load(table)) == columns
+
+
+def test_who_made_no_video_is_named_by_no_column_of_videos() -> None:
+    assert Person("ann").naming(load("gold.similar_videos")) == []
+
+
+def test_what_goes_into_the_log_holds_no_id() -> None:
+    text = predicate(ANN, load("silver.watches"), salt="0") or ""
+    assert "user_id" in text and "ann" not in text and "cats" not in text
+
+
+def event(**values: object) -> str:
+    return json.dumps({"event_id": "e", "user_id": "ben", "video_id": "dogs", **values})
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        (event(), False),
+        (event(user_id="ann"), True),
+        (event(user_id="anna"), False),
+        (event(video_id="cats"), True),
+        (event(session_id="ann"), False),
+        ('{"user_id": "\\u0061nn"}', True),
+        # What is none: it lacks the column, is another thing, is torn, or holds the text of one.
+        ('{"user": "ann"}', True),
+        ('{"user": "anna"}', False),
+        ('{"events": [{"user_id": "ben"}, {"user_id": "ann"}]}', True),
+        ('{"event_id": "e", "user_id": "ann", "vid', True),
+        ('{"event_id": "e", "user_id": "anna", "vid', False),
+        ("<html>ann-marie</html>", False),
+        (json.dumps({"refused": "no time", "file": "log.csv", "line": 7, "text": "ann;dogs;yesterday"}), True),
+        (json.dumps({"refused": "no time", "file": "log.csv", "line": 7, "text": "joann;dogs;yesterday"}), False),
+        (json.dumps({"file": "f", "line": event(user_id="ann")[:-1], "reason": "torn", "copy": 1}), True),
+        (json.dumps({"received_at": "now", "reason": "no", "bytes": 9, "raw": event(user_id="ann")}), True),
+        (json.dumps({"received_at": "now", "reason": "no", "bytes": 9, "raw": event()}), False),
+    ],
+)
+def test_a_line_names_them_by_the_columns_of_its_row_and_what_is_no_row_by_any_value(line: str, names: bool) -> None:
+    assert line_names(ANN, EVENTS, line) is line_names(ANN, EVENTS, line.encode()) is names
+
+
+def test_an_upload_is_of_who_made_it_and_not_of_who_gave_it_its_title() -> None:
+    upload = {"upload_id": "dogs", "user_id": "ben", "title": "ann", "duet_of": "cats"}
+    assert not line_names(ANN, UPLOADS, json.dumps(upload))
+    assert line_names(ANN, UPLOADS, json.dumps({**upload, "user_id": "ann"}))
+    assert line_names(ANN, UPLOADS, json.dumps({**upload, "upload_id": "cats"}))
+    # Numbers of an import are ids as well.
+    assert line_names(Person("7"), UPLOADS, json.dumps({**upload, "user_id": 7}))
+
+
+def test_bytes_that_are_no_text_do_not_hide_a_name() -> None:
+    assert line_names(ANN, EVENTS, b'\xff {"user_id": "ann"')
