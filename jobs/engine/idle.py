@@ -30,9 +30,9 @@ def nothing_new(job: Job, window: Window, settings: Settings, now: datetime) -> 
 def idle_since(job: Job, settings: Settings, now: datetime) -> runs.LastRun | None:
     """The run since which nothing has arrived for the job; None when it must run.
 
-    It must after a run that failed or warned, when a table that it reads has another version than its last run found,
-    when one that it writes is gone, and when something has arrived from outside since that run began. An hourly job
-    also must while its input goes further than that run did.
+    It must now and then, after a run that failed or warned, when a table that it reads has another version than its
+    last run found, when one that it writes is gone, and when something has arrived from outside since that run began.
+    An hourly job also must while its input goes further than that run did.
     """
     if job.every not in ("5min", "hour") or (last := runs.last(job.name, settings)) is None:
         return None
@@ -40,7 +40,8 @@ def idle_since(job: Job, settings: Settings, now: datetime) -> runs.LastRun | No
     if (
         last.status != "succeeded"
         or last.warnings
-        or now - last.started_at > AT_LEAST_EVERY
+        or last.worked_at is None
+        or now - last.worked_at > AT_LEAST_EVERY
         or not all(tables.is_there(table) for table in job.writes)
         or any(tables.version(table) != last.found.get(table) for table in job.reads)
         or (job.arrived is not None and job.arrived(settings, last.started_at))

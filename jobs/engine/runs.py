@@ -12,6 +12,7 @@ from typing import Any
 
 import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.engine.commits import Commit
 from jobs.engine.lake import Lake
@@ -53,9 +54,13 @@ class JobRun:
 
 @dataclass(frozen=True)
 class LastRun:
-    """Of the newest run of a job. `found` is the version of each table that it reads, as the run left them."""
+    """Of the newest run of a job. `found` is the version of each table that it reads, as the run left them.
+
+    `worked_at`: when the newest one began that was not spared since nothing was new; None if there is none.
+    """
 
     started_at: datetime
+    worked_at: datetime | None
     window_end: datetime
     status: str
     error: str | None
@@ -115,13 +120,15 @@ def last(job: str, settings: Settings) -> LastRun | None:
     rows = tables.open(JOB_RUNS).to_pyarrow_dataset()
     if "found" not in rows.schema.names:
         return None
-    columns = ["started_at", "window_end", "status", "error", "warnings", "found"]
+    columns = ["started_at", "window_end", "status", "error", "warnings", "found", "seconds"]
     its = rows.to_table(columns, filter=text_in("job") == job).sort_by([("started_at", "descending")])
     for row in its.slice(0, 1).to_pylist():
         if row["found"] is not None:
             found = {entry["table"]: entry["version"] for entry in row["found"]}
             end, warnings = row["window_end"].astimezone(UTC), tuple(row["warnings"] or ())
-            return LastRun(row["started_at"], end, row["status"], row["error"], warnings, found)
+            worked = its.filter(pc.field("seconds") > 0).column("started_at")
+            worked_at = worked[0].as_py() if len(worked) else None
+            return LastRun(row["started_at"], worked_at, end, row["status"], row["error"], warnings, found)
     return None
 
 
@@ -155,6 +162,15 @@ def has_run(job: str, window: Window, settings: Settings) -> bool:
     """Whether the job succeeded for a window with this end, so that a table without its rows tells a fact."""
     succeeded = f"job = '{job}' AND status = 'succeeded' AND window_end = TIMESTAMPTZ '{window.end}'"
     return bool(_recorded(f"SELECT 1 FROM {JOB_RUNS} WHERE {succeeded} LIMIT 1", settings))
+
+
+def done_until(job: str, until: datetime, settings: Settings) -> datetime | None:
+    """How far, until that instant, the job has really looked: runs that were spared have not."""
+    worked = f"job = '{job}' AND status = 'succeeded' AND seconds > 0 AND window_start < TIMESTAMPTZ '{until}'"
+    ((end,),) = _recorded(
+        f"SELECT max(least(window_end, TIMESTAMPTZ '{until}')) FROM {JOB_RUNS} WHERE {worked}", settings
+    ) or [(None,)]
+    return end.astimezone(UTC) if end else None
 
 
 def newest(settings: Settings) -> dict[str, tuple[str, datetime, float]]:

@@ -105,7 +105,8 @@ def test_it_runs_again_after_a_failure(take: Take, settings: Settings) -> None:
 
 def test_it_runs_once_a_day_and_when_a_table_of_its_own_is_gone(take: Take, settings: Settings) -> None:
     job = take()
-    assert spared(job, settings, timedelta(hours=25)) is None
+    # Being asked, and spared, is not to run.
+    assert [spared(job, settings, timedelta(hours=hours)) is None for hours in (8, 16, 25)] == [False, False, True]
     log = settings.lake / "silver" / "renditions" / "_delta_log"
     log.rename(log.with_name("gone"))
     assert not Tables.of(settings).is_there("silver.renditions")
