@@ -17,13 +17,13 @@ COLUMNS = ("rank", "id", "title", "score", "people", "reason")
 
 
 def rising(settings: Settings, kind: TrendingKind, k: int, as_json: bool) -> None:
-    """The first of the newest list of a kind, with titles."""
+    """The first of the newest list of a kind, with titles. An hour in which nothing rose has left none."""
     rows = _newest(settings, kind, k) if exists(LISTS, settings) else []
     if as_json:
         return print_json([dict(zip(("hour_start", *COLUMNS), row, strict=True)) for row in rows])
     if not rows:
         return say(f"No list has any {kind} that rise. `reelmill pipeline hourly` looks at the newest hour.")
-    say(f"{kind} that rise, as of the hour from {rows[0][0]:%Y-%m-%d %H:%M} on")
+    say(f"{kind} that rose last, in the hour from {rows[0][0]:%Y-%m-%d %H:%M} on")
     cells = [
         (str(r), id, title or "", f"{score:.1f}", str(people), why) for _, r, id, title, score, people, why in rows
     ]

@@ -7,8 +7,9 @@ Nobody counts twice, and no creator for their own. A crowd are accounts that wat
 while hardly anybody else does: of at least CROWD_LEAST of those who watched an id, one video in one hour, at least half
 of all that it had then; who was part of that with TOGETHER other videos within CROWD_D days is in a crowd, of whom
 CROWD_COUNTS count. What all were shown together is no sign of a crowd: watches that came by a feed, and those of videos
-that were listed as trending. Accounts that are new count at most as many as those who were here before, unless the
-platform is new itself. Of the people of a hashtag, those of one creator count at most as many as those of all others.
+that were listed as trending. Accounts that are new, or were away for NEW_D, count at most as many as those who were
+here before, unless the platform is new itself. Of the people of a hashtag, those of one creator count at most as many
+as those of all others.
 
 It finds crowds that act together more than once; one that pushes a single video once by old accounts is nobody's to
 tell from people. Ids with more than CROWD_MOST people are not looked at for crowds: the work would grow with them.
@@ -30,27 +31,34 @@ NEW_D = CROWD_D + 1
 OF = ("kind", "id", "at")
 
 
-def counted(people: DataFrame, watches: DataFrame, shown: DataFrame, platform_age: int) -> DataFrame:
+def counted(people: DataFrame, watches: DataFrame, shown: DataFrame, began: int) -> DataFrame:
     """How much counts of the people (kind, id, at, user_id, creator_id, hour) who watched something lately.
 
     `watches` are those of silver.watches from NEW_D before the first `at` on; `shown` the videos that were listed as
-    trending (video_id, hour). `platform_age` is in hours. Out come OF, `lately` (weighted), `people` who count and
-    `not_counted`.
+    trending (video_id, hour). The platform `began` in an hour. Out come OF, `lately` (weighted), `people` who are in no
+    crowd, and `not_counted`.
     """
     once = (
         people.where("user_id <> creator_id")
         .withColumn("lag", F.col("at") - F.col("hour"))
         .groupBy(*OF, "user_id")
         .agg(F.min("lag").alias("lag"), F.min_by("creator_id", F.struct("lag", "creator_id")).alias("creator_id"))
-    )
-    nth = Over.partitionBy(*OF, "is_crowd").orderBy("lag", "user_id")
+    ).localCheckpoint()
+    theirs = watches.join(once.select("user_id").distinct(), on="user_id", how="left_semi")
+    first_hours = theirs.groupBy("user_id").agg(F.min(hour_number("started_at")).alias("first_hour"))
+    # After a time without anybody all seem new, as they do on a new platform.
+    earliest = watches.agg(F.min(hour_number("started_at"))).first()
+    is_known = (F.col("at") - began > NEW_D * 24) & (F.lit(earliest and earliest[0]) <= F.col("at") - LATELY)
+    # Who is in no crowd is numbered alone: all of a large id would be sorted by one task.
+    alone = F.when(~F.col("is_crowd"), F.col("user_id"))
+    nth = Over.partitionBy(*OF, "is_crowd", alone).orderBy("lag", "user_id")
     marked = (
-        once.join(_crowds(once, watches, shown), on=["at", "user_id"], how="left")
-        .join(_first_hours(watches), on="user_id", how="left")
+        once.join(_crowds(once, theirs, watches, shown), on=["at", "user_id"], how="left")
+        .join(first_hours, on="user_id", how="left")
         .withColumn("is_crowd", F.coalesce("is_crowd", F.lit(False)))
-        .withColumn("counts", ~F.col("is_crowd") | (F.row_number().over(nth) <= CROWD_COUNTS))
+        .withColumn("counts", F.row_number().over(nth) <= CROWD_COUNTS)
         .withColumn("weight", F.when(F.col("counts"), weight(F.col("lag"))).otherwise(0.0))
-        .withColumn("is_new", (F.col("first_hour") > F.col("at") - LATELY) & F.lit(platform_age > NEW_D * 24))
+        .withColumn("is_new", is_known & (F.col("first_hour") > F.col("at") - LATELY))
     )
     of_creators = marked.groupBy(*OF, "creator_id").agg(
         F.sum("weight").alias("weight"),
@@ -72,42 +80,43 @@ def counted(people: DataFrame, watches: DataFrame, shown: DataFrame, platform_ag
     return whole.select(*OF, F.coalesce(lately, F.lit(0.0)).alias("lately"), "people", "not_counted")
 
 
-def _first_hours(watches: DataFrame) -> DataFrame:
-    return watches.groupBy("user_id").agg(F.min(hour_number("started_at")).alias("first_hour"))
+def _crowds(once: DataFrame, theirs: DataFrame, watches: DataFrame, shown: DataFrame) -> DataFrame:
+    """Who (user_id) is in a crowd at each `at`, by what they watched beside the videos that they are counted for.
 
-
-def _crowds(once: DataFrame, watches: DataFrame, shown: DataFrame) -> DataFrame:
-    """Who (user_id) is in a crowd at each `at`, by what they watched beside the videos that they are counted for."""
-    acts = (
-        watches.where("feed_version IS NULL")
-        .select("user_id", "video_id", hour_number("started_at").alias("act_hour"))
-        .distinct()
-        .join(
-            shown.select("video_id", F.col("hour").alias("shown_hour")),
-            on=(watches["video_id"] == shown["video_id"])
-            & F.col("act_hour").between(F.col("shown_hour") + 1, F.col("shown_hour") + LATELY),
-            how="left_anti",
-        )
+    `theirs`: the watches of those people. How many others watched the same is asked of few videos and hours.
+    """
+    act_hour = hour_number("started_at").alias("act_hour")
+    acts = theirs.where("feed_version IS NULL").select("user_id", "video_id", act_hour).distinct()
+    was_shown = (acts["video_id"] == shown["video_id"]) & F.col("act_hour").between(
+        F.col("hour") + 1, F.col("hour") + LATELY
     )
-    everybody = acts.groupBy("video_id", "act_hour").agg(F.count("*").alias("everybody"))
-    active = (
-        once.select("at")
-        .distinct()
-        .join(acts, on=F.col("act_hour").between(F.col("at") - LATELY + 1, F.col("at")), how="inner")
-        .groupBy("at")
-        .agg(F.approx_count_distinct("user_id").alias("active"))
-    )
-    in_all = Over.partitionBy("id", "at")
+    acts = acts.join(F.broadcast(shown), on=was_shown, how="left_anti")
+    of_videos = once.where(F.col("kind") == TrendingKind.VIDEOS)
+    sizes = of_videos.groupBy("id", "at").agg(F.count("*").alias("of_id"))
     together = Over.partitionBy("id", "at", "video_id", "act_hour")
-    return (
-        once.where(F.col("kind") == TrendingKind.VIDEOS)
-        .withColumn("of_id", F.count("*").over(in_all))
-        .where(F.col("of_id").between(CROWD_LEAST, CROWD_MOST))
+    joint = (
+        of_videos.join(sizes.where(F.col("of_id").between(CROWD_LEAST, CROWD_MOST)), on=["id", "at"], how="inner")
         .join(acts, on="user_id", how="inner")
         .where((F.col("video_id") != F.col("id")) & F.col("act_hour").between(F.col("at") - CROWD_D * 24, F.col("at")))
         .withColumn("mine", F.count("*").over(together))
         .where(F.col("mine") >= CROWD_LEAST)
-        .join(everybody, on=["video_id", "act_hour"], how="inner")
+        .select("id", "at", "user_id", "video_id", "act_hour", "of_id", "mine")
+    ).localCheckpoint()
+    everybody = (
+        watches.select("user_id", "video_id", act_hour)
+        .join(joint.select("video_id", "act_hour").distinct(), on=["video_id", "act_hour"], how="left_semi")
+        .groupBy("video_id", "act_hour")
+        .agg(F.count_distinct("user_id").alias("everybody"))
+    )
+    lately = F.col("act_hour").between(F.col("at") - LATELY + 1, F.col("at"))
+    active = (
+        watches.select("user_id", act_hour)
+        .join(F.broadcast(once.select("at").distinct()), on=lately, how="inner")
+        .groupBy("at")
+        .agg(F.approx_count_distinct("user_id").alias("active"))
+    )
+    return (
+        joint.join(everybody, on=["video_id", "act_hour"], how="inner")
         .join(F.broadcast(active), on="at", how="inner")
         .where(F.col("mine") * 2 >= F.col("everybody"))
         .where(F.col("mine") * F.col("active") >= F.lit(STANDS_OUT) * F.col("of_id") * F.col("everybody"))

@@ -52,13 +52,13 @@ def rises(counts: DataFrame, hours: DataFrame) -> DataFrame:
 
     Counts are above 0; `hour` and `at` are whole hours, counted from 1970, and there are few `hours`, such as those of
     a day. Out come id, at, `lately` and `expected` (both in weighted counts), `certainty` (the counts that its share is
-    known by) and `age`: the hours since its first count, at most SPAN. Nothing while there is no past at all.
+    known by) and `age`: the hours since its first count within SPAN. Nothing while there is no past at all.
     """
     coefficients = F.broadcast(_coefficients(counts, hours))
-    first = F.min("hour").over(Over.partitionBy("id"))
+    oldest = F.max("age").over(Over.partitionBy("id", "at"))
     found = (
-        counts.withColumn("is_begin", F.col("hour") < first + BEGINS)
-        .join(coefficients, on="hour", how="inner")
+        counts.join(coefficients, on="hour", how="inner")
+        .withColumn("is_begin", F.col("age") > oldest - BEGINS)
         .groupBy("id", "at")
         .agg(
             F.sum(F.col("count") * F.col("recent")).alias("lately"),
@@ -89,8 +89,13 @@ def rises(counts: DataFrame, hours: DataFrame) -> DataFrame:
     expected = _credible("past", "exposure", F.col("begins")) * F.col("reach") * at_these_hours
     certainty = _known("past", "exposure", F.col("begins")) + SHARE_PRIOR
     return found.where("lately > 0").select(
-        "id", "at", "lately", expected.alias("expected"), certainty.alias("certainty"), "age"
+        "id", "at", "lately", _rounded(expected).alias("expected"), certainty.alias("certainty"), "age"
     )
+
+
+def _rounded(expected: Column) -> Column:
+    """Sums of doubles depend on the order of a shuffle in their last bits; and what is divided by is never 0."""
+    return F.greatest(F.round(expected, 9), F.lit(1e-9))
 
 
 def _of_weeks(name: str) -> Column:
@@ -141,7 +146,7 @@ def _coefficients(counts: DataFrame, hours: DataFrame) -> DataFrame:
     since = Over.partitionBy("at").orderBy("age")
     to_the_end = since.rowsBetween(Over.unboundedPreceding, Over.currentRow)
     at_first = since.rangeBetween(-BEGINS + 1, Over.currentRow)
-    of_week, of_at = Over.partitionBy("at", "week"), Over.partitionBy("at")
+    of_week = Over.partitionBy("at", "week")
     is_past = F.col("kept") > 0
     at_hours = F.coalesce(weight(F.col("lag")) * F.col("now") / F.col("total"), F.lit(0.0))
     reach = F.col("total") * F.col("recent")
@@ -153,7 +158,9 @@ def _coefficients(counts: DataFrame, hours: DataFrame) -> DataFrame:
         "recent",
         "kept",
         F.when(is_past, at_hours).otherwise(0.0).alias("at_hours"),
-        F.when(is_past, F.sum(reach).over(of_at) / F.sum("total").over(of_week)).otherwise(0.0).alias("at_all_hours"),
+        F.when(is_past, F.sum(at_hours * F.col("total")).over(of_week) / F.sum("total").over(of_week))
+        .otherwise(0.0)
+        .alias("at_all_hours"),
         F.sum(reach).over(to_the_end).alias("reach"),
         F.sum(F.col("total") * F.col("kept")).over(to_the_end).alias("exposed"),
         F.sum(F.when(is_past, F.col("total"))).over(at_first).alias("begins"),

@@ -26,6 +26,7 @@ from jobs.features.hashtags import tagged
 from jobs.features.independent import NEW_D, OF, counted
 from jobs.features.rises import LATELY, PAST_D, SPAN, hour_number, rises, score
 from jobs.features.tables import WATCHES
+from jobs.media.status import published
 from serving.feed_store.shapes import TrendingKind
 
 VIDEOS, TRENDING = "silver.videos", "gold.trending"
@@ -76,14 +77,14 @@ def trending(
     asked = frame_of(watches.sparkSession, "at BIGINT", [(hour,) for hour in hours])
     # By one job that leaves no plan behind: all that follows would plan, and run, these counts anew.
     risen = reduce(DataFrame.unionByName, [_risen(kind, counts[kind.name], asked) for kind in KINDS]).localCheckpoint()
-    creators = videos.select("video_id", F.col("user_id").alias("creator_id"))
-    first = counts[TrendingKind.VIDEOS].agg(F.min("hour")).first()
-    age = 0 if first is None or first[0] is None else min(hours) - first[0]
+    creators = published(videos).select("video_id", F.col("user_id").alias("creator_id"))
+    first = counts[TrendingKind.VIDEOS].agg(F.min("hour").alias("began")).first()
+    began = first["began"] if first and first["began"] is not None else max(hours)
     shown = listed.where(F.col("kind") == TrendingKind.VIDEOS).select(
         F.col("id").alias("video_id"), hour_number("hour_start").alias("hour")
     )
     lately = watches.where(F.col("started_at") >= F.lit(window.start - (LATELY - 1) * HOUR))
-    people = counted(_people(risen, lately, videos, creators), watches, shown, age).localCheckpoint()
+    people = counted(_people(risen, lately, videos, creators), watches, shown, began).localCheckpoint()
     made_by = creators.select(F.lit(TrendingKind.VIDEOS).alias("kind"), F.col("video_id").alias("id"), "creator_id")
     of_creator = Over.partitionBy("kind", "at", F.coalesce("creator_id", "id")).orderBy(F.col("score").desc(), "id")
     in_order = Over.partitionBy("kind", "at").orderBy(F.col("score").desc(), "id")
@@ -155,9 +156,9 @@ def _reason() -> Column:
     many = F.when(times > 100, F.lit("more than 100")).otherwise(F.format_number(times, 1))
     days = F.floor(F.col("age") / 24)
     since = (
-        F.when(days >= PAST_D - 1, F.lit("here for weeks"))
-        .when(days >= 2, F.format_string("here for %d days", days))
-        .otherwise(F.lit("new"))
+        F.when(days >= PAST_D - 1, F.lit("watched for weeks"))
+        .when(days >= 2, F.format_string("watched for %d days", days))
+        .otherwise(F.lit("not watched in the weeks before"))
     )
     left_out = F.when(F.col("not_counted") > 0, F.format_string("; %d who act together are not counted", "not_counted"))
     return F.concat(
@@ -171,12 +172,15 @@ def _reason() -> Column:
 
 @job(every="hour", reads=[WATCHES, VIDEOS, *(kind.counts for kind in KINDS), TRENDING], writes=[TRENDING])
 def run(lake: Lake, window: Window) -> None:
-    """Replace the window's lists. Where nobody ever watched anything, or nothing rises, they are empty."""
-    if lake.read(WATCHES).isEmpty():
+    """Replace the window's lists, which are empty where nothing rises.
+
+    Where nobody ever watched anything, or the hours before are not held any more, there is nothing to replace them by.
+    """
+    counts = {kind.name: kind.hourly(lake, window) for kind in KINDS}
+    if counts[TrendingKind.VIDEOS].isEmpty():
         return
     lake.create(TRENDING)
     since = window.start - timedelta(days=NEW_D)
     watches, listed = (lake.read(table, since=since, until=window.end) for table in (WATCHES, TRENDING))
-    counts = {kind.name: kind.hourly(lake, window) for kind in KINDS}
     rows = trending(counts, watches, lake.read(VIDEOS), listed.where(F.col("hour_start") < F.lit(window.start)), window)
     lake.replace(TRENDING, rows, window, empty_is_a_fact=True)

@@ -10,42 +10,43 @@ import logging
 
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
-from jobs.engine.runs import has_run
+from jobs.engine.runs import done_until
 from jobs.engine.window import HOUR, Window
 from jobs.errors import ReelmillError
 from jobs.features.trending import TRENDING
 from jobs.host.redis_server import redis_url
 from serving.feed_store.shapes import TrendingItem, TrendingKind
 
+LOOKING = "features.trending"
 # What an item says beside the card of its video, which lies there by itself.
 ITEM = tuple(name for name in TrendingItem.model_fields if name != "video")
 _log = logging.getLogger(__name__)
 
 
 class NoLists(ReelmillError):
-    """There is nothing to publish for the hour."""
+    """No hour was looked at yet."""
 
 
 @job(every="hour", reads=[TRENDING], writes=[])
 def run(lake: Lake, window: Window) -> None:
-    """Publish the lists of the window's last hour, unless later ones are.
+    """Publish the lists of the newest hour before the window's end that was looked at, unless later ones are.
 
-    Those of an hour in which nothing rises are empty, which says so; an hour that was not looked at raises NoLists.
+    Where nothing rises they are empty, which says so. Raises NoLists.
     """
     import redis
 
     from serving.feed_store.trending import publish
 
-    rows = lake.read(TRENDING, since=window.end - HOUR, until=window.end)
-    found = sorted(rows.select("kind", *ITEM).collect(), key=lambda row: row["rank"])
-    if not found and not has_run("features.trending", window, lake.settings):
+    end = done_until(LOOKING, window.end, lake.settings)
+    if end is None:
         raise NoLists(
-            f"gold.trending has no row for the hour before {window.end:%Y-%m-%d %H:%M}, so nothing is published and "
-            "readers keep the lists they have. Run it first: reelmill run features.trending "
-            f"--start {window.start:%Y-%m-%dT%H:%MZ} --end {window.end:%Y-%m-%dT%H:%MZ}"
+            f"{LOOKING} has looked at no hour before {window.end:%Y-%m-%d %H:%M}, so nothing is published and readers "
+            f"keep the lists they have. Run it first: reelmill run {LOOKING} --start {window.start:%Y-%m-%dT%H:%MZ} "
+            f"--end {window.end:%Y-%m-%dT%H:%MZ}"
         )
+    found = lake.read(TRENDING, since=end - HOUR, until=end).select("kind", *ITEM).orderBy("rank").collect()
     with redis_url(lake.settings) as url, redis.Redis.from_url(url, socket_timeout=60) as client:
         for kind in TrendingKind:
             items = [{name: row[name] for name in ITEM} for row in found if row["kind"] == kind]
-            if not publish(client, kind, window.end, items):
-                _log.warning("The list of trending %s of %s is not published: a later one is.", kind, window.end)
+            if not publish(client, kind, end, items):
+                _log.warning("The list of trending %s of %s is not published: a later one is.", kind, end)

@@ -61,6 +61,6 @@ class TrendingItem(BaseModel):
     rank: int = Field(description="Its place, from 1.")
     id: str = Field(description="The video, or the hashtag without its sign.")
     score: float = Field(description="How many standard deviations it is above what was to be expected.")
-    people: int = Field(description="Different people who watched it in the last half day.")
+    people: int = Field(description="Different people who watched it in the last half day and do not act together.")
     reason: str = Field(description="Why it is here.")
     video: Video | None = Field(default=None, description="Of videos: its card.")

@@ -84,10 +84,9 @@ class TrendingReader:
 
     async def next_page(self, kind: TrendingKind, generation: str, as_of: str, start: int, limit: int) -> Items:
         """Items from `start` on, of the list that a cursor pins. Raises FeedExpired."""
-        page = await self._page(kind, Pointer(generation, as_of), start, limit)
-        if not page.items and page.next_start is None:  # a cursor is only given out when more follows
+        if not await self._redis.exists(list_key(kind, generation)):
             raise FeedExpired(f"the list of trending {kind} as of {as_of} is no longer held")
-        return page
+        return await self._page(kind, Pointer(generation, as_of), start, limit)
 
     async def _page(self, kind: TrendingKind, pointer: Pointer, start: int, limit: int) -> Items:
         raw = await self._redis.lrange(list_key(kind, pointer.generation), start, start + limit)  # type: ignore[misc]

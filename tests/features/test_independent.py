@@ -41,10 +41,11 @@ def found(spark: SparkSession) -> Counted:
     # The ring did the same with two other videos; what the old ones watched together, a feed had shown them.
     seen += [(user, f"also pushed {n}", 24 * n, None) for user in RING for n in (1, 2)]
     seen += [(user, f"shown {n}", 24 * n, "a feed") for user in OLD for n in (1, 2)]
-    seen += [(f"other{n}", "well known", 1, None) for n in range(40)]
+    # Most people watch by a feed: they are there all the same.
+    seen += [(f"other{n}", "well known", 1, "a feed") for n in range(40)]
     seen += [(user, "new accounts", 0, None) for user in ("n1", "n2", "n3")]
     shown = frame_of(spark, "video_id STRING, hour BIGINT", [("nothing", NOW)])
-    rows = counted(frame_of(spark, PEOPLE, people), watches(spark, seen), shown, platform_age=24 * 30).collect()
+    rows = counted(frame_of(spark, PEOPLE, people), watches(spark, seen), shown, began=NOW - 24 * 30).collect()
     return {(row.kind, row.id): row for row in rows}
 
 
@@ -80,5 +81,5 @@ def test_on_a_new_platform_all_accounts_are_new_and_what_was_listed_makes_no_cro
     seen = [(user, f"also pushed {n}", n, None) for user in RING for n in (1, 2)]
     seen += [(f"other{n}", "well known", 1, None) for n in range(40)]
     shown = frame_of(spark, "video_id STRING, hour BIGINT", [(f"also pushed {n}", NOW - 3) for n in (1, 2)])
-    rows = counted(frame_of(spark, PEOPLE, people), watches(spark, seen), shown, platform_age=NEW_D * 24).collect()
+    rows = counted(frame_of(spark, PEOPLE, people), watches(spark, seen), shown, began=NOW - NEW_D * 24).collect()
     assert [(row.people, row.lately) for row in rows] == [(8, 8.0)]

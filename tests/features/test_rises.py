@@ -72,6 +72,24 @@ def test_a_small_rise_of_what_is_hardly_known_is_worth_less_than_of_what_is_well
     assert 0 < little < well
 
 
+def test_an_outage_at_these_hours_of_another_week_makes_nothing_rise(spark: SparkSession) -> None:
+    outage = range(NOW - 7 * 24 - LATELY, NOW - 7 * 24 + 1)
+    counts = [(id, hour, n) for id, n in (("much", 300), ("little", 30)) for hour in PAST[-240:] if hour not in outage]
+    rows = rises(
+        frame_of(spark, "id STRING, hour BIGINT, count BIGINT", counts), frame_of(spark, "at BIGINT", [(NOW,)])
+    )
+    assert [row.expected / row.lately for row in rows.collect()] == [pytest.approx(1, rel=0.05)] * 2
+
+
+def test_an_hour_says_the_same_alone_as_among_others(spark: SparkSession) -> None:
+    counts = [("much", hour, 100) for hour in range(NOW - 2 * SPAN, NOW + 1)]
+    counts += [(f"of day {day}", NOW - day * 24, 3) for day in range(50)]
+    frame = frame_of(spark, "id STRING, hour BIGINT, count BIGINT", counts)
+    among = rises(frame, frame_of(spark, "at BIGINT", [(NOW - 300,), (NOW,)])).where(F.col("at") == NOW).collect()
+    alone = rises(frame.where(F.col("hour") > NOW - SPAN), frame_of(spark, "at BIGINT", [(NOW,)])).collect()
+    assert sorted(among) == sorted(alone)
+
+
 def test_without_a_past_nothing_is_said(spark: SparkSession) -> None:
     counts = frame_of(spark, "id STRING, hour BIGINT, count BIGINT", [("new", NOW, 30), ("other", NOW - 1, 3)])
     assert rises(counts, frame_of(spark, "at BIGINT", [(NOW,)])).collect() == []

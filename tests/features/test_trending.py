@@ -12,6 +12,7 @@ from pyspark.sql import Row, SparkSession
 from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.runner import JobFailed, run_job
+from jobs.engine.runs import record_nothing_new
 from jobs.engine.window import HOUR, Window
 from jobs.features import trending
 from jobs.features.trending import OF_A_CREATOR
@@ -25,12 +26,13 @@ from serving.feed_store.writer import FeedStore
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 LAST = Window(NOON, NOON + HOUR)
 PEOPLE = [f"viewer{n}" for n in range(40)]
-RISEN = ("again", "by ann 1", "by ann 2", "by ann 3")
+# All of which rise, and one of which is withdrawn.
+RISEN = ("again", "by ann 1", "by ann 2", "by ann 3", "withdrawn")
 
 
 @pytest.fixture(scope="module")
 def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: Any) -> Lake:
-    """For nine days one watches a video each hour, a thousand another; at noon forty watch four, three by ann."""
+    """For nine days one watches a video each hour, a thousand another; at noon forty watch five, three by ann."""
     lake = Lake(spark, Settings(home=tmp_path_factory.mktemp("risen")))
     counted: dict[str, Any] = {"finishes": 0, "skips": 0, "likes": 0, "shares": 0, "velocity": 0}
     rows: list[dict[str, Any]] = []
@@ -50,8 +52,9 @@ def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches
         {"video_id": video, "user_id": "ann" if "ann" in video else "ben", "hashtags": [f"#{video}"], **common}
         for video in ("steady", "before", *RISEN)
     ]
+    videos[-1] |= {"status": "rejected", "reason": "withdrawn"}
     lake.merge("silver.videos", rows_of(spark, "silver.videos", videos))
-    # By a feed: that the same people watch all four is what they were shown.
+    # By a feed: that the same people watch all five is what they were shown.
     shown = {"feed_version": "a feed"}
     before = [(user, "before", 7.9) for user in PEOPLE]
     now = [(user, video, 9, shown) for video in RISEN for user in PEOPLE]
@@ -67,7 +70,7 @@ def listed(lake: Lake) -> list[Row]:
 def test_what_rises_is_listed_with_why_and_an_hour_done_again_is_the_same(risen: Lake) -> None:
     run_job(trending.run, LAST, risen.spark, risen.settings)
     rows = listed(risen)
-    # Forty people within one hour make no trend of a hashtag that one creator has to themselves.
+    # A hashtag that one creator has to themselves is no trend, and a video that is published no more is none.
     assert [row.kind for row in rows] == ["videos"] * 3
     by_id = {row.id: row for row in rows}
     assert sum(id.startswith("by ann") for id in by_id) == OF_A_CREATOR
@@ -75,7 +78,7 @@ def test_what_rises_is_listed_with_why_and_an_hour_done_again_is_the_same(risen:
     assert (again.people, again.not_counted, again.lately) == (40, 0, 40.0)
     assert 3 < again.expected < 7 and again.score > 3
     assert again.reason.startswith("watched by 40 people within half a day, ")
-    assert again.reason.endswith(" times as much as is usual, here for 8 days")
+    assert again.reason.endswith(" times as much as is usual, watched for 8 days")
     assert sorted(row.rank for row in rows) == [1, 2, 3]
     run_job(trending.run, LAST, risen.spark, risen.settings)
     assert listed(risen) == rows
@@ -99,9 +102,14 @@ def test_the_lists_of_the_hour_reach_clients_and_an_hour_that_was_not_looked_at_
         assert [item["rank"] for item in told] == [1, 2, 3] and tags.items == []
         in_order = sorted(listed(risen), key=lambda row: row.rank)
         assert [(item["id"], item["reason"]) for item in told] == [(row.id, row.reason) for row in in_order]
-        with pytest.raises(JobFailed, match=r"reelmill run features\.trending --start 2024-03-10T13:00Z"):
-            run_job(handing_over.run, Window(NOON + HOUR, NOON + 2 * HOUR), risen.spark, risen.settings)
-        assert asyncio.run(read(url, TrendingKind.VIDEOS)) == videos
+        # Of an hour that nobody looked at there is no list, though a run was recorded that was spared.
+        later = Window(NOON + HOUR, NOON + 2 * HOUR)
+        record_nothing_new(trending.run.name, later, {}, risen.settings, datetime.now(UTC))
+        run_job(handing_over.run, later, risen.spark, risen.settings)
+        again = asyncio.run(read(url, TrendingKind.VIDEOS))
+        assert (again.as_of, again.items) == (videos.as_of, videos.items)
+        with pytest.raises(JobFailed, match=r"reelmill run features\.trending --start 2024-03-09T12:00Z"):
+            run_job(handing_over.run, Window(NOON - 24 * HOUR, NOON - 23 * HOUR), risen.spark, risen.settings)
 
 
 def test_where_nobody_ever_watched_nothing_is_listed_and_nothing_fails(lake: Lake) -> None:

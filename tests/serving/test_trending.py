@@ -63,6 +63,16 @@ def test_a_video_comes_with_its_card_and_one_that_was_withdrawn_leaves(
     assert (item["rank"], item["id"], item["video"]) == (2, "v2", {"video_id": "v2", "title": "T"})
 
 
+def test_a_list_whose_last_videos_were_withdrawn_ends_before_them(
+    api: httpx.Client, client: redis.Redis, store: FeedStore
+) -> None:
+    store.write_videos([({"video_id": "v1"}, NINE.date())])
+    publish(client, TrendingKind.VIDEOS, NINE, items("v1", "v2"))
+    first = api.get("/v1/trending/videos", params={"limit": 1})
+    last = api.get("/v1/trending/videos", params={"limit": 1, "cursor": first.json()["next_cursor"]})
+    assert (ids(first), ids(last), last.json()["next_cursor"]) == (["v1"], [], None)
+
+
 @pytest.mark.parametrize("limit", [1, 7, 25, 50])
 def test_pages_are_of_one_list_although_an_hour_is_published_in_between(
     api: httpx.Client, client: redis.Redis, limit: int
@@ -114,7 +124,8 @@ def test_a_cursor_belongs_to_its_list_and_ends_with_it(
 
 def test_nothing_of_a_list_stays_forever(client: redis.Redis, raw_redis: RawRedis) -> None:
     publish(client, TrendingKind.HASHTAGS, NINE, items("cats"))
-    assert all(0 < raw_redis.ttl(key) <= TTL_S for key in raw_redis.keys("trending:*"))
+    keys = raw_redis.keys("trending:*")
+    assert len(keys) == 2 and all(0 < raw_redis.ttl(key) <= TTL_S for key in keys)
 
 
 @pytest.mark.parametrize("path", ["/v1/trending/sounds", "/v1/trending/videos?limit=0", "/v1/trending/videos?limit=51"])

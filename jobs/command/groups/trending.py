@@ -22,7 +22,7 @@ from serving.feed_store.shapes import TrendingKind
 @click.option("--k", type=click.IntRange(1, 100), default=10, show_default=True, help="So many of the list.")
 @as_json
 def trending(kind: str, k: int, as_json: bool) -> None:
-    """Show what rises, videos or hashtags, and why, as of the newest hour that `reelmill pipeline hourly` has done."""
+    """Show what rises, videos or hashtags, and why, as of the newest hour in which anything did."""
     from jobs.command import rising
     from jobs.settings import Settings
 
