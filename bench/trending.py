@@ -9,10 +9,10 @@ A month of a made world: 4,000 viewers of eight communities, some 1,500 videos w
 ones every day, days and weeks with their ups and downs. In its last two days there rise, for some hours each, old
 videos, new ones and hashtags (none of whose videos rises much by itself); and two rings of accounts push videos of one
 creator each, one of old accounts that also watch like others and did the same two days before, one of new accounts.
-The hourly tables and the lists of all 48 hours are made by the jobs. A list is right about what rises from the hour in
-which it begins to LINGERS hours after it ends. The plain ways list, by the same hourly tables, as many each hour as
-ours: by viewers in the hour, by how many more than in the hour before, and by standard deviations above the id's own
-mean of the month at that hour of the day.
+Most of what people watch otherwise comes by a feed. The hourly tables and the lists of all 48 hours are made by the
+jobs. A list is right about what rises from the hour in which it begins to LINGERS hours after it ends. The plain ways
+list, by the same hourly tables, as many each hour as ours: by viewers in the hour, by how many more than in the hour
+before, and by standard deviations above the id's own mean of the month at that hour of the day.
 
 With --panel it ranks what a file of repeated counts holds (anything that DuckDB reads: an id, a time, and how often it
 was watched by then), every PANEL_EVERY_H hours, and prints Spearman's correlation, within each such hour and averaged,
@@ -50,7 +50,7 @@ BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 DAYS, JUDGED_H, LINGERS = 30, 48, 12
 HOURS = DAYS * 24
 VIEWERS, COMMUNITIES, OLD, NEW_A_DAY, TOPICS = 4_000, 8, 1_000, 17, 2_000
-WATCHES_A_DAY = 10_000
+WATCHES_A_DAY, BY_FEED = 10_000, 0.7
 # How many people an hour come to what rises, and for how many hours.
 PEOPLE, LASTS = (12, 60), (3, 8)
 RISING = {"old": 14, "new": 10, "hashtags": 8}
@@ -71,18 +71,20 @@ class Planted:
 
 @dataclass
 class World:
-    """A drawn world, as columns: watches (viewer, video, hour), videos, and what was planted in it."""
+    """A drawn world, as columns: watches (viewer, video, hour, by a feed), videos, and what was planted in it."""
 
     creator: np.ndarray
     published: np.ndarray
     tags: list[list[str]]
-    watches: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    watches: list[tuple[np.ndarray, ...]] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
     pushed: list[Planted] = field(default_factory=list)
 
-    def watch(self, viewers: np.ndarray, video: np.ndarray | int, hour: np.ndarray | int) -> None:
+    def watch(
+        self, viewers: np.ndarray, video: np.ndarray | int, hour: int, by_feed: np.ndarray | bool = False
+    ) -> None:
         n = len(viewers)
-        self.watches.append((viewers, np.broadcast_to(video, n), np.broadcast_to(hour, n)))
+        self.watches.append((viewers, *(np.broadcast_to(each, n) for each in (video, hour, by_feed))))
 
 
 def draw(seed: int) -> World:
@@ -137,7 +139,7 @@ def _ordinary(world: World, dice: np.random.Generator, community: np.ndarray) ->
             theirs = np.flatnonzero(own & (taste[viewers] == group))
             weight = alive * (community == group)
             videos[theirs] = dice.choice(n, len(theirs), p=weight / weight.sum())
-        world.watch(viewers, videos, hour)
+        world.watch(viewers, videos, hour, dice.random(len(viewers)) < BY_FEED)
 
 
 def _publish(
@@ -176,12 +178,12 @@ def _rings(world: World, dice: np.random.Generator, at: object) -> None:
 def fill(lake: Lake, world: World, seed: int) -> None:
     """silver.videos and silver.watches of the world, without the checks: these are measured elsewhere."""
     spark = lake.spark
-    viewers, videos, hours = (np.concatenate(column) for column in zip(*world.watches, strict=True))
+    viewers, videos, hours, by_feed = (np.concatenate(column) for column in zip(*world.watches, strict=True))
     seconds = hours * 3600 + np.random.default_rng(seed).integers(0, 3600, len(hours))
-    watches = pa.table({"u": viewers, "v": videos, "s": seconds + int(BEGIN.timestamp())})
+    watches = pa.table({"u": viewers, "v": videos, "s": seconds + int(BEGIN.timestamp()), "f": by_feed})
     _write(lake, "silver.watches", spark.createDataFrame(watches), {
         "user_id": "concat('u', u)", "video_id": "concat('v', v)", "started_at": "timestamp_seconds(s)",
-        "watch_ms": "9000", "share_watched": "0.9", "is_finished": "true",
+        "watch_ms": "9000", "feed_version": "if(f, 'feed', NULL)", "share_watched": "0.9", "is_finished": "true",
     })  # fmt: skip
     made = pa.table({
         "v": np.arange(len(world.creator)), "c": world.creator, "tags": world.tags,
@@ -211,8 +213,8 @@ WITH usual AS (
         sqrt(greatest(sum(viewers ** 2) / {days} - (sum(viewers) / {days}) ** 2, 0)) AS sd
     FROM hourly WHERE h < {judged} GROUP BY ALL
 )
-SELECT h, id FROM hourly LEFT JOIN usual USING (id) JOIN wanted USING (h) WHERE usual.part IS NULL OR part = h % 24
-QUALIFY row_number() OVER (PARTITION BY h ORDER BY {by} DESC, id) <= wanted.n
+SELECT h, hourly.id FROM hourly JOIN wanted USING (h) LEFT JOIN usual ON usual.id = hourly.id AND part = h % 24
+QUALIFY row_number() OVER (PARTITION BY h ORDER BY {by} DESC, hourly.id) <= wanted.n
 """
 
 
@@ -341,7 +343,7 @@ def _run(spark: SparkSession, settings: Settings, seed: int, missed: bool) -> No
     }
     with measured() as one_hour:
         trends.run(lake, Window(end - HOUR, end))
-    table = Table(title=f"seed {seed}: {sum(len(v) for v, _, _ in world.watches):,} watches, {JUDGED_H} hours judged")
+    table = Table(title=f"seed {seed}: {sum(len(v) for v, *_ in world.watches):,} watches, {JUDGED_H} hours judged")
     for column in ("kind", "way", "recall at once", "after an hour", "precision", "listed", "pushed by rings"):
         table.add_column(column, justify="left" if column in ("kind", "way") else "right")
     for kind in trends.KINDS:
