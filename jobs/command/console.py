@@ -155,7 +155,7 @@ def forgotten(report: Report, as_json: bool) -> None:
         (one.place, f"{one.count:,}", f"{one.readable_until:%Y-%m-%d %H:%M} UTC" if one.readable_until else "")
         for one in report.removed
     ]
-    table(("place", "removed", "older versions are kept until"), rows, right=(1,))
+    table(("place", "removed", "older versions are kept at least until"), rows, right=(1,))
     for note in report.notes:
         say(note)
 

@@ -95,9 +95,7 @@ def positions(table: str, settings: Settings) -> dict[str, int]:
         batches = done or planned
         if not batches:
             continue
-        # A line for the version of the format, one for the batch, and one for each source, here one.
-        *_, offset = (checkpoint / str(max(batches))).read_text().splitlines()
-        source = json.loads(offset)
+        source = json.loads(_plan(checkpoint.parent, max(batches))[-1])
         if source.get("reservoirId") == table_id:
             begun = not done or source["isStartingVersion"]
             found[checkpoint.parent.name] = 0 if begun else int(source["reservoirVersion"])
@@ -124,9 +122,18 @@ def go_on_from_newest(table: str, settings: Settings) -> None:
         # What was lost before stays noted, for the next run to refuse.
         if there := [one for one in held if one.table == table and is_there(tables, one)]:
             _write(record, [newest if one in there else one for one in held])
-    for name, position in positions(table, settings).items():
-        if position <= newest.version:
+    for name in positions(table, settings):
+        if _asked_again(settings.checkpoints / name) < newest.version:
             _skip(settings.checkpoints / name, newest.version + 1)
+
+
+def _asked_again(checkpoint: Path) -> int:
+    """From which version on Spark asks for the last batch that is done again, when it begins; 0 if it is the only one.
+
+    That is where the one before ended.
+    """
+    *_, before, _last = [None, None, *sorted(_batches(checkpoint / "commits"))]
+    return 0 if before is None else int(json.loads(_plan(checkpoint, before)[-1])["reservoirVersion"])
 
 
 def _skip(checkpoint: Path, position: int) -> None:
@@ -136,7 +143,7 @@ def _skip(checkpoint: Path, position: int) -> None:
     """
     last = max(_batches(checkpoint / "commits"))
     done = (checkpoint / "commits" / str(last)).read_text()
-    *head, offset = (checkpoint / "offsets" / str(last)).read_text().splitlines()
+    *head, offset = _plan(checkpoint, last)
     planned = "\n".join([*head, json.dumps({**json.loads(offset), "reservoirVersion": position})])
     for batch in (last + 1, last + 2):
         for log, text in (("offsets", planned), ("commits", done)):
@@ -144,6 +151,11 @@ def _skip(checkpoint: Path, position: int) -> None:
             (checkpoint / log / f".{batch}.crc").unlink(missing_ok=True)
             with appearing(checkpoint / log / str(batch)) as file:
                 file.write_text(text)
+
+
+def _plan(checkpoint: Path, batch: int) -> list[str]:
+    """Lines: the version of the format, one for the batch, and one for each source, here one, with where it ends."""
+    return (checkpoint / "offsets" / str(batch)).read_text().splitlines()
 
 
 def _batches(log: Path) -> list[int]:

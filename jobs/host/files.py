@@ -44,11 +44,12 @@ def give_name(folder: Path, path: Path) -> None:
 def blank_lines(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
     """Write blanks over the lines that are wanted gone, where they stand; returns how many.
 
-    The file keeps its name, its size and every other line, so that neither a stream that lists it nor a process that
-    appends to it notices. Readers of lines pass over blank ones.
+    The file keeps its name, its size, its time and every other line, so that neither a stream that lists it nor a
+    process that appends to it notices. Readers of lines pass over blank ones.
     """
     blanked = 0
     with path.open("r+b") as file:
+        before = os.fstat(file.fileno())
         while line := file.readline():
             text = line.rstrip(b"\n")
             if text.strip() and is_wanted(text):
@@ -57,6 +58,10 @@ def blank_lines(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
                 file.write(b" " * len(text))
                 file.seek(end)
                 blanked += 1
+        if blanked:
+            file.flush()
+            # Events that wait and say no time of their own came at that of their file.
+            os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
     if blanked:
         sync(path)
     return blanked

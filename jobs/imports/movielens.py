@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.arrivals.handover import Progress, hand_over, json_line, refuse_another, timestamp
+from jobs.arrivals.handover import HELD_OUT_FOLDER, Progress, hand_over, json_line, refuse_another, timestamp
 from jobs.errors import ReelmillError
 from jobs.evaluation.hold_out import FILE, newest_part, write_held_out
+from jobs.host.locks import alone
 from jobs.imports.csv_rows import BadFile, Column, decimal, read_rows, whole_number, words
 from jobs.imports.titles import title_row
 from jobs.media.hashtags import normal_hashtag
@@ -111,7 +112,8 @@ def import_movielens(
 
     held_out_file = settings.home / FILE if hold_out else None
     if held_out_file:  # first, so that the lake never holds an import that cannot be judged
-        write_held_out(held_out_file, _held_out_columns(held_out))
+        with alone(settings, HELD_OUT_FOLDER.name):  # from which somebody may be forgotten meanwhile
+            write_held_out(held_out_file, _held_out_columns(held_out))
     manifest = hand_over(settings.landing / "manifests" / f"{name}.jsonl", map(json_line, uploads(movies, tags, kept)))
     event_files = []
     order = np.lexsort((kept.movies, kept.users, kept.times))

@@ -59,7 +59,7 @@ class NotForgotten(ReelmillError):
 
 @dataclass(frozen=True)
 class Removed:
-    """How much of a place names the person, or did; `readable_until`: in older versions, None where there are none."""
+    """How much of a place names the person, or did; older versions have it until `readable_until` at least, if any."""
 
     place: str
     count: int
@@ -95,11 +95,13 @@ def forget(
     """
     jobs, removed = list(jobs), list[Removed]()
     with alone(settings, uploads.run.name), alone(settings, videos.run.name):
-        theirs = traces.gather(user_id, settings)
-        traces.note(theirs, settings)
+        theirs = _gathered(user_id, settings)
     with _redis(settings) as url:
         for job in jobs:
             with showing(job.name), _undisturbed(job, jobs, settings, at_once):
+                if job.name in (uploads.run.name, videos.run.name):
+                    # What came while no lock was held, before what says so goes.
+                    theirs = _gathered(user_id, settings)
                 removed += _from_tables(job, theirs, settings, at_once)
                 removed += _from_elsewhere(job, theirs, settings, url)
         removed.append(Removed(_held_out(settings).name, _held_out(settings).remove(theirs.person)))
@@ -107,7 +109,14 @@ def forget(
             with showing("redis"), redis.Redis.from_url(url) as client:
                 redis_process.compact(client)
     traces.strike(user_id, settings)
-    return Report(tuple(one for one in removed if one.count), tuple(_notes(theirs, settings)))
+    return Report(tuple(one for one in removed if one.count), tuple(_notes(removed, theirs, settings)))
+
+
+def _gathered(user_id: str, settings: Settings) -> Traces:
+    """What leads to the rest, with a note of it."""
+    theirs = traces.gather(user_id, settings)
+    traces.note(theirs, settings)
+    return theirs
 
 
 def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) -> Iterator[Removed]:
@@ -124,7 +133,8 @@ def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) ->
         # Looked for in another way than they were removed by.
         if left := rows.find(theirs.person):
             raise NotForgotten(f"{left} rows of {rows.name} still name {theirs.user_id}, whose rows were removed.")
-        if at_once and rows.can_name(theirs.person) and Tables.of(settings).is_there(rows.name):
+        # Anybody, and not just them: once they were removed, nothing says any more which videos were theirs.
+        if at_once and rows.can_name_anybody and Tables.of(settings).is_there(rows.name):
             keep_newest(rows.name, settings, MARKED)
 
 
@@ -164,7 +174,7 @@ def _tables(job: Job, settings: Settings) -> Iterator[TableRows | RowsSetAside]:
 
 
 def _held_out(settings: Settings) -> RowsHeldOut:
-    return RowsHeldOut(settings.home / HELD_OUT_FOLDER)
+    return RowsHeldOut(settings.home / HELD_OUT_FOLDER, settings)
 
 
 @contextmanager
@@ -199,10 +209,10 @@ def _check_read(table: str, settings: Settings) -> None:
 
 def _remove_uploads(theirs: Traces, settings: Settings) -> int:
     """Remove the files that nobody's upload names any more."""
-    landed = (settings.landing / "files").resolve()
-    paths = [settings.landing / name for name in theirs.files - _still_named(uploads.TABLE, "media_file", settings)]
-    # A manifest comes from outside, and might name any file of this machine.
-    found = [path for path in paths if path.resolve().is_relative_to(landed) and path.is_file()]
+    # Of what is there, since a manifest comes from outside, and might name any file of this machine.
+    there = {f"files/{path.name}": path for path in (settings.landing / "files").glob("[!.]*")}
+    theirs_alone = theirs.files - _still_named(uploads.TABLE, "media_file", settings) - traces.handed_over(settings)
+    found = [there[name] for name in theirs_alone & there.keys() if there[name].is_file()]
     for path in found:
         path.unlink()
     return len(found)
@@ -231,7 +241,12 @@ def _redis(settings: Settings) -> Iterator[str | None]:
         yield url
 
 
-def _notes(theirs: Traces, settings: Settings) -> Iterator[str]:
+def _notes(removed: Iterable[Removed], theirs: Traces, settings: Settings) -> Iterator[str]:
+    if until := max((one.readable_until for one in removed if one.count and one.readable_until), default=None):
+        yield (
+            "Older versions go when jobs next tend their tables, a quiet one perhaps never: run `reelmill upkeep` "
+            f"after {until:%Y-%m-%d %H:%M} UTC, or forget once more with --at-once."
+        )
     if settings.topic is not None:
         kept = kafka.kept_for(settings.topic)
         yield (

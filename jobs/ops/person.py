@@ -25,18 +25,22 @@ from jobs.engine.tables import text_in
 
 # In what was set aside or refused, the text that was none: it is JSON once more, or nothing that can be parsed.
 TEXTS = ("line", "raw", "text")
+# What is counted beside such a text, and might be the number that is somebody's id.
+COUNTS = frozenset({"bytes", "copy", "line"})
 
 
 # What a column of kinds calls a viewer, and what a video.
 KINDS = {"user": "viewer", "video": "video", "videos": "video"}
+# What a proposal goes by is a video where these sources made it; others go by a hashtag or a number of days.
+ONLY_WHERE = {"because": ("source", frozenset({"content", "factors", "item_item", "linear", "walk"}))}
 
 
 class Naming(NamedTuple):
-    """A column of a table, and the ids by which it names the person, in rows of one kind where the column says so."""
+    """A column of a table, and the ids by which it names the person; `only` in rows whose other column has a value."""
 
     column: str
     ids: frozenset[str]
-    kind: str | None = None
+    only: tuple[str, frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,24 @@ class Person:
             if column.identifies in PEOPLE:
                 yield Naming(column.name, themselves)
             elif column.identifies == "video":
-                yield Naming(column.name, self.videos)
+                yield Naming(column.name, self.videos, ONLY_WHERE.get(column.name))
             elif column.identifies == "kind":
                 for kind, what in KINDS.items():
-                    yield Naming(column.name, self.videos if what == "video" else themselves, kind)
+                    ids = self.videos if what == "video" else themselves
+                    yield Naming(column.name, ids, ("kind", frozenset({kind})))
+
+
+def can_name_anybody(contract: Contract) -> bool:
+    """Whether a row of the table, now or in an older version, can name anybody."""
+    return any(column.identifies for column in contract.columns)
 
 
 def rows_naming(person: Person, contract: Contract) -> pc.Expression | None:
     """The rows that name the person, for pyarrow; None where no row can."""
     found = []
-    for column, ids, kind in person.naming(contract):
+    for column, ids, only in person.naming(contract):
         named = text_in(column).isin(sorted(ids))
-        found.append(named if kind is None else named & (text_in("kind") == kind))
+        found.append(named if only is None else named & text_in(only[0]).isin(sorted(only[1])))
     return reduce(or_, found) if found else None
 
 
@@ -78,9 +88,10 @@ def predicate(person: Person, contract: Contract, salt: str) -> str | None:
         return f"'{sha256((salt + text).encode()).hexdigest()}'"
 
     found = []
-    for column, ids, kind in person.naming(contract):
+    for column, ids, only in person.naming(contract):
         named = f"encode(sha256(concat('{salt}', {column})), 'hex') IN ({', '.join(sorted(map(hashed, ids)))})"
-        found.append(named if kind is None else f"(kind = '{kind}' AND {named})")
+        values = ", ".join(f"'{value}'" for value in sorted(only[1])) if only else ""
+        found.append(f"({only[0]} IN ({values}) AND {named})" if only else named)
     return " OR ".join(found) or None
 
 
@@ -104,19 +115,28 @@ def _text_names(text: bytes | str, naming: Iterable[Naming], needed: set[str]) -
 
 
 def _value_names(value: Any, naming: Iterable[Naming], needed: set[str]) -> bool:
-    if isinstance(value, dict):
-        if needed and needed <= value.keys():
-            return _row_names(value, naming)
-        return any(
-            _text_names(part, naming, needed)
-            if name in TEXTS and isinstance(part, str)
-            else _value_names(part, naming, needed)
-            for name, part in value.items()
-        )
-    if isinstance(value, list):
-        return any(_value_names(part, naming, needed) for part in value)
-    return any(str(value) in each.ids for each in naming)
+    # One after the other and not within each other: what was refused may be as deep as the parser goes, Python may not.
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left += part
+        elif not isinstance(part, dict):
+            if any(str(part) in each.ids for each in naming):
+                return True
+        elif needed and needed <= part.keys():
+            if _row_names(part, naming):
+                return True
+        else:
+            texts = {name for name in TEXTS if isinstance(part.get(name), str)}
+            if any(_text_names(part[name], naming, needed) for name in texts):
+                return True
+            beside = texts | COUNTS if texts else texts
+            left += [inner for name, inner in part.items() if name not in beside]
+    return False
 
 
 def _row_names(row: Mapping[str, Any], naming: Iterable[Naming]) -> bool:
-    return any(str(row.get(column)) in ids for column, ids, kind in naming if kind is None or row.get("kind") == kind)
+    return any(
+        str(row.get(column)) in ids for column, ids, only in naming if only is None or row.get(only[0]) in only[1]
+    )

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,8 @@ import data_contracts
 from data_contracts import Contract
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.host.files import appearing, blank_lines
-from jobs.ops.person import Person, line_names, predicate, rows_naming
+from jobs.host.locks import alone
+from jobs.ops.person import Person, can_name_anybody, line_names, predicate, rows_naming
 from jobs.settings import Settings
 
 # What a commit of ours says in the place where those of runs have their run's id.
@@ -53,8 +55,9 @@ class TableRows:
     name: str
     settings: Settings
 
-    def can_name(self, person: Person) -> bool:
-        return rows_naming(person, contract_of(self.name)) is not None
+    @property
+    def can_name_anybody(self) -> bool:
+        return can_name_anybody(contract_of(self.name))
 
     def find(self, person: Person) -> int:
         tables, wanted = Tables.of(self.settings), rows_naming(person, contract_of(self.name))
@@ -81,8 +84,9 @@ class RowsSetAside:
     def name(self) -> str:
         return f"{QUARANTINE}.{self.table}"
 
-    def can_name(self, person: Person) -> bool:
-        return rows_naming(person, data_contracts.load(self.table)) is not None
+    @property
+    def can_name_anybody(self) -> bool:
+        return can_name_anybody(data_contracts.load(self.table))
 
     def find(self, person: Person) -> int:
         return len(self._theirs(person))
@@ -97,7 +101,7 @@ class RowsSetAside:
 
     def _theirs(self, person: Person) -> list[str]:
         tables, contract = Tables.of(self.settings), data_contracts.load(self.table)
-        if not self.can_name(person) or not tables.is_there(self.name):
+        if not person.naming(contract) or not tables.is_there(self.name):
             return []
         batches = tables.open(self.name).to_pyarrow_dataset().to_batches(columns=["rejected_id", "row"])
         rows = (row for batch in batches for row in batch.to_pylist())
@@ -137,25 +141,29 @@ class RowsHeldOut:
     """The Parquet files of what imports keep back to judge by."""
 
     folder: Path
+    settings: Settings
     name: str = "held out"
 
     def find(self, person: Person) -> int:
         return sum(ds.dataset(path).count_rows(filter=_held_out_of(person)) for path in self._files())
 
     def remove(self, person: Person) -> int:
-        removed = 0
-        for path in self._files():
-            rows = ds.dataset(path)
-            theirs = rows.count_rows(filter=_held_out_of(person))
-            if theirs:
-                with appearing(path) as unfinished, pq.ParquetWriter(unfinished, rows.schema) as writer:
-                    for batch in rows.to_batches(filter=~_held_out_of(person)):
-                        writer.write_batch(batch)
-            removed += theirs
-        return removed
+        # Two who each write a file anew without one person would bring back the other's.
+        with alone(self.settings, self.folder.name):
+            return sum(map(partial(_without, person), self._files()))
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("[!.]*.parquet"))
+
+
+def _without(person: Person, path: Path) -> int:
+    rows = ds.dataset(path)
+    theirs = int(rows.count_rows(filter=_held_out_of(person)))
+    if theirs:
+        with appearing(path) as unfinished, pq.ParquetWriter(unfinished, rows.schema) as writer:
+            for batch in rows.to_batches(filter=~_held_out_of(person)):
+                writer.write_batch(batch)
+    return theirs
 
 
 def _held_out_of(person: Person) -> pc.Expression:

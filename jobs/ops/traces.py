@@ -46,7 +46,7 @@ def manifests(settings: Settings) -> list[Path]:
 def gather(user_id: str, settings: Settings) -> Traces:
     """What tables, manifests and the note of an earlier attempt say."""
     theirs = text_in("user_id") == user_id
-    uploads = [*_rows(UPLOADS, ["upload_id", "media_file"], theirs, settings), *_handed_over(user_id, settings)]
+    uploads = [*_rows(UPLOADS, ["upload_id", "media_file"], theirs, settings), *_lines_of(user_id, settings)]
     videos = list(_rows(VIDEOS, ["video_id", "media_hash"], theirs, settings))
     noted = json.loads(_note(user_id, settings).read_text()) if is_noted(user_id, settings) else {}
     return Traces(
@@ -55,6 +55,11 @@ def gather(user_id: str, settings: Settings) -> Traces:
         _texts(noted.get("files", []), (row["media_file"] for row in uploads)),
         _texts(noted.get("media", []), (row["media_hash"] for row in videos)),
     )
+
+
+def handed_over(settings: Settings) -> frozenset[str]:
+    """The files that a line of a manifest names; of those whose lines were removed, none does."""
+    return _texts(row.get("media_file") for row in _lines(settings))
 
 
 def is_noted(user_id: str, settings: Settings) -> bool:
@@ -69,8 +74,8 @@ def note(traces: Traces, settings: Settings) -> None:
 
 
 def strike(user_id: str, settings: Settings) -> None:
-    """Remove the note."""
-    _note(user_id, settings).unlink()
+    """Remove the note; the same person may have been forgotten twice at one time."""
+    _note(user_id, settings).unlink(missing_ok=True)
 
 
 def _note(user_id: str, settings: Settings) -> Path:
@@ -85,14 +90,20 @@ def _rows(table: str, columns: list[str], wanted: pc.Expression, settings: Setti
     return rows
 
 
-def _handed_over(user_id: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
+def _lines_of(user_id: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
     """Their lines of the manifests, which may have become no rows yet."""
+    for row in _lines(settings):
+        if str(row.get("user_id")) == user_id:
+            yield {name: row.get(name) for name in ("upload_id", "media_file")}
+
+
+def _lines(settings: Settings) -> Iterator[Mapping[str, Any]]:
     for path in manifests(settings):
         for line in path.read_bytes().splitlines():
             with suppress(orjson.JSONDecodeError):
                 row = orjson.loads(line)
-                if isinstance(row, dict) and str(row.get("user_id")) == user_id:
-                    yield {name: row.get(name) for name in ("upload_id", "media_file")}
+                if isinstance(row, dict):
+                    yield row
 
 
 def _texts(*found: Iterable[object]) -> frozenset[str]:

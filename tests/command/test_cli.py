@@ -182,6 +182,8 @@ def test_nobody_is_forgotten_before_somebody_says_yes_and_what_was_removed_is_to
     assert Tables.of(settings).version("gold.user_daily") == 0
     done = json.loads(invoke(settings.home, "forget", "ann", "--yes", "--json").output)
     assert [(one["place"], one["count"]) for one in done["removed"]] == [("silver.videos", 1), ("gold.user_daily", 1)]
+    no_id = invoke(settings.home, "forget", "", "--yes", "--at-once")
+    assert no_id.exit_code == 1 and "Nobody was forgotten: '' is not an id" in no_id.output
     nobody = invoke(settings.home, "forget", "ann", "--yes")
     assert nobody.exit_code == 1 and "Nothing here names ann" in nobody.output
 

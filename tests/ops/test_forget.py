@@ -33,8 +33,8 @@ def rows(table: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of a table that name ANN or their video, by one column each, and rows that do not."""
     naming = THEIRS.naming(load(table))
     other = {column: BEN if ANN in ids else "dogs" for column, ids, _ in naming}
-    kinds = {"kind": "video"} if any(kind for *_, kind in naming) else {}
-    theirs = [{**other, column: min(ids), **({"kind": kind} if kind else {})} for column, ids, kind in naming]
+    kinds = {"kind": "video"} if any(only and only[0] == "kind" for *_, only in naming) else {}
+    theirs = [{**other, column: min(ids), **({only[0]: min(only[1])} if only else {})} for column, ids, only in naming]
     if table in MADE_BY:
         theirs = [{column: min(ids) for column, ids, _ in naming}]
     alike = {column: ANN_TOO if ANN in ids else "!cats-too" for column, ids, _ in naming}
@@ -100,6 +100,7 @@ def test_older_versions_have_them_for_as_long_as_the_report_says(lived_in: Setti
     began = datetime.now(UTC)
     report = forget(ANN, JOBS.values(), lived_in)
     until = [one.readable_until for one in report.removed if one.place in NAMING]
+    assert "run `reelmill upkeep` after" in report.notes[0]
     assert all(at is not None and began < at - VERSIONS_KEPT < datetime.now(UTC) for at in until)
     for table, version in before.items():
         older = Tables.of(lived_in).open(table, version).to_pyarrow_table()
@@ -130,6 +131,7 @@ def test_at_once_no_byte_is_left_also_of_what_only_older_versions_have(lived_in:
     forget(ANN, JOBS.values(), lived_in, at_once=True)
     assert holding(lived_in, ANN) == []
     assert len(named(lived_in, "silver.watches")) == len(rows("silver.watches")[1])
+    assert holding(lived_in, "!cats") == []
     # The first of those who are left is named by the log's sums of what was written just now.
     assert holding(lived_in, ANN_TOO)
     forget(ANN_TOO, JOBS.values(), lived_in, at_once=True)
@@ -174,7 +176,47 @@ def test_a_creator_takes_files_and_media_along_that_nobody_elses_upload_needs(se
     assert [path.name for path in settings.media.iterdir() if not path.name.startswith(".")] == ["of-both"]
     assert secret.exists()
     assert (settings.landing / "manifests" / "m.jsonl").read_text().split() == ["no", "json"]
-    assert "purge /media/only-theirs/ there" in report.notes[0]
+    assert "purge /media/only-theirs/ there" in report.notes[-1]
+
+
+def test_of_what_a_manifest_names_just_files_of_theirs_alone_go(settings: Settings) -> None:
+    names = ("theirs.mp4", "awaited.mp4", ".writing.mp4", "folder/other.mp4")
+    for name in names:
+        (settings.landing / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings.landing / "files" / name).write_bytes(b"clip")
+    odd = ("files", "files/..", "files/../manifests/m.jsonl", "files/\0", f"files/{'x' * 999}", 7, None)
+    lines = [{"upload_id": "u", "user_id": ANN, "media_file": name} for name in (*(f"files/{n}" for n in names), *odd)]
+    # Was not taken in yet.
+    lines.append({"upload_id": "cows", "user_id": BEN, "media_file": "files/awaited.mp4"})
+    (settings.landing / "manifests").mkdir()
+    (settings.landing / "manifests" / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    removed = {one.place: one.count for one in forget(ANN, JOBS.values(), settings).removed}
+    assert removed == {"manifests": len(lines) - 1, "files of uploads": 1}
+    left = {path.name for path in settings.landing.rglob("*.*") if path.is_file()}
+    assert left == {"awaited.mp4", ".writing.mp4", "other.mp4", "m.jsonl"}
+
+
+def test_a_video_that_is_published_meanwhile_leaves_nothing_that_plays(settings: Settings) -> None:
+    put(settings, "bronze.uploads", {"upload_id": "!cats", "user_id": ANN})
+
+    @contextmanager
+    def published_before(name: str) -> Iterator[None]:
+        if name == "media.publish":
+            (settings.media / "late").mkdir(parents=True)
+            put(settings, "silver.videos", {"video_id": "!cats", "user_id": ANN, "media_hash": "late"})
+        yield
+
+    report = forget(ANN, JOBS.values(), settings, showing=published_before)
+    assert not (settings.media / "late").exists()
+    assert "purge /media/late/ there" in report.notes[-1]
+
+
+def test_a_hashtag_that_is_written_like_the_id_of_a_video_is_none(settings: Settings) -> None:
+    put(settings, "silver.videos", {"video_id": "cats", "user_id": ANN})
+    proposal = {"user_id": BEN, "video_id": "dogs", "because": "cats"}
+    put(settings, "gold.candidates", {**proposal, "source": "fresh"}, {**proposal, "source": "item_item"})
+    removed = {one.place: one.count for one in forget(ANN, JOBS.values(), settings).removed}
+    assert removed == {"silver.videos": 1, "gold.candidates": 1}
 
 
 def test_what_an_import_keeps_back_is_kept_without_them(settings: Settings) -> None:
@@ -185,21 +227,47 @@ def test_what_an_import_keeps_back_is_kept_without_them(settings: Settings) -> N
     assert pq.read_table(file).to_pylist() == [{"user_id": BEN, "video_id": "v", "rating": 2.0}]
 
 
-def test_what_a_stream_has_not_read_is_not_removed_behind_its_back(lived_in: Settings) -> None:
-    table_id = str(Tables.of(lived_in).open("bronze.events").metadata().id)
-    log = lived_in.checkpoints / "events.watches"
-
-    def has_read(position: int) -> None:
+def has_read(settings: Settings, table: str, *positions: int) -> Path:
+    """The checkpoint of events.watches after a batch up to each of these positions in the table."""
+    table_id = str(Tables.of(settings).open(table).metadata().id)
+    log = settings.checkpoints / "events.watches"
+    for batch, position in enumerate(positions):
         offset = {"reservoirId": table_id, "reservoirVersion": position, "isStartingVersion": False}
         for name, text in (("offsets", f"v1\n{{}}\n{json.dumps(offset)}"), ("commits", "v1\n{}")):
             (log / name).mkdir(parents=True, exist_ok=True)
-            (log / name / "0").write_text(text)
+            (log / name / str(batch)).write_text(text)
+    return log
 
-    has_read(1)
+
+def test_no_stream_asks_for_versions_again_that_are_gone_at_once(settings: Settings) -> None:
+    for user in (BEN, ANN_TOO, BEN):
+        put(settings, "bronze.events", {"user_id": user, "video_id": "dogs"})
+    log = has_read(settings, "bronze.events", 1, 3)
+
+    def batches() -> dict[str, int]:
+        files = {path.name: path for path in (log / "offsets").glob("[!.]*")}
+        assert files.keys() == {path.name for path in (log / "commits").glob("[!.]*")}
+        return {
+            name: json.loads(files[name].read_text().splitlines()[-1])["reservoirVersion"] for name in sorted(files)
+        }
+
+    # It has read all, of which nothing goes, so that its table has no new version.
+    forget("nobody", JOBS.values(), settings, at_once=True)
+    newest = Tables.of(settings).version("bronze.events")
+    assert batches() == {"0": 1, "1": 3, "2": newest + 1, "3": newest + 1}
+    # Killed between the two.
+    for name in ("offsets", "commits"):
+        (log / name / "3").unlink()
+    forget("nobody", JOBS.values(), settings, at_once=True)
+    assert min(list(batches().values())[-2:]) >= Tables.of(settings).version("bronze.events")
+
+
+def test_what_a_stream_has_not_read_is_not_removed_behind_its_back(lived_in: Settings) -> None:
+    has_read(lived_in, "bronze.events", 1)
     with pytest.raises(NotRead, match=r"events\.watches has not read all of bronze\.events.*reelmill pipeline ingest"):
         forget(ANN, JOBS.values(), lived_in)
     assert Tables.of(lived_in).version("bronze.events") == 1
-    has_read(2)
+    log = has_read(lived_in, "bronze.events", 2)
     # What it finds there next is a commit of ours, which it passes over.
     forget(ANN, JOBS.values(), lived_in)
     forget(ANN_TOO, JOBS.values(), lived_in)

@@ -50,3 +50,6 @@ def test_streams_go_on_and_daily_jobs_owe_the_days_of_who_was_forgotten(lake: La
     # Without older versions nobody can tell which days differ.
     assert owed(daily, lake) == date(2024, 3, 1)
     assert watch(lake, ("ben", 3)) == [("ben", 1), ("ben", 3)]
+    # It has read all, nothing goes, and so no version comes that it would be moved on for.
+    forget("nobody", JOBS.values(), lake.settings, at_once=True)
+    assert watch(lake) == [("ben", 1), ("ben", 3)]

@@ -6,6 +6,7 @@ import pytest
 
 from data_contracts import load
 from jobs.ops.person import Naming, Person, line_names, predicate
+from jobs.ranking.sources import registry
 
 ANN = Person("ann", frozenset({"cats"}))
 EVENTS, UPLOADS = load("bronze.events"), load("bronze.uploads")
@@ -20,8 +21,8 @@ EVENTS, UPLOADS = load("bronze.events"), load("bronze.uploads")
         (
             "gold.trending",
             [
-                Naming("id", frozenset({"ann"}), "user"),
-                *(Naming("id", frozenset({"cats"}), kind) for kind in ("video", "videos")),
+                Naming("id", frozenset({"ann"}), ("kind", frozenset({"user"}))),
+                *(Naming("id", frozenset({"cats"}), ("kind", frozenset({kind}))) for kind in ("video", "videos")),
             ],
         ),
         ("gold.models", []),
@@ -71,6 +72,31 @@ def event(**values: object) -> str:
 )
 def test_a_line_names_them_by_the_columns_of_its_row_and_what_is_no_row_by_any_value(line: str, names: bool) -> None:
     assert line_names(ANN, EVENTS, line) is line_names(ANN, EVENTS, line.encode()) is names
+
+
+def test_what_is_counted_beside_a_refused_text_is_nobodys_id() -> None:
+    kept = {"file": "f", "reason": "torn", "copy": 1, "bytes": 1, "line": "<html>"}
+    assert not line_names(Person("1"), EVENTS, json.dumps(kept))
+    assert not line_names(Person("1"), EVENTS, json.dumps({**kept, "line": 1, "raw": "2;3"}))
+    assert line_names(Person("1"), EVENTS, json.dumps({**kept, "line": 1, "raw": "1;3"}))
+    # An object of others, with a text beside the id.
+    assert line_names(Person("1"), EVENTS, json.dumps({"user": 1, "text": "fine"}))
+
+
+@pytest.mark.parametrize("depth", [480, 1000, 5000])
+def test_a_text_as_deep_as_can_be_sent_is_searched_like_any(depth: int) -> None:
+    for inner, names in (("", False), ('{"user_id": "ann"}', True)):
+        raw = "[" * depth + inner + "]" * depth
+        record = {"received_at": "now", "reason": "no", "bytes": len(raw), "raw": raw}
+        assert line_names(ANN, EVENTS, json.dumps(record)) is names
+
+
+def test_a_proposal_goes_by_a_video_only_where_its_source_does() -> None:
+    naming = ANN.naming(load("gold.candidates"))
+    sources = {source.name for source in (*registry.SOURCES, *registry.KEPT, *registry.JUDGED)}
+    by_video = {source for *_, only in naming if only and only[0] == "source" for source in only[1]}
+    assert sources - by_video == {"popular", "popularity", "fresh", "neighbours"}
+    assert "source IN (" in (predicate(ANN, load("gold.candidates"), salt="0") or "")
 
 
 def test_an_upload_is_of_who_made_it_and_not_of_who_gave_it_its_title() -> None:

@@ -15,16 +15,18 @@ from jobs.command.options import as_json, examples
 @click.option(
     "--at-once",
     is_flag=True,
-    help="Remove older versions of the tables too, so that no byte is left; nobody can ask them as they were any more, "
-    "and daily features are computed anew from the first day.",
+    help="Remove older versions of the tables too, with all that names the person; nobody can ask them as they were "
+    "any more, and daily features are computed anew from the first day.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 def forget(user: str, at_once: bool, yes: bool, as_json: bool) -> None:
     """Remove a person, as a viewer and as a creator with their videos, from everything that this home keeps.
 
-    Rows of tables are gone from what is read now, and can be read for seven more days in older versions. Jobs may run
-    meanwhile; each step waits for its own. What is cut short goes on when it is run again.
+    Rows of tables are gone from what is read now, and can be read for at least seven more days in older versions: run
+    `reelmill upkeep` after that, or do it --at-once. What others wrote stays: the title that a reason in their feed
+    quotes until it expires, and which video theirs is a duet of. Jobs may run meanwhile; each step waits for its own.
+    What is cut short goes on when it is run again.
     """
     from jobs.command import console
     from jobs.host.scratch import stay_home
@@ -32,7 +34,10 @@ def forget(user: str, at_once: bool, yes: bool, as_json: bool) -> None:
     from jobs.ops.forget import forget, look
     from jobs.pipeline import JOBS
     from jobs.settings import Settings
+    from serving.ids import is_id, why_not
 
+    if not is_id(user):
+        raise click.ClickException(f"Nobody was forgotten: {why_not(user)}.")
     settings = Settings()
     # What killed processes have left there goes first.
     stay_home(settings)
