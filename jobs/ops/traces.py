@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.engine.tables import Tables, text_in
@@ -46,7 +47,7 @@ def manifests(settings: Settings) -> list[Path]:
 def gather(user_id: str, settings: Settings) -> Traces:
     """What tables, manifests and the note of an earlier attempt say."""
     theirs = text_in("user_id") == user_id
-    uploads = [*_rows(UPLOADS, ["upload_id", "media_file"], theirs, settings), *_lines_of(user_id, settings)]
+    uploads = [*_rows(UPLOADS, ["upload_id", "media_file"], theirs, settings), *_not_taken_in(user_id, settings)]
     videos = list(_rows(VIDEOS, ["video_id", "media_hash"], theirs, settings))
     noted = json.loads(_note(user_id, settings).read_text()) if is_noted(user_id, settings) else {}
     return Traces(
@@ -90,11 +91,22 @@ def _rows(table: str, columns: list[str], wanted: pc.Expression, settings: Setti
     return rows
 
 
-def _lines_of(user_id: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
-    """Their lines of the manifests, which may have become no rows yet."""
-    for row in _lines(settings):
-        if str(row.get("user_id")) == user_id:
-            yield {name: row.get(name) for name in ("upload_id", "media_file")}
+def _not_taken_in(user_id: str, settings: Settings) -> Iterator[Mapping[str, Any]]:
+    """What their lines of the manifests say, which may have become no rows yet.
+
+    Nobody can name another's upload as theirs, and so have it forgotten with them.
+    """
+    lines = list(_lines(settings))
+    theirs = [row for row in lines if str(row.get("user_id")) == user_id]
+    named = pa.array(sorted(_texts(row.get("upload_id") for row in theirs)), pa.string())
+    of_others = text_in("upload_id").isin(named) & (text_in("user_id") != user_id)
+    others = _texts(
+        (row["upload_id"] for row in _rows(UPLOADS, ["upload_id"], of_others, settings)),
+        (row.get("upload_id") for row in lines if str(row.get("user_id")) != user_id),
+    )
+    for row in theirs:
+        upload = None if str(row.get("upload_id")) in others else row.get("upload_id")
+        yield {"upload_id": upload, "media_file": row.get("media_file")}
 
 
 def _lines(settings: Settings) -> Iterator[Mapping[str, Any]]:

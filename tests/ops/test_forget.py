@@ -196,6 +196,15 @@ def test_of_what_a_manifest_names_just_files_of_theirs_alone_go(settings: Settin
     assert left == {"awaited.mp4", ".writing.mp4", "other.mp4", "m.jsonl"}
 
 
+def test_nobody_has_anothers_video_forgotten_by_naming_it_as_theirs(settings: Settings) -> None:
+    put(settings, "bronze.uploads", {"upload_id": "dogs", "user_id": BEN})
+    lines = [{"upload_id": name, "user_id": ANN} for name in ("dogs", "birds", "mice")]
+    lines.append({"upload_id": "mice", "user_id": BEN})
+    (settings.landing / "manifests").mkdir(parents=True)
+    (settings.landing / "manifests" / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert traces.gather(ANN, settings).videos == {"birds"}
+
+
 def test_a_video_that_is_published_meanwhile_leaves_nothing_that_plays(settings: Settings) -> None:
     put(settings, "bronze.uploads", {"upload_id": "!cats", "user_id": ANN})
 
