@@ -120,8 +120,8 @@ docs: setup  ## write pages about every table, column, rule and job, to be read 
 kafka: setup  ## run a Kafka broker for events, at 127.0.0.1:9092 or PORT, and say the setting that uses it
 	@.venv/bin/python -m jobs.command.broker --port $(or $(PORT),9092)
 
-# These need a home with held-out ratings, or hours.
-BY_HAND := bench/candidates.py bench/holdout_ndcg.py bench/days.py bench/cluster.py
+# These need a file of counts, a home with held-out ratings, or hours.
+BY_HAND := bench/trending_panel.py bench/candidates.py bench/holdout_ndcg.py bench/days.py bench/cluster.py
 
 bench: setup  ## print how fast and how good it is, each against a plain alternative
 	@for script in $(filter-out $(BY_HAND),$(wildcard bench/*.py)); do echo "== $$script"; .venv/bin/python $$script || exit 1; done

@@ -1,9 +1,9 @@
 """How well what rises is found, at once and nothing else, beside three plain ways in the same run.
 
-Belongs here: the measurement. It prints and asserts nothing. The job: jobs/features/trending.py.
+Belongs here: the measurement on a made world. It prints and asserts nothing. On real counts: trending_panel.py. The
+job: jobs/features/trending.py.
 
     python bench/trending.py [--seed 1]
-    python bench/trending.py --panel FILE --of hashtag,snapshot_time_utc,views
 
 A month of a made world: 4,000 viewers of eight communities, some 1,500 videos whose popularity wanders by the day, new
 ones every day, days and weeks with their ups and downs. In its last two days there rise, for some hours each, old
@@ -13,11 +13,6 @@ Most of what people watch otherwise comes by a feed. The hourly tables and the l
 jobs. A list is right about what rises from the hour in which it begins to LINGERS hours after it ends. The plain ways
 list, by the same hourly tables, as many each hour as ours: by viewers in the hour, by how many more than in the hour
 before, and by standard deviations above the id's own mean of the month at that hour of the day.
-
-With --panel it ranks what a file of repeated counts holds (anything that DuckDB reads: an id, a time, and how often it
-was watched by then), every PANEL_EVERY_H hours, and prints Spearman's correlation, within each such hour and averaged,
-of the score and of plain numbers with what the next day brings: how much is added, and by what factor. Hours between
-two counts share what came in them.
 """
 
 from __future__ import annotations
@@ -43,7 +38,6 @@ from jobs.engine.window import EPOCH, HOUR, Window
 from jobs.evaluation.meter import measured
 from jobs.features import hourly_hashtags, hourly_videos
 from jobs.features import trending as trends
-from jobs.features.rises import rises, score
 from jobs.settings import Settings
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -55,7 +49,6 @@ WATCHES_A_DAY, BY_FEED = 10_000, 0.7
 PEOPLE, LASTS = (12, 60), (3, 8)
 RISING = {"old": 14, "new": 10, "hashtags": 8}
 RING, PUSHED = 60, 4
-PANEL_EVERY_H = 6
 
 
 @dataclass
@@ -262,68 +255,15 @@ def hourly_of(lake: Lake, kind: trends.Kind) -> pa.Table:
     return rows.toArrow()
 
 
-# What came in each hour; what lies between two counts more than a day apart is nobody's to tell.
-PANEL = """
-CREATE TABLE told AS
-SELECT {id}::VARCHAR AS id, epoch({at}::TIMESTAMPTZ) / 3600 AS t, max({count}) AS n FROM '{file}' GROUP BY ALL;
-CREATE TABLE steps AS
-SELECT *, lag(t) OVER w AS t0, lag(n) OVER w AS n0 FROM told WINDOW w AS (PARTITION BY id ORDER BY t);
-CREATE TABLE hourly AS
-SELECT id, h::BIGINT AS hour, sum(greatest(n - n0, 0) * (least(t, h + 1) - greatest(t0, h)) / (t - t0)) AS came
-FROM (SELECT *, unnest(range(floor(t0)::BIGINT, floor(t)::BIGINT + 1)) AS h FROM steps WHERE t - t0 BETWEEN 1e-3 AND 24)
-GROUP BY ALL;
-CREATE TABLE totals AS
-SELECT id, hour, sum(came) OVER (PARTITION BY id ORDER BY hour) AS had, came AS "counts in the hour",
-    avg(came) OVER (PARTITION BY id ORDER BY hour RANGE 23 PRECEDING) AS "counts an hour, of a day",
-    regr_slope(came, hour) OVER (PARTITION BY id ORDER BY hour RANGE 23 PRECEDING) AS "trend of a day"
-FROM hourly;
-"""
-AFTER = """
-WITH first AS (SELECT id, arg_min(n, t) AS n FROM told GROUP BY id)
-SELECT now.hour, now.had + first.n AS "all counts", now.* EXCLUDE (hour, id, had), score,
-    later.had - now.had AS added, (later.had + first.n) / (now.had + first.n) AS factor
-FROM totals AS now JOIN totals AS later ON later.id = now.id AND later.hour = now.hour + 24
-JOIN first ON first.id = now.id JOIN scored ON scored.id = now.id AND scored.at = now.hour
-"""
-
-
-def panel(spark: SparkSession, file: Path, id: str, at: str, count: str) -> Table:
-    """How what is known at an hour goes with what the next day brings."""
-    with duckdb.connect() as con:
-        con.execute(PANEL.format(file=file, id=id, at=at, count=count))
-        counts = spark.createDataFrame(
-            con.sql("SELECT id, hour, round(came)::BIGINT AS count FROM hourly WHERE round(came) > 0").to_arrow_table()
-        )
-        every = f"SELECT DISTINCT hour AS at FROM hourly WHERE hour % {PANEL_EVERY_H} = 0"
-        hours = spark.createDataFrame(con.sql(every).to_arrow_table())
-        lately, expected, certainty = (F.col(name) for name in ("lately", "expected", "certainty"))
-        risen = rises(counts, hours).select("id", "at", score(lately, expected, certainty).alias("score"))
-        con.register("scored", risen.toArrow())
-        rows = con.sql(AFTER).df()
-    table = Table(title=f"{file.name}: {len(rows):,} of {rows.hour.nunique():,} hours, what the next day brings")
-    for column in ("by", "added", "factor"):
-        table.add_column(column, justify="left" if column == "by" else "right")
-    groups = [group for _, group in rows.groupby("hour") if len(group) > 4]
-    for by in ("all counts", "counts in the hour", "counts an hour, of a day", "trend of a day", "score"):
-        found = [[group[by].corr(group[to], method="spearman") for group in groups] for to in ("added", "factor")]
-        table.add_row(by, *(f"{np.nanmean(each):.3f}" for each in found))
-    return table
-
-
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True, help="of the world that is drawn")
 @click.option("--missed", is_flag=True, help="name what was not found, and what was found without being there")
-@click.option("--panel", "file", type=click.Path(exists=True, path_type=Path), help="a file of repeated counts")
-@click.option("--of", default="id,at,count", show_default=True, help="its columns: the id, the time, the count")
-def main(seed: int, missed: bool, file: Path | None, of: str) -> None:
+def main(seed: int, missed: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="reelmill-bench-") as folder:
         settings = Settings(home=Path(folder), spark_master="local[2]")
         spark = session(settings, "bench")
         try:
-            if file is not None:
-                Console().print(panel(spark, file, *of.split(",")))
-            else:
-                _run(spark, settings, seed, missed)
+            _run(spark, settings, seed, missed)
         finally:
             spark.stop()
 
