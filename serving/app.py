@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from serving import events as event_routes
 from serving import feeds, problems, readiness, trending
+from serving.answers import Ahead
 from serving.cursor import CursorSigner
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
@@ -60,16 +62,16 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
-            if isinstance(keeper, EventSpool):
-                async with _moving(keeper):
+        async with reader:
+            try:
+                if isinstance(keeper, EventSpool):
+                    async with _moving(keeper):
+                        yield
+                else:
                     yield
-            else:
-                yield
-        finally:
-            # In a thread, as below: waiting for a disk or a broker must not hold up those who read feeds.
-            await asyncio.to_thread(keeper.close)
-            await reader.close()
+            finally:
+                # In a thread, as below: waiting for a disk or a broker must not hold up those who read feeds.
+                await asyncio.to_thread(keeper.close)
 
     # FastAPI's own /docs fetches its script from a CDN, and is an empty page without internet.
     app = FastAPIOffline(
@@ -81,10 +83,12 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
         redirect_slashes=False,
     )
     problems.install(app)
+    app.include_router(feeds.router(reader, signer, metrics.without_redis))
+    feed = next(r for r in app.routes if isinstance(r, APIRoute) and r.path == f"{feeds.PREFIX}{feeds.FEED}")
+    app.add_middleware(Ahead, route=feed)
     app.add_middleware(TimedRequests, requests=metrics.requests)
-    app.include_router(feeds.router(reader, signer))
-    app.include_router(trending.router(TrendingReader(reader.client), signer))
-    app.include_router(event_routes.router(keeper, metrics.events, reader.refuse))
+    app.include_router(trending.router(TrendingReader(reader.wire), signer))
+    app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")

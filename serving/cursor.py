@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import orjson
 
+# Of a detour: there is none.
+NONE = -1
 _SIGNATURE_BYTES = 16  # 128 bits of HMAC-SHA256, the least that RFC 2104 section 5 advises
 
 
@@ -22,12 +24,18 @@ class CursorInvalid(ValueError):
 
 
 class Cursor(NamedTuple):
-    """Where the next page starts. `generation` pins immutable lists, so a publish in between moves nothing."""
+    """Where the next page starts. `generation` pins immutable lists, so a publish in between moves nothing.
+
+    `as_of` says what had been shown when the first page was read (feed_store/seen.py), since what is shown meanwhile
+    must not move the others. `detour` is how far somebody has got in the list for strangers while Redis was away.
+    """
 
     generation: str
     version: str
     is_fallback: bool
     position: int
+    as_of: int = 0
+    detour: int = NONE
 
 
 class CursorSigner:

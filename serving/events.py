@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Protocol, Self
 
@@ -42,7 +42,9 @@ from serving.problems import Problem, documented
 MAX_BODY_BYTES = 1 << 20
 MAX_EVENTS = 1_000
 MAX_REASON = 500
-Refuse = Callable[[list[tuple[str, str]]], Awaitable[None]]
+# What a client held back for longer than this, or somebody's log of the past, does not say what was shown lately.
+LATELY = timedelta(days=1)
+Remember = Callable[[list[tuple[str, str]], list[tuple[str, str]]], Awaitable[None]]
 
 
 def _iso_8601(value: object) -> object:
@@ -97,6 +99,10 @@ class Event(BaseModel):
         }
 
 
+_EVENT = Event.model_json_schema()
+_EVENTS = {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_EVENTS}
+
+
 class Accepted(BaseModel):
     index: int = Field(description="0-based place in the batch.")
     event_id: str
@@ -127,8 +133,11 @@ class EventKeeper(Protocol):
         """What keeps events out, if anything does."""
 
 
-def router(keeper: EventKeeper, counted: Counter, refuse: Refuse) -> APIRouter:
-    """The route that clients write to. `counted` counts events by their `outcome`; `refuse` stops showing a video."""
+def router(keeper: EventKeeper, counted: Counter, remember: Remember) -> APIRouter:
+    """The route that clients write to. `counted` counts events by their `outcome`.
+
+    `remember` is told who (first) refused and who was shown which video (second): feeds heed it at once.
+    """
     routes = APIRouter(prefix="/v1")
 
     @routes.post(
@@ -148,16 +157,7 @@ def router(keeper: EventKeeper, counted: Counter, refuse: Refuse) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "oneOf": [
-                                Event.model_json_schema(),
-                                {"type": "array", "items": Event.model_json_schema(), "maxItems": MAX_EVENTS},
-                            ]
-                        }
-                    }
-                },
+                "content": {"application/json": {"schema": {"oneOf": [_EVENT, _EVENTS]}}},
             }
         },
     )
@@ -170,7 +170,7 @@ def router(keeper: EventKeeper, counted: Counter, refuse: Refuse) -> APIRouter:
         received_at = datetime.now(UTC)
         body = await _body(request)
         # In a thread: parsing a large body and waiting for a disk must not hold up those who read feeds.
-        receipt, refused, kept = await asyncio.to_thread(_take, keeper, body, received_at)
+        receipt, records, kept = await asyncio.to_thread(_take, keeper, body, received_at)
         if kept is not None:
             # Not in that thread: there are few of them, and a broker that is away would have them all wait for it.
             await asyncio.wrap_future(kept)
@@ -183,19 +183,34 @@ def router(keeper: EventKeeper, counted: Counter, refuse: Refuse) -> APIRouter:
                 f"none of {len(receipt.rejected)} events is valid",
                 rejected=[rejected.model_dump() for rejected in receipt.rejected],
             )
-        if refused:
-            # The event is kept, and the next night respects it in any case.
-            with suppress(RedisError):
-                await refuse(refused)
+        # The events are kept, and the next night respects them in any case.
+        with suppress(RedisError):
+            await remember(*_refused_and_shown(records, received_at))
         return Response(orjson.dumps(receipt.model_dump()), HTTPStatus.ACCEPTED, media_type="application/json")
 
     return routes
 
 
+def _refused_and_shown(
+    records: Sequence[Mapping[str, object]], received_at: datetime
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Who (first) refused which video (second), and who was shown which lately: whatever they did, they saw it."""
+    refused, shown = [], []
+    for record in records:
+        who_what = str(record["user_id"]), str(record["video_id"])
+        if record["event_type"] in REFUSALS:
+            refused.append(who_what)
+        event_at = record["event_at"]
+        assert isinstance(event_at, datetime)
+        if event_at > received_at - LATELY:
+            shown.append(who_what)
+    return refused, shown
+
+
 def _take(
     keeper: EventKeeper, body: bytes, received_at: datetime
-) -> tuple[Receipt, list[tuple[str, str]], Future[None] | None]:
-    """Keep the good events, then the others; also returns who (first) refused which video (second).
+) -> tuple[Receipt, list[dict[str, object]], Future[None] | None]:
+    """Keep the good events, then the others; also returns the good ones as they are kept.
 
     The third ends when the good ones are safe, and is None where they are.
     Raises Problem for a body that is not a batch at all.
@@ -216,8 +231,7 @@ def _take(
     kept = keeper.append(records) if records else None
     for rejected in receipt.rejected:
         keeper.reject(texts[rejected.index], rejected.reason, received_at)
-    refused = [(str(r["user_id"]), str(r["video_id"])) for r in records if r["event_type"] in REFUSALS]
-    return receipt, refused, kept
+    return receipt, records, kept
 
 
 def _texts(keeper: EventKeeper, body: bytes, received_at: datetime) -> list[bytes]:

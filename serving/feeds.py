@@ -6,30 +6,46 @@ feed_store/. What clients send back: events.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import APIRouter
+from prometheus_client import Counter
 from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.cursor import Cursor, CursorSigner
+from serving.answers import JSON, NOT_MODIFIED, answer
+from serving.cursor import CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader, Page
 from serving.feed_store.shapes import Slot, Video
 from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
-JSON = "application/json"
-# A feed is one person's and changes with the next publish: no shared cache may keep it.
-_FEED_HEADERS = {"Cache-Control": "private, no-store"}
-_VIDEO_HEADERS = {"Cache-Control": "public, max-age=60"}
+# A feed is one person's, and changes with the next publish and with what was shown: no shared cache may keep it, and
+# their own asks whether it is still so.
+_FEED_CACHE = b"private, no-cache"
+_VIDEO_CACHE = b"public, max-age=60"
+_WITHOUT_REDIS = {"Cache-Control": "private, no-store", "X-Feed-Source": "fallback"}
+_FEED_HEADERS = {
+    "ETag": {"schema": {"type": "string"}, "description": "Send it as `If-None-Match`, and get 304 while it is so."},
+    "X-Feed-Source": {
+        "schema": {"type": "string", "enum": ["fallback"]},
+        "description": "There while the store does not answer: the page is of the last known list for strangers.",
+    },
+}
 
+PREFIX = "/v1"
+FEED = "/feed/{user_id}"
 MAX_CURSOR = 1024
 DEFAULT_LIMIT = 10
-MAX_LIMIT = 50
+MAX_LIMIT = 100
 
 # What `_asked` checks, as OpenAPI says it. FastAPI's own checks would be a quarter of a feed page's time.
 _FEED_PARAMETERS = [
@@ -66,26 +82,32 @@ class FeedPage(BaseModel):
 
 
 def render(page: Page, viewer_id: str, next_cursor: str | None) -> bytes:
-    """The JSON of a page, spliced from stored bytes: no slot is decoded or encoded again."""
+    """The JSON of a page around its stored slots, none of which is decoded or encoded again."""
     return b'{"user_id":%b,"feed_version":%b,"is_fallback":%b,"is_stale":%b,"items":[%b],"next_cursor":%b}' % (
         orjson.dumps(viewer_id),
         orjson.dumps(page.version),
         orjson.dumps(page.is_fallback),
         orjson.dumps(is_stale(page.version, datetime.now(UTC))),
-        b",".join(page.slots),
+        page.slots,
         orjson.dumps(next_cursor),
     )
+
+
+@lru_cache(256)  # first pages are asked for in the same few ways
+def _parsed(query: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 def _asked(request: Request) -> tuple[str, int, str | None]:
     """Who wants how many slots from where. Raises a problem that names every wrong parameter."""
     viewer_id: str = request.path_params["user_id"]
-    limit = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    cursor = request.query_params.get("cursor")
+    query = _parsed(request.scope["query_string"])
+    limit = query.get("limit", str(DEFAULT_LIMIT))
+    cursor = query.get("cursor")
     wrong = {}
     if not is_id(viewer_id):
         wrong["path.user_id"] = why_not(viewer_id)
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 3 and 1 <= int(limit) <= MAX_LIMIT):
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= MAX_LIMIT):
         wrong["query.limit"] = f"must be a whole number from 1 to {MAX_LIMIT}"
     if cursor is not None and len(cursor) > MAX_CURSOR:
         wrong["query.cursor"] = f"must have at most {MAX_CURSOR} characters"
@@ -94,15 +116,19 @@ def _asked(request: Request) -> tuple[str, int, str | None]:
     return viewer_id, int(limit), cursor
 
 
-def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
-    """The routes that clients read."""
-    routes = APIRouter(prefix="/v1")
+def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> APIRouter:
+    """The routes that clients read. `without_redis` counts pages that were made while Redis did not answer."""
+    routes = APIRouter(prefix=PREFIX)
+
+    def _body(page: Page, viewer_id: str) -> bytes:
+        return render(page, viewer_id, page.following and signer.seal(page.following, viewer_id))
 
     @routes.get(
-        "/feed/{user_id}",
+        FEED,
         response_model=None,
         responses={
-            HTTPStatus.OK: {"model": FeedPage},
+            HTTPStatus.OK: {"model": FeedPage, "headers": _FEED_HEADERS},
+            **NOT_MODIFIED,
             **documented(
                 HTTPStatus.BAD_REQUEST,
                 HTTPStatus.GONE,
@@ -113,37 +139,43 @@ def router(reader: FeedReader, signer: CursorSigner) -> APIRouter:
         openapi_extra={"parameters": _FEED_PARAMETERS},
     )
     async def feed(request: Request) -> Response:
-        """One page of a viewer's feed, best first.
+        """One page of a viewer's feed, best first, without what events said lately that they were shown.
 
-        Pages that follow each other through `next_cursor` never repeat and never skip, even when a new version is
-        published in between: a cursor stays with the version it came from, for two days after that was replaced.
+        Pages that follow each other through `next_cursor` never repeat and never skip, whatever is shown and even when
+        a new version is published in between: a cursor stays with the version it came from, for two days after that
+        was replaced. Then it is 410: begin again without a cursor, and what was shown is left out.
+
+        Who was shown all of their feed gets what is new to them of the list for strangers, then their feed once more.
+
+        While the store does not answer, pages are of the last known list for strangers: `X-Feed-Source: fallback`. Go
+        on with `next_cursor` as ever: it leads back to where you were when the store is back.
         """
         viewer_id, limit, cursor = _asked(request)
-        if cursor is None:
-            page = await reader.first_page(viewer_id, limit)
-        else:
-            at = signer.open(cursor, viewer_id)
-            page = await reader.next_page(
-                at.generation, at.version, viewer_id, is_fallback=at.is_fallback, start=at.position, limit=limit
-            )
-        following = None
-        if page.next_start is not None:
-            following = signer.seal(Cursor(page.generation, page.version, page.is_fallback, page.next_start), viewer_id)
-        return Response(render(page, viewer_id, following), headers=_FEED_HEADERS, media_type=JSON)
+        at = None if cursor is None else signer.open(cursor, viewer_id)
+        try:
+            page = await (reader.first_page(viewer_id, limit) if at is None else reader.next_page(at, viewer_id, limit))
+        except RedisError:
+            last_good = reader.page_without_redis(at, viewer_id, limit)
+            if last_good is None:
+                raise
+            without_redis.inc()
+            return Response(_body(last_good, viewer_id), headers=_WITHOUT_REDIS, media_type=JSON)
+        return answer(request, _body(page, viewer_id), _FEED_CACHE)
 
     @routes.get(
         "/videos/{video_id}",
         response_model=None,
         responses={
             HTTPStatus.OK: {"model": Video},
+            **NOT_MODIFIED,
             **documented(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
         },
     )
-    async def video(video_id: Id) -> Response:
+    async def video(video_id: Id, request: Request) -> Response:
         """One published video."""
         found = await reader.video(video_id)
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown-video", f"no published video has the id {video_id}")
-        return Response(found, headers=_VIDEO_HEADERS, media_type=JSON)
+        return answer(request, found, _VIDEO_CACHE)
 
     return routes

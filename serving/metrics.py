@@ -39,6 +39,11 @@ class Metrics:
         self.events = Counter(
             "reelmill_events", "Events received over HTTP, by what became of them.", ["outcome"], registry=self.registry
         )
+        self.without_redis = Counter(
+            "reelmill_feeds_without_redis",
+            "Pages of the list for strangers that were answered since Redis did not answer.",
+            registry=self.registry,
+        )
         if spool is not None:
             self.registry.register(_Waiting(spool))
 
@@ -64,6 +69,8 @@ class TimedRequests:
     def __init__(self, app: ASGIApp, requests: Histogram) -> None:
         self._app = app
         self._requests = requests
+        # A request's labels are looked up here: in the library that takes as long as all of a page's rendering.
+        self._by_labels: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,4 +90,7 @@ class TimedRequests:
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path", "none")
-            self._requests.labels(method, route, status).observe(time.perf_counter() - started)
+            labels = method, route, status
+            if (observed := self._by_labels.get(labels)) is None:
+                observed = self._by_labels[labels] = self._requests.labels(*labels)
+            observed.observe(time.perf_counter() - started)

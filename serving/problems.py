@@ -112,9 +112,9 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "", "an error of this service, which its log explains")
 
 
-_HANDLED: tuple[type[Exception], ...] = (
+EXPECTED: tuple[type[Exception], ...] = (
     Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, NoListPublished,
-    RedisError, BrokerAway, SpoolError, Exception,
+    RedisError, BrokerAway, SpoolError,
 )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, exc: Exception) -> Response:
         return problem_response(request, problem_of(exc))
 
-    for kind in _HANDLED:
+    for kind in (*EXPECTED, Exception):
         app.add_exception_handler(kind, handle)
 
 

@@ -13,16 +13,18 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.answers import NOT_MODIFIED, answer
 from serving.cursor import Cursor, CursorSigner
 from serving.feed_store.shapes import TrendingItem, TrendingKind
 from serving.feed_store.trending import STALE_AFTER, Items, TrendingReader
-from serving.feeds import DEFAULT_LIMIT, JSON, MAX_CURSOR, MAX_LIMIT
+from serving.feeds import DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT
 from serving.problems import documented
 
 # The same for everybody, and new once an hour: a shared cache may answer for a minute.
-_HEADERS = {"Cache-Control": "public, max-age=60"}
+_CACHE = b"public, max-age=60"
 
 
 class TrendingPage(BaseModel):
@@ -57,6 +59,7 @@ def router(reader: TrendingReader, signer: CursorSigner) -> APIRouter:
         response_model=None,
         responses={
             HTTPStatus.OK: {"model": TrendingPage},
+            **NOT_MODIFIED,
             **documented(
                 HTTPStatus.BAD_REQUEST,
                 HTTPStatus.GONE,
@@ -66,6 +69,7 @@ def router(reader: TrendingReader, signer: CursorSigner) -> APIRouter:
         },
     )
     async def trending(
+        request: Request,
         kind: Annotated[TrendingKind, Path(description="What to list.")],
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page.")] = DEFAULT_LIMIT,
         cursor: Annotated[
@@ -88,6 +92,6 @@ def router(reader: TrendingReader, signer: CursorSigner) -> APIRouter:
         following = None
         if page.next_start is not None:
             following = signer.seal(Cursor(page.generation, page.as_of, False, page.next_start), whose)
-        return Response(render(kind, page, following), headers=_HEADERS, media_type=JSON)
+        return answer(request, render(kind, page, following), _CACHE)
 
     return routes

@@ -5,6 +5,7 @@ Belongs here: giving serving/ the addresses that it may not know by itself, and 
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """Serve until interrupted. Raises PortTaken."""
     with redis_url(settings) as redis, _listening(host, port) as listener, noted(settings, _address(listener)):
         server = _server(settings, redis, "warning")
+        # What is there by now stays: to look through it for garbage would hold up one page in a hundred.
+        gc.freeze()
         # From before anybody hears of it: raised as an exception while the server starts, a SIGTERM got lost in it.
         with server.capture_signals():
             say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")

@@ -20,6 +20,9 @@ from jobs.sim.behaviour import PARTS_OF_DAY, SLOTS, Sessions
 from jobs.sim.world import Ints, SimulatedWorld, video_number, viewer_id
 from serving.feed_store.reader import FeedReader
 
+# Nobody waits in front of a screen here, and a day must not end since Redis was busy.
+PATIENCE_S = 30.0
+
 
 class Slot(NamedTuple):
     """What a viewer is shown next: a video of this world, its place in the feed, and the version of the feed."""
@@ -50,19 +53,16 @@ def served_version(redis_url: str) -> str:
     """The version of the feeds that viewers get. Raises NoFeedPublished."""
 
     async def ask() -> str:
-        reader = FeedReader(redis_url)
-        try:
+        async with FeedReader(redis_url, PATIENCE_S) as reader:
             return await reader.current_version()
-        finally:
-            await reader.close()
 
     return asyncio.run(ask())
 
 
 async def _live(world: SimulatedWorld, day: int, redis_url: str) -> list[Served]:
-    reader, feeds, liking = FeedReader(redis_url), dict[int, AsyncIterator[Slot]](), world.liking(day)
+    feeds, liking = dict[int, AsyncIterator[Slot]](), world.liking(day)
     found = []
-    try:
+    async with FeedReader(redis_url, PATIENCE_S) as reader:
         for part in range(len(PARTS_OF_DAY)):
             rng = np.random.default_rng([world.seed, 3, day, part])
             viewer, begin = behaviour.openings(rng, world, day, part)
@@ -77,8 +77,6 @@ async def _live(world: SimulatedWorld, day: int, redis_url: str) -> list[Served]
             group = behaviour.watch(rng, world, f"{day:02d}-{part}", day, viewer, begin, video, liking)
             versions = [slots[0].feed_version for slots in shown if len(slots) == SLOTS]
             found.append(Served(group.of(is_full), position[is_full], versions))
-    finally:
-        await reader.close()
     return found
 
 
@@ -86,16 +84,13 @@ async def _scroll(reader: FeedReader, world: SimulatedWorld, viewer: str) -> Asy
     """The slots of a viewer's feed from its top, without videos that do not belong to this world."""
     page = await reader.first_page(viewer, SLOTS)
     while True:
-        for encoded in page.slots:
-            slot = orjson.loads(encoded)
+        for slot in orjson.loads(b"[%b]" % page.slots):
             video = video_number(slot["video_id"])
             if video is not None and video < world.videos:
                 yield Slot(video, slot["position"], page.version)
-        if page.next_start is None:
+        if page.following is None:
             return
-        page = await reader.next_page(
-            page.generation, page.version, viewer, is_fallback=page.is_fallback, start=page.next_start, limit=SLOTS
-        )
+        page = await reader.next_page(page.following, viewer, SLOTS)
 
 
 async def _next(feed: AsyncIterator[Slot], many: int) -> AsyncIterator[Slot]:

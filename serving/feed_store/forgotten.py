@@ -1,4 +1,4 @@
-"""Takes a person out of Redis: as a viewer their feeds and refusals, as a creator their videos and all slots with them.
+"""Takes a person out of Redis: as a viewer what is theirs there, as a creator their videos and all slots with them.
 
 Belongs here: which keys and which parts of their values name a person. Whoever does it has the lock of the job that
 publishes, so that no feed is being written. Who asks for it: jobs/ops.
@@ -16,8 +16,8 @@ import orjson
 import redis
 from redis.client import Pipeline
 
-from serving.feed_store import refused
-from serving.feed_store.layout import CHUNK, VIDEOS, fallback_key, feed_key, version_key, video_key
+from serving.feed_store import refused, seen
+from serving.feed_store.layout import CHUNK, VIDEOS, fallback_key, feed_key, json_of, version_key, video_key
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.trending import list_key
 
@@ -27,8 +27,8 @@ _SPECIAL = re.compile(r"([*?\[\]\\^-])")
 
 
 def forget_viewer(client: redis.Redis, viewer_id: str) -> int:
-    """Remove a viewer's feeds of all versions, and what they refused; returns how many keys."""
-    removed = int(cast(int, client.unlink(refused.key(viewer_id))))
+    """Remove a viewer's feeds of all versions, what they refused and were shown; returns how many keys."""
+    removed = int(cast(int, client.unlink(refused.key(viewer_id), seen.key(viewer_id))))
     versions = _versions(client)
     for keys in _scan(client, feed_key("*", _SPECIAL.sub(r"\\\1", viewer_id))):
         # An id may have a colon too, and end like another.
@@ -82,7 +82,7 @@ def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collectio
     removed = 0
     with client.pipeline(transaction=False) as pipe:
         for key, slots in feeds.items():
-            theirs = [slot for slot in slots if orjson.loads(slot)["video_id"] in video_ids]
+            theirs = [slot for slot in slots if orjson.loads(json_of(slot))["video_id"] in video_ids]
             if theirs and len(theirs) == len(slots) and key != fallback_key(_generation(key)):
                 _remove_feed(client, key, versions)
             else:

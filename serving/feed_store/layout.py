@@ -4,32 +4,39 @@ Belongs here: what writer and reader must agree on.
 
     home                            string   whose database this is (jobs/host/redis_server.py)
     feed:current                    string   "<generation> <version>": THE pointer, moved in one command
-    feed:<generation>:u:<viewer_id> list     one viewer's feed in order, every slot an encoded JSON object
+    feed:<generation>:u:<viewer_id> list     one viewer's feed in order, every slot a mark and an encoded JSON object
     feed:<generation>:fallback      list     what a viewer without a feed of their own gets
     feed:version:<version>          string   "<generation> <number of viewers>" of a committed version, for rollback
     feed:staging:<version>          string   the generation that is being written and that no reader sees
     feed:leaving                    set      generations that are to get a time to live, unless one is current
     video:<video_id>                string   the encoded JSON object of one published video
     refused:<viewer_id>             set      ids of videos that a viewer refused since feeds were built without them
+    seen:<viewer_id>                string   marks of the videos that a viewer was shown last (seen.py)
     videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
 
 A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
 never touch what readers are reading, and a cursor that pins a generation sees lists that stay, but for slots of a
 creator who is forgotten. What is current has no TTL, since nobody knows how many nights will fail; what is replaced
 gets one that outlives every open page.
+
+A mark stands for a video's id, so that slots are left out without decoding them. Slots that were written before there
+were marks begin with their JSON, and are read as well.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
 RETIRED_TTL_S = 2 * 86_400
 MAX_SLOTS = 500
+MARK_BYTES = 4
 CHUNK = 200  # viewers or videos per round trip: some MB of commands, well under Redis' query buffer
 HOME = "home"
 POINTER = "feed:current"
@@ -107,12 +114,33 @@ def night_of(version: str) -> date | None:
 
 def is_stale(version: str, now: datetime) -> bool:
     """Whether feeds of a newer night should have replaced this version."""
+    fresh_until = _fresh_until(version)
+    return fresh_until is not None and now > fresh_until
+
+
+@lru_cache(16)  # asked for every page, of the same few versions
+def _fresh_until(version: str) -> datetime | None:
     night = night_of(version)
-    return night is not None and now - datetime.combine(night + timedelta(days=1), time(), UTC) > STALE_AFTER
+    return None if night is None else datetime.combine(night + timedelta(days=1), time(), UTC) + STALE_AFTER
 
 
 def encode(value: Mapping[str, object]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def mark(video_id: str) -> bytes:
+    """Four bytes that stand for a video. Of two hundred, one stands for another video too once in 2 * 10^7 times."""
+    return hashlib.sha1(video_id.encode(), usedforsecurity=False).digest()[:MARK_BYTES]
+
+
+def encode_slot(slot: Mapping[str, object]) -> bytes:
+    """A slot as it is stored."""
+    return mark(str(slot["video_id"])) + encode(slot)
+
+
+def json_of(slot: bytes) -> bytes:
+    """The JSON of a stored slot."""
+    return slot[MARK_BYTES:] if slot.startswith(b"{", MARK_BYTES) else slot
 
 
 def feed_key(generation: str, viewer_id: str) -> str:

@@ -1,144 +1,149 @@
-"""Reads feeds for the endpoint: one round trip a page, and no decoding for who refused nothing.
+"""Reads feeds for the endpoint: one round trip a page, no slot decoded, and a list to show when Redis is away.
 
-Belongs here: reading, and remembering what a viewer refuses until the next night has built feeds without it. What the
-keys are: layout.py. Who writes feeds: writer.py.
+Belongs here: which list a page is of, where the next one begins, and remembering what a viewer refused or was shown.
+How a page is found in a feed: page.py. The lists for strangers: strangers.py. What the keys are: layout.py. Who writes
+feeds: writer.py.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import NamedTuple, cast
+from contextlib import suppress
+from typing import NamedTuple, Self, cast
 
-import orjson
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisError
 
-from serving.feed_store import refused
-from serving.feed_store.layout import (
-    POINTER,
-    FeedExpired,
-    NoFeedPublished,
-    Pointer,
-    fallback_key,
-    feed_key,
-    video_key,
-)
+from serving.cursor import NONE, Cursor
+from serving.feed_store import page as pages
+from serving.feed_store import refused, seen
+from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, fallback_key, video_key
+from serving.feed_store.page import NOW, OwnPage
+from serving.feed_store.strangers import Listed, Strangers
+from serving.feed_store.wire import PATIENCE_S, Script, Wire, Word
+
+# Of a cursor: nothing is left out for having been shown, since all had been.
+_EVER = 0
 
 
 class Page(NamedTuple):
-    """Consecutive slots of one feed, as stored, without what its viewer refused or made.
+    """Consecutive slots of one feed, encoded and joined by commas, without what its viewer refused, made or was shown.
 
-    `next_start` is the 0-based position in the stored feed from which the next page reads; None at the end.
+    `following` is where the next page begins; None at the end.
     """
 
     generation: str
     version: str
     is_fallback: bool
-    slots: list[bytes]
-    next_start: int | None
-
-
-class _Shown(NamedTuple):
-    """What a slot shows: a video, and who made it."""
-
-    video_id: str
-    creator_id: str | None
-
-    @classmethod
-    def decode(cls, slot: bytes) -> _Shown:
-        decoded = orjson.loads(slot)
-        return cls(decoded["video_id"], decoded.get("user_id"))
-
-
-class _Fallback(NamedTuple):
-    generation: str
-    slots: list[bytes]
-    shown: list[_Shown]
+    slots: bytes
+    following: Cursor | None
 
 
 class FeedReader:
-    """Reads feeds for the endpoint: one round trip a page, no decoding. Safe to share between requests of one loop.
+    """Reads feeds for the endpoint. Safe to share between requests of one loop; an asynchronous context.
 
-    `client` is its connection, for whoever reads something else beside it. Raises redis.RedisError when Redis does not
-    answer within seconds.
+    `wire` is its connection, for whoever reads something else beside it. Raises redis.RedisError when Redis does not
+    answer within `patience_s`.
     """
 
-    def __init__(self, redis_url: str) -> None:
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            redis_url,
-            max_connections=64,
-            timeout=2,
-            socket_timeout=2,
-            socket_connect_timeout=1,
-            retry=Retry(ConstantBackoff(0.05), 1),  # a reader waits in front of a person: fail fast, they retry
-        )
-        self.client = redis.asyncio.Redis(connection_pool=pool)
+    def __init__(self, redis_url: str, patience_s: float = PATIENCE_S) -> None:
+        self.wire = Wire(redis_url, patience_s)
+        self._strangers = Strangers(self.wire)
         self._guess = Pointer("", "")
-        self._fallback = _Fallback("", [], [])
+        self._preparing: asyncio.Task[None] | None = None
 
-    async def close(self) -> None:
-        await self.client.aclose()
-        await self.client.connection_pool.disconnect()
+    async def __aenter__(self) -> Self:
+        await self.wire.__aenter__()
+        with suppress(RedisError, NoFeedPublished):
+            self._moved_to(await self.wire.ask("GET", POINTER))
+            await self._prepare()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
+        await self.wire.__aexit__(*exc)
 
     async def current_version(self) -> str:
         """The version that readers get. Raises NoFeedPublished."""
-        pointer = self._moved_to(await self.client.get(POINTER))
-        if not await self.client.exists(fallback_key(pointer.generation)):
+        pointer = self._moved_to(await self.wire.ask("GET", POINTER))
+        if not await self.wire.ask("EXISTS", fallback_key(pointer.generation)):
             raise _not_held(pointer)
         return pointer.version
 
     async def first_page(self, viewer_id: str, limit: int) -> Page:
-        """The first `limit` slots of the current version; the fallback's for a stranger. Raises NoFeedPublished.
+        """The first `limit` slots of the current version; of the list for strangers where the viewer has none.
 
-        The pointer and the list under the last known pointer are read together. Only right after a publish do they
-        disagree, and then the list is read again under the new one.
+        Nobody gets an empty page while there is something to show: who has seen all of their feed gets what is new to
+        them of the list for strangers, and then their own feed once more. Raises NoFeedPublished.
+
+        The pointer and the feed under the last known pointer are read together. Only right after a publish do they
+        disagree, and then the feed is read again under the new one.
         """
-        guess = self._guess
-        pipe = self.client.pipeline(transaction=False)
-        pipe.get(POINTER)
-        pipe.smembers(refused.key(viewer_id))
-        pipe.lrange(feed_key(guess.generation, viewer_id), 0, limit)
-        pipe.llen(fallback_key(guess.generation))
-        raw, hidden, slots, left = await pipe.execute()
-        pointer = self._moved_to(raw)
-        if pointer != guess:
-            slots = await self._range(feed_key(pointer.generation, viewer_id), 0, limit)
-        if slots:
-            page = await self._own_page(pointer, viewer_id, hidden, 0, limit, slots)
-            if page.slots:
-                return page
-        try:
-            return await self._fallback_page(pointer, viewer_id, hidden, 0, limit, left)
-        except FeedExpired as error:
-            raise _not_held(pointer) from error
+        while True:
+            pointer = self._guess
+            own = await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
+            if isinstance(own, OwnPage):
+                break
+            self._moved_to(own)
+            self._preparing = asyncio.create_task(self._prepare())
+        if own.is_new:
+            return _own(pointer, own, own.total)
+        listed = await self._strangers.get(pointer, own.strangers)
+        if listed is None:
+            raise _not_held(pointer)
+        new_to_them = _of_strangers(listed, viewer_id, own.shown + own.refused, 0, limit, own.total)
+        if new_to_them.slots:
+            return new_to_them
+        if own.slots:
+            return _own(pointer, own, _EVER)
+        return _of_strangers(listed, viewer_id, own.refused, 0, limit, _EVER)
 
-    async def next_page(
-        self, generation: str, version: str, viewer_id: str, *, is_fallback: bool, start: int, limit: int
-    ) -> Page:
-        """Slots from `start` on, of the generation that a cursor pins. Raises FeedExpired."""
-        pointer = Pointer(generation, version)
-        pipe = self.client.pipeline(transaction=False)
-        pipe.smembers(refused.key(viewer_id))
-        pipe.lrange(feed_key(generation, viewer_id), start, start + limit)
-        pipe.llen(fallback_key(generation))
-        hidden, slots, left = await pipe.execute()
-        if is_fallback:
-            return await self._fallback_page(pointer, viewer_id, hidden, start, limit, left)
-        if not slots:  # a cursor is only given out when more follows
-            raise FeedExpired(f"feed version {version} is no longer held")
-        return await self._own_page(pointer, viewer_id, hidden, start, limit, slots)
+    async def next_page(self, at: Cursor, viewer_id: str, limit: int) -> Page:
+        """The page that begins at a cursor, of the generation that it pins. Raises FeedExpired.
 
-    async def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
-        """Show these viewers (first) these videos (second) no more."""
-        pipe = self.client.pipeline(transaction=True)
-        refused.remember(pipe, refusals)
-        await pipe.execute()
+        Who comes back from a detour has been shown more since: it goes by what was shown by now.
+        """
+        pointer = Pointer(at.generation, at.version)
+        as_of = at.as_of if at.detour == NONE else NOW
+        own = await pages.ask(
+            self.wire, viewer_id, pointer, at.position, limit,
+            as_of=as_of, is_pinned=True, is_own=not at.is_fallback,
+        )  # fmt: skip
+        assert isinstance(own, OwnPage)
+        as_of = at.as_of if at.detour == NONE else own.total
+        if own.is_new:
+            return _own(pointer, own, as_of)
+        listed = await self._strangers.get(pointer, own.strangers) if at.is_fallback else None
+        if listed is None:  # a cursor is only given out when more follows
+            raise FeedExpired(f"feed version {at.version} is no longer held")
+        return _of_strangers(listed, viewer_id, own.shown + own.refused, at.position, limit, as_of)
+
+    def page_without_redis(self, at: Cursor | None, viewer_id: str, limit: int) -> Page | None:
+        """A page of the last list for strangers that is known here; None before there was one.
+
+        Who was in that list goes on in it. Everybody else who comes with a cursor makes a detour: their cursor says
+        how far they have got in it, and where they were in their own feed, in which they go on when Redis is back.
+        """
+        held = self._strangers.held(at.generation) if at and at.is_fallback else None
+        listed = held or self._strangers.newest
+        if listed is None:
+            return None
+        if at is None or held is not None:
+            position, as_of = (at.position, at.as_of) if at else (0, _EVER)
+            return _of_strangers(listed, viewer_id, b"", position, limit, as_of)
+        page = _of_strangers(listed, viewer_id, b"", max(at.detour, 0), limit, _EVER)
+        # After its end it begins anew: nobody can know how long this takes, and an empty screen is worse.
+        return page._replace(following=at._replace(detour=page.following.position if page.following else 0))
+
+    async def remember(self, refusals: Iterable[tuple[str, str]], shown: Iterable[tuple[str, str]]) -> None:
+        """These viewers (first) refused or were shown these videos (second)."""
+        writes: list[tuple[Script, str, Word]] = [*refused.remembering(refusals), *seen.remembering(shown)]
+        await asyncio.gather(*(self.wire.run(script, (key,), word) for script, key, word in writes))
 
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""
-        return cast(bytes | None, await self.client.get(video_key(video_id)))
+        return cast(bytes | None, await self.wire.ask("GET", video_key(video_id)))
 
     def _moved_to(self, raw: bytes | None) -> Pointer:
         pointer = Pointer.parse(raw)
@@ -147,48 +152,23 @@ class FeedReader:
         self._guess = pointer
         return pointer
 
-    async def _own_page(
-        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int, slots: list[bytes]
-    ) -> Page:
-        """A page of the viewer's own feed; `slots` holds one more than `limit` when more follows."""
-        if not hidden:
-            following = start + limit if len(slots) > limit else None
-            return Page(pointer.generation, pointer.version, False, slots[:limit], following)
-        rest = await self._range(feed_key(pointer.generation, viewer_id), start, -1)
-        return _without(hidden, pointer, viewer_id, list(map(_Shown.decode, rest)), rest, start, limit)
-
-    async def _fallback_page(
-        self, pointer: Pointer, viewer_id: str, hidden: set[bytes], start: int, limit: int, left: int
-    ) -> Page:
-        # The same for every stranger, so it is kept in memory: strangers cost one round trip as well. It changes only
-        # by the slots of a creator who is forgotten (forgotten.py), of which `left` tells.
-        if (self._fallback.generation, len(self._fallback.slots)) != (pointer.generation, left):
-            slots = await self._range(fallback_key(pointer.generation), 0, -1)
-            if not slots:
-                raise FeedExpired(f"feed version {pointer.version} is no longer held")
-            self._fallback = _Fallback(pointer.generation, slots, list(map(_Shown.decode, slots)))
-        kept = self._fallback
-        page = _without(hidden, pointer, viewer_id, kept.shown[start:], kept.slots[start:], start, limit)
-        return page._replace(is_fallback=True)
-
-    async def _range(self, key: str, start: int, stop: int) -> list[bytes]:
-        return cast("list[bytes]", await self.client.lrange(key, start, stop))  # type: ignore[misc]
+    async def _prepare(self) -> None:
+        """Fetch the list for strangers before somebody needs it."""
+        with suppress(RedisError):
+            await self._strangers.get(self._guess)
 
 
-def _without(
-    hidden: set[bytes],
-    pointer: Pointer,
-    viewer_id: str,
-    shown: list[_Shown],
-    slots: list[bytes],
-    start: int,
-    limit: int,
-) -> Page:
-    """A page of the slots whose video the viewer neither refused nor made."""
-    ids = {video_id.decode() for video_id in hidden}
-    left = [n for n, (video_id, creator_id) in enumerate(shown) if video_id not in ids and creator_id != viewer_id]
-    following = start + left[limit] if len(left) > limit else None
-    return Page(pointer.generation, pointer.version, False, [slots[n] for n in left[:limit]], following)
+def _own(pointer: Pointer, own: OwnPage, as_of: int) -> Page:
+    following = None
+    if own.following >= 0:
+        following = Cursor(pointer.generation, pointer.version, False, own.following, as_of)
+    return Page(pointer.generation, pointer.version, False, own.slots, following)
+
+
+def _of_strangers(listed: Listed, viewer_id: str, hidden: bytes, start: int, limit: int, as_of: int) -> Page:
+    slots, place = listed.page(viewer_id, hidden, start, limit)
+    following = Cursor(*listed.pointer, True, place, as_of) if place >= 0 else None
+    return Page(*listed.pointer, True, slots, following)
 
 
 def _not_held(pointer: Pointer) -> NoFeedPublished:

@@ -6,21 +6,22 @@ leaves it out: reader.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-import redis.asyncio.client
-import redis.client
+from serving.feed_store.wire import Script
 
 # The next night builds feeds without what was refused; the feed for strangers is built with nobody in mind.
 TTL_S = 60 * 86_400
+
+# At once: a connection lost in between would leave a set that never goes away.
+_REMEMBER = Script(f"redis.call('SADD', KEYS[1], ARGV[1]) redis.call('EXPIRE', KEYS[1], {TTL_S})")
 
 
 def key(viewer_id: str) -> str:
     return f"refused:{viewer_id}"
 
 
-def remember(pipe: redis.client.Pipeline | redis.asyncio.client.Pipeline, refusals: Iterable[tuple[str, str]]) -> None:
-    """Queue the commands after which these viewers (first) are shown these videos (second) no more."""
+def remembering(refusals: Iterable[tuple[str, str]]) -> Iterator[tuple[Script, str, str]]:
+    """What to run, on which key with which word: then these viewers (first) are shown these videos (second) no more."""
     for viewer_id, video_id in refusals:
-        pipe.sadd(key(viewer_id), video_id)
-        pipe.expire(key(viewer_id), TTL_S)
+        yield _REMEMBER, key(viewer_id), video_id

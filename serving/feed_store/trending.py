@@ -19,11 +19,11 @@ from typing import NamedTuple, cast
 
 import orjson
 import redis
-import redis.asyncio
 from redis.client import Pipeline
 
 from serving.feed_store.layout import FeedExpired, FeedStoreError, Pointer, encode, video_key
 from serving.feed_store.shapes import TrendingKind
+from serving.feed_store.wire import Wire
 
 TTL_S = 2 * 86_400
 # An hour's list comes minutes after the hour; one more hour is patience.
@@ -72,28 +72,28 @@ class TrendingReader:
     Raises redis.RedisError when Redis does not answer within seconds.
     """
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
-        self._redis = client
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     async def first_page(self, kind: TrendingKind, limit: int) -> Items:
         """The first `limit` items of the current list. Raises NoListPublished."""
-        pointer = Pointer.parse(await self._redis.get(_pointer_key(kind)))
+        pointer = Pointer.parse(await self._wire.ask("GET", _pointer_key(kind)))
         if pointer is None:
             raise NoListPublished(f"no list of trending {kind} has been published yet")
         return await self._page(kind, pointer, 0, limit)
 
     async def next_page(self, kind: TrendingKind, generation: str, as_of: str, start: int, limit: int) -> Items:
         """Items from `start` on, of the list that a cursor pins. Raises FeedExpired."""
-        if not await self._redis.exists(list_key(kind, generation)):
+        if not await self._wire.ask("EXISTS", list_key(kind, generation)):
             raise FeedExpired(f"the list of trending {kind} as of {as_of} is no longer held")
         return await self._page(kind, Pointer(generation, as_of), start, limit)
 
     async def _page(self, kind: TrendingKind, pointer: Pointer, start: int, limit: int) -> Items:
-        raw = await self._redis.lrange(list_key(kind, pointer.generation), start, start + limit)  # type: ignore[misc]
+        raw = await self._wire.ask("LRANGE", list_key(kind, pointer.generation), start, start + limit)
         items, following = raw[:limit], start + limit if len(raw) > limit else None
         if kind != TrendingKind.VIDEOS or not items:
             return Items(*pointer, [(item, None) for item in items], following)
-        cards = await self._redis.mget([video_key(orjson.loads(item)["id"]) for item in items])
+        cards = await self._wire.ask("MGET", *(video_key(orjson.loads(item)["id"]) for item in items))
         # One that has no card any more was withdrawn meanwhile.
         return Items(*pointer, [(item, card) for item, card in zip(items, cards, strict=True) if card], following)
 

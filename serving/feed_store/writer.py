@@ -29,7 +29,7 @@ from serving.feed_store.layout import (
     OlderNight,
     Pointer,
     UnknownVersion,
-    encode,
+    encode_slot,
     fallback_key,
     feed_key,
     night_of,
@@ -82,8 +82,9 @@ class FeedStore:
         """Show these viewers (first) these videos (second) no more."""
         rest = iter(refusals)
         while chunk := list(islice(rest, CHUNK)):
-            with self._redis.pipeline(transaction=True) as pipe:
-                refused.remember(pipe, chunk)
+            with self._redis.pipeline(transaction=False) as pipe:
+                for script, key, video_id in refused.remembering(chunk):
+                    pipe.eval(script.text, 1, key, video_id)
                 pipe.execute()
 
     def write_videos(self, videos: Iterable[tuple[Mapping[str, object], date]]) -> int:
@@ -177,7 +178,7 @@ class FeedStore:
                     if not slots:
                         raise EmptyPublish(f"the feed for {key} has no slots: leave such a viewer to the fallback feed")
                     pipe.delete(key)
-                    pipe.rpush(key, *(encode(slot) for slot in slots[:MAX_SLOTS]))
+                    pipe.rpush(key, *map(encode_slot, slots[:MAX_SLOTS]))
                     pipe.expire(key, RETIRED_TTL_S)
                 pipe.execute()
             written += len(chunk)

@@ -29,6 +29,7 @@ from jobs.ranking.orders import Order
 from jobs.ranking.rebuild import NotRebuilt, rebuild
 from jobs.ranking.serving import serving
 from jobs.settings import Settings
+from serving.feed_store.layout import json_of
 from serving.feed_store.writer import FeedStore
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -94,7 +95,9 @@ def test_a_night_ends_in_redis(platform: Lake) -> None:
     with redis_url(platform.settings) as url, FeedStore(url) as store, redis.Redis.from_url(url) as client:
         assert store.current_version() == feeds[0].feed_version
         generation = cast(bytes, client.get("feed:current")).decode().split()[0]
-        mine = [orjson.loads(slot) for slot in cast(list[bytes], client.lrange(f"feed:{generation}:u:u07", 0, -1))]
+        mine = [
+            orjson.loads(json_of(slot)) for slot in cast(list[bytes], client.lrange(f"feed:{generation}:u:u07", 0, -1))
+        ]
         assert [s["video_id"] for s in mine] == [r.video_id for r in feeds if r.user_id == "u07"]
         assert mine[0]["title"].startswith("Title ") and mine[0]["reason"]
         assert client.llen(f"feed:{generation}:fallback") == 50

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-import redis.asyncio
 from pyspark.sql import Row, SparkSession
 
 from jobs.engine.frames import rows_of
@@ -21,6 +20,7 @@ from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.trending import Items, TrendingReader
+from serving.feed_store.wire import Wire
 from serving.feed_store.writer import FeedStore
 
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
@@ -85,11 +85,8 @@ def test_what_rises_is_listed_with_why_and_an_hour_done_again_is_the_same(risen:
 
 
 async def read(url: str, kind: TrendingKind) -> Items:
-    client = redis.asyncio.Redis.from_url(url)
-    try:
-        return await TrendingReader(client).first_page(kind, 10)
-    finally:
-        await client.aclose()
+    async with Wire(url) as wire:
+        return await TrendingReader(wire).first_page(kind, 10)
 
 
 def test_the_lists_of_the_hour_reach_clients_and_an_hour_that_was_not_looked_at_does_not(risen: Lake) -> None:

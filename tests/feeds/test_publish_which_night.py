@@ -15,6 +15,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.feeds import publish
 from jobs.host.redis_server import redis_url
+from serving.feed_store.layout import json_of
 
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
 
@@ -72,7 +73,9 @@ def client(platform: Lake) -> Iterator[redis.Redis]:
 
 def _anns(client: redis.Redis) -> list[tuple[int, str]]:
     generation = cast(bytes, client.get("feed:current")).split()[0].decode()
-    slots = [orjson.loads(slot) for slot in cast("list[bytes]", client.lrange(f"feed:{generation}:u:ann", 0, -1))]
+    slots = [
+        orjson.loads(json_of(slot)) for slot in cast("list[bytes]", client.lrange(f"feed:{generation}:u:ann", 0, -1))
+    ]
     return [(slot["position"], slot["video_id"]) for slot in slots]
 
 

@@ -8,7 +8,13 @@ from serving.cursor import Cursor, CursorInvalid, CursorSigner
 
 SIGNER = CursorSigner("a secret")
 cursors = st.builds(
-    Cursor, st.text(max_size=20), st.text(max_size=60), st.booleans(), st.integers(min_value=0, max_value=500)
+    Cursor,
+    st.text(max_size=20),
+    st.text(max_size=60),
+    st.booleans(),
+    position=st.integers(0, 500),
+    as_of=st.integers(0, 2**32),
+    detour=st.integers(-1, 500),
 )
 
 
@@ -49,7 +55,7 @@ def test_a_cursor_does_not_show_whose_it_is() -> None:
     from base64 import urlsafe_b64decode
 
     payload = SIGNER.seal(Cursor("g", "v", False, 10), "ann@example.org").partition(".")[0]
-    assert urlsafe_b64decode(payload) == b'["g","v",false,10]'
+    assert urlsafe_b64decode(payload) == b'["g","v",false,10,0,-1]'
 
 
 def test_signing_without_a_secret_is_refused() -> None:

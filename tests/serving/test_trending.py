@@ -128,7 +128,9 @@ def test_nothing_of_a_list_stays_forever(client: redis.Redis, raw_redis: RawRedi
     assert len(keys) == 2 and all(0 < raw_redis.ttl(key) <= TTL_S for key in keys)
 
 
-@pytest.mark.parametrize("path", ["/v1/trending/sounds", "/v1/trending/videos?limit=0", "/v1/trending/videos?limit=51"])
+@pytest.mark.parametrize(
+    "path", ["/v1/trending/sounds", "/v1/trending/videos?limit=0", "/v1/trending/videos?limit=101"]
+)
 def test_what_there_is_no_list_of_is_a_problem_that_says_what_there_is(api: httpx.Client, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 422 and answer.json()["errors"]
