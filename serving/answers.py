@@ -17,7 +17,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.problems import EXPECTED, problem_of, problem_response
 
 JSON = "application/json"
+# Nothing is to be kept of what is there for want of something better.
+WITHOUT_REDIS = {"Cache-Control": "no-store", "X-Feed-Source": "fallback"}
 # For OpenAPI.
+HEADERS = {
+    "ETag": {"schema": {"type": "string"}, "description": "Send it as `If-None-Match`, and get 304 while it is so."},
+    "X-Feed-Source": {
+        "schema": {"type": "string", "enum": ["fallback"]},
+        "description": "There while the store does not answer: this is from the last list that is known for everybody.",
+    },
+}
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     HTTPStatus.NOT_MODIFIED.value: {"description": "What `If-None-Match` names is still so."}
 }

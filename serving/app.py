@@ -87,7 +87,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
     feed = next(r for r in app.routes if isinstance(r, APIRoute) and r.path == f"{feeds.PREFIX}{feeds.FEED}")
     app.add_middleware(Ahead, route=feed)
     app.add_middleware(TimedRequests, requests=metrics.requests)
-    app.include_router(trending.router(TrendingReader(reader.wire), signer))
+    app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)

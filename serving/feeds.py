@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.answers import JSON, NOT_MODIFIED, answer
+from serving.answers import HEADERS, JSON, NOT_MODIFIED, WITHOUT_REDIS, answer
 from serving.cursor import CursorSigner
 from serving.feed_store.layout import is_stale
 from serving.feed_store.reader import FeedReader, Page
@@ -32,14 +32,6 @@ from serving.problems import Problem, documented, invalid_request
 # their own asks whether it is still so.
 _FEED_CACHE = b"private, no-cache"
 _VIDEO_CACHE = b"public, max-age=60"
-_WITHOUT_REDIS = {"Cache-Control": "private, no-store", "X-Feed-Source": "fallback"}
-_FEED_HEADERS = {
-    "ETag": {"schema": {"type": "string"}, "description": "Send it as `If-None-Match`, and get 304 while it is so."},
-    "X-Feed-Source": {
-        "schema": {"type": "string", "enum": ["fallback"]},
-        "description": "There while the store does not answer: the page is of the last known list for strangers.",
-    },
-}
 
 PREFIX = "/v1"
 FEED = "/feed/{user_id}"
@@ -127,7 +119,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
         FEED,
         response_model=None,
         responses={
-            HTTPStatus.OK: {"model": FeedPage, "headers": _FEED_HEADERS},
+            HTTPStatus.OK: {"model": FeedPage, "headers": HEADERS},
             **NOT_MODIFIED,
             **documented(
                 HTTPStatus.BAD_REQUEST,
@@ -159,7 +151,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
             if last_good is None:
                 raise
             without_redis.inc()
-            return Response(_body(last_good, viewer_id), headers=_WITHOUT_REDIS, media_type=JSON)
+            return Response(_body(last_good, viewer_id), headers=WITHOUT_REDIS, media_type=JSON)
         return answer(request, _body(page, viewer_id), _FEED_CACHE)
 
     @routes.get(

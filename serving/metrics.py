@@ -40,8 +40,8 @@ class Metrics:
             "reelmill_events", "Events received over HTTP, by what became of them.", ["outcome"], registry=self.registry
         )
         self.without_redis = Counter(
-            "reelmill_feeds_without_redis",
-            "Pages of the list for strangers that were answered since Redis did not answer.",
+            "reelmill_pages_without_redis",
+            "Pages of feeds and of what rises that were made from memory, since Redis did not answer.",
             registry=self.registry,
         )
         if spool is not None:

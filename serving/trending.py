@@ -12,11 +12,13 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Query
+from prometheus_client import Counter
 from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.answers import NOT_MODIFIED, answer
+from serving.answers import HEADERS, JSON, NOT_MODIFIED, WITHOUT_REDIS, answer
 from serving.cursor import Cursor, CursorSigner
 from serving.feed_store.shapes import TrendingItem, TrendingKind
 from serving.feed_store.trending import STALE_AFTER, Items, TrendingReader
@@ -50,15 +52,15 @@ def render(kind: TrendingKind, page: Items, next_cursor: str | None) -> bytes:
     )
 
 
-def router(reader: TrendingReader, signer: CursorSigner) -> APIRouter:
-    """The route."""
+def router(reader: TrendingReader, signer: CursorSigner, without_redis: Counter) -> APIRouter:
+    """The route. `without_redis` counts pages that were made while Redis did not answer."""
     routes = APIRouter(prefix="/v1")
 
     @routes.get(
         "/trending/{kind}",
         response_model=None,
         responses={
-            HTTPStatus.OK: {"model": TrendingPage},
+            HTTPStatus.OK: {"model": TrendingPage, "headers": HEADERS},
             **NOT_MODIFIED,
             **documented(
                 HTTPStatus.BAD_REQUEST,
@@ -80,18 +82,30 @@ def router(reader: TrendingReader, signer: CursorSigner) -> APIRouter:
         """One page of what rises now: what far more people watch than its own past lets expect, most first.
 
         Pages that follow each other through `next_cursor` are of one list, also when an hour is published in between.
-        A video that was withdrawn since has left its place, so that a page may be shorter than `limit`.
+        A video that was withdrawn since has left its place, so that a page may be shorter than `limit`. While the store
+        does not answer, pages are of the last known list: `X-Feed-Source: fallback`.
         """
         # An id of a viewer holds no "/", so that no cursor of a feed passes for one of a list.
         whose = f"trending/{kind}"
-        if cursor is None:
-            page = await reader.first_page(kind, limit)
-        else:
-            at = signer.open(cursor, whose)
-            page = await reader.next_page(kind, at.generation, at.version, at.position, limit)
+        at = None if cursor is None else signer.open(cursor, whose)
+        try:
+            if at is None:
+                page = await reader.first_page(kind, limit)
+            else:
+                page = await reader.next_page(kind, at.generation, at.version, at.position, limit)
+        except RedisError:
+            generation, start = (at.generation, at.position) if at else (None, 0)
+            kept = reader.page_without_redis(kind, generation, start, limit)
+            if kept is None:
+                raise
+            without_redis.inc()
+            return Response(_body(kind, kept, whose), headers=WITHOUT_REDIS, media_type=JSON)
+        return answer(request, _body(kind, page, whose), _CACHE)
+
+    def _body(kind: TrendingKind, page: Items, whose: str) -> bytes:
         following = None
         if page.next_start is not None:
             following = signer.seal(Cursor(page.generation, page.as_of, False, page.next_start), whose)
-        return answer(request, render(kind, page, following), _CACHE)
+        return render(kind, page, following)
 
     return routes

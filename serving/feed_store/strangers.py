@@ -7,12 +7,12 @@ A list changes only by the slots of a creator who is forgotten (forgotten.py), o
 
 from __future__ import annotations
 
-import asyncio
 from typing import NamedTuple, cast
 
 import orjson
 
 from serving.feed_store.layout import MARK_BYTES, Pointer, fallback_key, json_of, mark
+from serving.feed_store.once import Once
 from serving.feed_store.wire import Wire
 
 # Cursors of the versions before may be open; more than these are fetched again.
@@ -46,7 +46,7 @@ class Strangers:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._lists: dict[str, Listed] = {}
-        self._fetching: dict[str, asyncio.Task[Listed | None]] = {}
+        self._once = Once[Listed | None]()
 
     @property
     def newest(self) -> Listed | None:
@@ -60,18 +60,12 @@ class Strangers:
     async def get(self, pointer: Pointer, length: int | None = None) -> Listed | None:
         """The list of a version, fetched unless it is here with this length; None where Redis has none.
 
-        Those who want it while it is fetched wait for the same answer. Raises redis.RedisError.
+        Raises redis.RedisError.
         """
         held = self._lists.get(pointer.generation)
         if held is not None and length in (None, len(held.slots)):
             return held
-        fetching = self._fetching.get(pointer.generation)
-        if fetching is None:
-            fetching = asyncio.create_task(self._fetch(pointer))
-            self._fetching[pointer.generation] = fetching
-            fetching.add_done_callback(lambda _: self._fetching.pop(pointer.generation))
-        # Shielded: whoever came first may leave before it is here.
-        return await asyncio.shield(fetching)
+        return await self._once.get(pointer.generation, lambda: self._fetch(pointer))
 
     async def _fetch(self, pointer: Pointer) -> Listed | None:
         raw = cast("list[bytes]", await self._wire.ask("LRANGE", fallback_key(pointer.generation), 0, -1))

@@ -12,6 +12,7 @@ that was published.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ import redis
 from redis.client import Pipeline
 
 from serving.feed_store.layout import FeedExpired, FeedStoreError, Pointer, encode, video_key
+from serving.feed_store.once import Once
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.wire import Wire
 
@@ -67,35 +69,83 @@ def publish(client: redis.Redis, kind: TrendingKind, as_of: datetime, items: Seq
 
 
 class TrendingReader:
-    """Reads the lists for the endpoint. Safe to share between requests of one loop.
+    """Reads the lists for the endpoint, and keeps the newest of each kind. Safe to share between requests of one loop.
 
-    Raises redis.RedisError when Redis does not answer within seconds.
+    Raises redis.RedisError when Redis does not answer.
     """
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._kept: dict[TrendingKind, _Kept] = {}
+        self._once = Once[_Kept]()
 
     async def first_page(self, kind: TrendingKind, limit: int) -> Items:
-        """The first `limit` items of the current list. Raises NoListPublished."""
-        pointer = Pointer.parse(await self._wire.ask("GET", _pointer_key(kind)))
+        """The first `limit` items of the current list. Raises NoListPublished.
+
+        One round trip: whether the list that is kept is still current is asked together with the cards of its page.
+        """
+        kept = self._kept.get(kind) or _Kept(Pointer("", ""), [], [])
+        raw, length, page = await asyncio.gather(
+            self._wire.ask("GET", _pointer_key(kind)),
+            self._wire.ask("LLEN", list_key(kind, kept.pointer.generation)),
+            self._page(kind, kept, 0, limit),
+        )
+        pointer = Pointer.parse(raw)
         if pointer is None:
             raise NoListPublished(f"no list of trending {kind} has been published yet")
-        return await self._page(kind, pointer, 0, limit)
+        if pointer == kept.pointer and length == len(kept.items):
+            return page
+        kept = await self._once.get(pointer.generation, lambda: self._fetch(kind, pointer))
+        return await self._page(kind, kept, 0, limit)
 
     async def next_page(self, kind: TrendingKind, generation: str, as_of: str, start: int, limit: int) -> Items:
         """Items from `start` on, of the list that a cursor pins. Raises FeedExpired."""
         if not await self._wire.ask("EXISTS", list_key(kind, generation)):
             raise FeedExpired(f"the list of trending {kind} as of {as_of} is no longer held")
-        return await self._page(kind, Pointer(generation, as_of), start, limit)
+        kept = await self._listed(kind, Pointer(generation, as_of), start, start + limit)
+        page = await self._page(kind, kept, 0, limit)
+        return page._replace(next_start=start + limit if page.next_start is not None else None)
 
-    async def _page(self, kind: TrendingKind, pointer: Pointer, start: int, limit: int) -> Items:
-        raw = await self._wire.ask("LRANGE", list_key(kind, pointer.generation), start, start + limit)
-        items, following = raw[:limit], start + limit if len(raw) > limit else None
+    def page_without_redis(self, kind: TrendingKind, generation: str | None, start: int, limit: int) -> Items | None:
+        """A page of the list that is kept, as it was when it came; None where it is not that one."""
+        kept = self._kept.get(kind)
+        if kept is None or generation not in (None, kept.pointer.generation):
+            return None
+        return _items(kind, kept, kept.cards[start : start + limit], start, limit)
+
+    async def _fetch(self, kind: TrendingKind, pointer: Pointer) -> _Kept:
+        kept = await self._listed(kind, pointer, 0, -1)
+        self._kept[kind] = kept._replace(cards=await self._cards(kind, kept.items))
+        return self._kept[kind]
+
+    async def _listed(self, kind: TrendingKind, pointer: Pointer, start: int, stop: int) -> _Kept:
+        raw = cast("list[bytes]", await self._wire.ask("LRANGE", list_key(kind, pointer.generation), start, stop))
+        return _Kept(pointer, raw, [])
+
+    async def _page(self, kind: TrendingKind, kept: _Kept, start: int, limit: int) -> Items:
+        return _items(kind, kept, await self._cards(kind, kept.items[start : start + limit]), start, limit)
+
+    async def _cards(self, kind: TrendingKind, items: list[bytes]) -> list[bytes | None]:
+        """The card of each item, None where it is of no video or of one that was withdrawn."""
         if kind != TrendingKind.VIDEOS or not items:
-            return Items(*pointer, [(item, None) for item in items], following)
-        cards = await self._wire.ask("MGET", *(video_key(orjson.loads(item)["id"]) for item in items))
-        # One that has no card any more was withdrawn meanwhile.
-        return Items(*pointer, [(item, card) for item, card in zip(items, cards, strict=True) if card], following)
+            return [None] * len(items)
+        keys = [video_key(orjson.loads(item)["id"]) for item in items]
+        return cast("list[bytes | None]", await self._wire.ask("MGET", *keys))
+
+
+class _Kept(NamedTuple):
+    """A list, and the cards of its videos when it came."""
+
+    pointer: Pointer
+    items: list[bytes]
+    cards: list[bytes | None]
+
+
+def _items(kind: TrendingKind, kept: _Kept, cards: list[bytes | None], start: int, limit: int) -> Items:
+    """A page with these cards. A video that has none any more was withdrawn meanwhile."""
+    items = zip(kept.items[start : start + limit], cards, strict=True)
+    following = start + limit if len(kept.items) > start + limit else None
+    return Items(*kept.pointer, [(i, c) for i, c in items if c or kind != TrendingKind.VIDEOS], following)
 
 
 def _pointer_key(kind: TrendingKind) -> str:
