@@ -22,6 +22,7 @@ from data_contracts import Contract
 from jobs.engine import aside
 from jobs.engine.freshness import promise
 from jobs.engine.job import Job
+from jobs.engine.limits import beyond
 from jobs.engine.query import exists, facts, span
 from jobs.engine.runs import JobRun, succeeded_between
 from jobs.engine.tables import JOB_RUNS
@@ -82,12 +83,18 @@ def described_checks(contract: Contract) -> dict[str, str]:
         **{rule.name: f"{rule.description} `{rule.predicate}`" for rule in contract.row_rules},
         **{rule.name: rule.description for rule in contract.job_rules},
         **{rule.name: f"{rule.description} `{rule.type}{dict(rule.kwargs)}`" for rule in contract.table_rules},
+        **{within(name): f"{name} is at most {limit.at_most:g}." for name, limit in contract.limits.items()},
     }
     if contract.window_column:
         checks[DATA_IS_FRESH] = (
             f"When a run ends, the newest {contract.window_column} is at most twice the promise old."
         )
     return checks
+
+
+def within(column: str) -> str:
+    """The name of the check that a column is within its limit."""
+    return f"{column}_within_limit"
 
 
 def ended(run: JobRun, at: datetime) -> Run:
@@ -138,11 +145,12 @@ def verdicts(table: str, run: Run, settings: Settings) -> list[dg.AssetCheckEval
         for check in {REQUIRED_COLUMNS if rule in missing else rule for rule in rules}:
             broken[check] += count
     touched = table in run.versions or bool(set_aside)
-    evaluations = []
+    evaluations = _limits(contract, run, settings) if table in run.versions else []
+    limited = {within(column) for column in contract.limits}
     for check in described_checks(contract):
         if check == DATA_IS_FRESH:
             evaluations += _age(contract, run, settings)
-        elif touched:
+        elif touched and check not in limited:
             evaluations.append(_verdict(table, check, broken[check] == 0, {"rows set aside": broken[check]}))
     return evaluations
 
@@ -156,8 +164,21 @@ def _age(contract: Contract, run: Run, settings: Settings) -> list[dg.AssetCheck
     return [_verdict(contract.table, DATA_IS_FRESH, age <= 2 * promise(contract.table), shown)]
 
 
+def _limits(contract: Contract, run: Run, settings: Settings) -> list[dg.AssetCheckEvaluation]:
+    if not contract.limits:
+        return []
+    first, last, version = run.window.start.date(), run.window.day, run.versions[contract.table]
+    found = beyond(contract.table, first, last, settings, version)
+    evaluations = []
+    for column, limit in contract.limits.items():
+        rows = {one.row: one.value for one in found if one.column == column}
+        shown = {"rows beyond it": len(rows), "what to do": limit.action, **rows}
+        evaluations.append(_verdict(contract.table, within(column), not rows, shown))
+    return evaluations
+
+
 def _verdict(table: str, check: str, passed: bool, shown: dict[str, Any]) -> dg.AssetCheckEvaluation:
-    # A warning: rows that break a rule are in quarantine, and the table is clean.
+    # A warning: rows that break a rule are in quarantine, and the table is clean; what is beyond a limit is a person's.
     severity = dg.AssetCheckSeverity.WARN
     return dg.AssetCheckEvaluation(key(table), check, passed, metadata=shown, severity=severity)
 

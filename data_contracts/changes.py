@@ -102,6 +102,8 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     if old.identifies != new.identifies:
         one, other = old.identifies or "nobody", new.identifies or "nobody"
         yield f"{old.name} identified {one} and identifies {other}", False
+    if old.limit != new.limit:
+        yield f"the limit of {old.name} is another, or what to do beyond it", False
     if old.description != new.description:
         yield f"the description of {old.name} has other words", False
 

@@ -35,11 +35,19 @@ class ContractError(Exception):
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What a number should not exceed. A row beyond it stays: a person has to see to what it tells of, by `action`."""
+
+    at_most: float
+    action: str
+
+
+@dataclass(frozen=True)
 class Column:
     """One column. `type` is the Spark SQL type; `unit` is None for what is not a number.
 
     `identifies`, one of IDENTIFIED, says whose id it holds; None where it holds no such id. The personal columns of a
-    row are about the viewer or the creator whom it names.
+    row are about the viewer or the creator whom it names. `limit` is None where any value is as good as another.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Column:
     required: bool
     unit: str | None
     identifies: str | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,11 @@ class Contract:
     freshness: str
     retention: str
     expires: bool
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """The limits of its columns, by their names."""
+        return {column.name: column.limit for column in self.columns if column.limit}
 
     @property
     def privacy(self) -> str:
@@ -222,7 +236,16 @@ def _column(p: SchemaProperty) -> Column:
     if identifies is not None and identifies not in IDENTIFIED:
         raise ContractError(f"{name} identifies {identifies!r}, which is not one of {sorted(IDENTIFIED)}")
     description = _said(p.description, f"{name}.description")
-    return Column(name, kind, description, p.classification, bool(p.required), unit, identifies)
+    return Column(name, kind, description, p.classification, bool(p.required), unit, identifies, _limit(name, kind, p))
+
+
+def _limit(name: str, kind: str, p: SchemaProperty) -> Limit | None:
+    custom = _custom(p)
+    if "limit" not in custom:
+        return None
+    if kind not in NUMBERS:
+        raise ContractError(f"{name} has a limit and is no number")
+    return Limit(float(custom["limit"]), _said(custom.get("beyondLimit"), f"{name}.beyondLimit"))
 
 
 def _row_rule(q: DataQuality) -> RowRule:

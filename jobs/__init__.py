@@ -7,7 +7,7 @@ on it. From top to bottom, each room importing only from those below:
     command, submit              what a person or an orchestrator starts
     pipeline                     which jobs there are, and their order
     sim, imports, evaluation     worlds to try it on, data sets from outside, judging what comes out
-    ops                          what is done to all tables at once
+    ops                          what is done to all tables at once, and asked of several rooms
     feeds, ranking, features     what everybody gets to see, and why
     events, media                what people did, and what they uploaded
     arrivals                     what comes from outside before it is a table

@@ -34,6 +34,7 @@ MODULES = (
     "feeds.publish",
     "feeds.rewards",
     "feeds.trending",
+    "ops.feature_quality",
 )
 
 

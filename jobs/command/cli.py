@@ -43,6 +43,7 @@ COMMANDS = (
     runs.watch,
     runs.jobs,
     runs.late,
+    runs.status,
     runs.plan,
     feeds.feeds,
     models.models,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobs.command.doctor import Finding
     from jobs.command.variables import Variable
     from jobs.engine.late import Late
+    from jobs.engine.limits import Measured
     from jobs.engine.plan import Step
     from jobs.engine.query import TableFacts
     from jobs.engine.runs import JobRun
@@ -237,6 +238,18 @@ def late(found: Sequence[Late], as_json: bool) -> None:
         say(_printable(str(one)))
     if not found:
         say("No table is late.")
+
+
+def condition(overdue: Sequence[Late], measured: Sequence[Measured], as_json: bool) -> None:
+    """What is late, and of each table with limits what is beyond them on its newest day."""
+    if as_json:
+        beyond = [asdict(one) for each in measured for one in each.beyond]
+        return print_json({"late": [asdict(one) for one in overdue], "beyond_limits": beyond})
+    late(overdue, as_json=False)
+    for each in measured:
+        say(f"{each.table} of {each.day}: {len(each.beyond) or 'nothing'} beyond a limit.")
+        for one in each.beyond:
+            say(f"  {_printable(str(one))}")
 
 
 def result(columns: Sequence[str], rows: Iterable[Sequence[Any]], form: Form, at_most: int | None = None) -> None:

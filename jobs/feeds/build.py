@@ -1,8 +1,8 @@
 """Everybody's feed for tonight: candidates, scored by what serves, spaced, each slot with its reason.
 
-Belongs here: the feeds of a night and their reasons. What becomes of the candidates of a few viewers: slots.py. The
-candidates, the ranker and the policy: jobs/ranking. Slots that chance fills: draws.py. Handing feeds to the
-endpoint: publish.py.
+Belongs here: the feeds of a night and their reasons, and what a sample of viewers was scored by. What becomes of the
+candidates of a few viewers: slots.py. The candidates, the ranker and the policy: jobs/ranking. Slots that chance fills:
+draws.py. Handing feeds to the endpoint: publish.py. What the sample is for: jobs/ops/feature_quality.py.
 
 The candidates of each viewer come to lie together, and a Spark task makes whole feeds of them, so a night is one
 exchange of the candidates by viewer. The ranker is a file of some hundred kilobytes that travels with the task.
@@ -10,9 +10,10 @@ exchange of the candidates by viewer. The ranker is a file of some hundred kilob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,12 @@ from jobs.ranking.sources import registry
 from jobs.ranking.spacing import SLOTS
 from serving.feed_store.layout import version_of
 
+if TYPE_CHECKING:
+    from jobs.ranking.rankers.ranker import Scorer
+
+    Work = Callable[[pa.Table, Catalogue, Candidates, Scorer], pa.Table]
+
+FEEDS, SCORED = "gold.feeds", "gold.scored_features"
 VIEWER = "user_id"
 # Rows that are made into feeds at once: some 700 viewers, 250 bytes a row. Each time the ids of all videos are hashed.
 AT_ONCE = 200_000
@@ -44,6 +51,10 @@ SLOT = (
     "user_id string, video_id string, position int, score double, source string, because string, title string, "
     "propensity double"
 )
+# Of so many viewers it is kept what their candidates were scored by, the same ones every night while they are there:
+# by chance alone, the features of another 500 would differ by an index of 0.04 (jobs/ops/drift.py).
+FEW = 500
+KEPT = "user_id string, video_id string, score double, features array<struct<feature:string,value:float>>"
 
 
 class NotServed(ReelmillError):
@@ -88,20 +99,21 @@ def slots(tonight: Tonight, served: InService | Order, day: date, share: float) 
 
     That `share` of the slots is filled by chance, and has a `propensity`.
     """
-    columns, shared = tonight.columns, tonight.said.sparkSession.sparkContext.broadcast(tonight.catalogue)
+    columns = tonight.columns  # which a task may have, unlike a frame
 
-    def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue, model = shared.value, served.load()
-        for rows in whole_groups(batches, VIEWER, AT_ONCE):
-            made = candidates_of(rows, catalogue, columns)
-            if len(made.frame):
-                scores, position = slots_of(made, catalogue, columns, model)
-                placed = explored(made.viewers, made.viewer, position, day, share)
-                yield from _shown(rows, catalogue, made, scores, placed).to_batches()
+    def place(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
+        scores, position = slots_of(made, catalogue, columns, model)
+        placed = explored(made.viewers, made.viewer, position, day, share)
+        return _shown(rows, catalogue, made, scores, placed)
 
-    # By a hash first, which tells viewers apart by comparing numbers.
-    together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
-    return together.mapInArrow(make, SLOT)
+    return _by_viewer(tonight, served, place, SLOT)
+
+
+def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
+    """The rows of gold.scored_features: what the candidates of FEW viewers are scored by, in the arrays of `slots`."""
+    few = tonight.said.select(VIEWER).distinct().orderBy(F.xxhash64(VIEWER), VIEWER).limit(FEW)
+    theirs = replace(tonight, said=tonight.said.join(F.broadcast(few), on=VIEWER, how="left_semi"))
+    return _by_viewer(theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
 
 
 def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
@@ -119,6 +131,43 @@ def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
         F.when(F.col("propensity").isNotNull(), F.lit(REASON)).otherwise(F.coalesce(*words)).alias("reason"),
         F.lit(model_version).alias("model_version"),
         "propensity",
+    )
+
+
+def _by_viewer(tonight: Tonight, served: InService | Order, work: Work, schema: str) -> DataFrame:
+    """What `work` makes of the candidates of whole viewers, in Spark tasks."""
+    columns, shared = tonight.columns, tonight.said.sparkSession.sparkContext.broadcast(tonight.catalogue)
+
+    def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue, model = shared.value, served.load()
+        for rows in whole_groups(batches, VIEWER, AT_ONCE):
+            made = candidates_of(rows, catalogue, columns)
+            if len(made.frame):
+                yield from work(rows, catalogue, made, model).to_batches()
+
+    # By a hash first, which tells viewers apart by comparing numbers.
+    together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
+    return together.mapInArrow(make, schema)
+
+
+def _kept(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
+    """All candidates with what they are scored by, as KEPT."""
+    names, values = list(made.frame.columns), made.frame.to_numpy(dtype=np.float32)
+    flat = pa.StructArray.from_arrays(
+        [
+            pa.array(names).take(pa.array(np.tile(np.arange(len(names)), len(values)))),
+            pa.array(values.ravel(), from_pandas=True),
+        ],
+        names=["feature", "value"],
+    )
+    ends = np.arange(len(values) + 1, dtype=np.int32) * len(names)
+    return pa.table(
+        {
+            VIEWER: made.viewers.take(pa.array(made.viewer)),
+            VIDEO: catalogue.videos.take(pa.array(made.video)),
+            "score": model.score(made.frame),
+            "features": pa.ListArray.from_arrays(ends, flat),
+        }
     )
 
 
@@ -159,13 +208,14 @@ def _shown(
         "gold.video_daily",
         "silver.videos",
     ],
-    writes=["gold.feeds"],
+    writes=[FEEDS, SCORED],
 )
 def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
     last = serving(lake, window.day + timedelta(days=1))
-    served = last.system if last else FIRST
-    made = slots(tonight(lake, candidates, window.end), served, window.day, lake.settings.explore)
-    built = feeds(made, window.day, served.version)
+    served, known = last.system if last else FIRST, tonight(lake, candidates, window.end)
+    made = feeds(slots(known, served, window.day, lake.settings.explore), window.day, served.version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
-    lake.replace("gold.feeds", built, window, empty_is_a_fact=has_run("ranking.candidates", window, lake.settings))
+    is_fact = has_run("ranking.candidates", window, lake.settings)
+    lake.replace(FEEDS, made, window, empty_is_a_fact=is_fact)
+    lake.replace(SCORED, scored(known, served, window.day), window, empty_is_a_fact=is_fact)

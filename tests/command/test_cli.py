@@ -211,3 +211,23 @@ def test_what_is_late_is_said_and_ends_the_command_with_3(settings: Settings, re
     assert "gold.feeds is late and was never made (it promises 1 d). feeds.build has never run." in said.output
     found = {late["table"]: late for late in json.loads(invoke(settings.home, "late", "--json").output)}
     assert found["gold.feeds"]["first"] == "bronze.events"
+
+
+def test_the_status_names_what_is_late_and_what_is_beyond_a_limit_and_what_to_do(
+    settings: Settings, recorded_run: JobRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"event_date": "2026-01-18", "feature": "video__views_7d", "missing_share": 0.5}
+    put(settings, "ops.feature_quality", row)
+    said = invoke(settings.home, "status")
+    assert said.exit_code == 3 and "gold.feeds is late" in said.output
+    assert "ops.feature_quality of 2026-01-18: 1 beyond a limit.\n  video__views_7d: missing_share" in said.output
+    assert "The table that it is taken from was not done when feeds were made" in said.output
+    monkeypatch.setattr("jobs.engine.late.late", lambda *_: [])
+    found = json.loads(invoke(settings.home, "status", "--json").output)
+    assert (found["late"], [one["row"] for one in found["beyond_limits"]]) == ([], ["video__views_7d"])
+    put(settings, "ops.feature_quality", {**row, "event_date": "2026-01-19", "missing_share": 0})
+    well = invoke(settings.home, "status")
+    assert (well.exit_code, well.output.splitlines()) == (
+        0,
+        ["No table is late.", "ops.feature_quality of 2026-01-19: nothing beyond a limit."],
+    )

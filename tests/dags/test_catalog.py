@@ -21,6 +21,7 @@ from jobs.engine.runner import run_job
 from jobs.engine.window import Window
 from jobs.pipeline import JOBS, WRITERS
 from jobs.settings import Settings
+from tests.contracted import put
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,33 @@ def test_every_rule_of_a_contract_is_an_asset_check(table: str) -> None:
     found = {check.name for check in graph.get(key(table)).check_keys}
     rules = {rule.name for rule in contract.row_rules} | {rule.name for rule in contract.job_rules}
     rules |= {rule.name for rule in contract.table_rules}
+    rules |= {reports.within(column) for column in contract.limits}
     fresh = {reports.DATA_IS_FRESH} if contract.window_column else set()
     assert found == {reports.KEY_IS_UNIQUE, reports.REQUIRED_COLUMNS} | rules | fresh
+
+
+def test_a_column_beyond_its_limit_fails_its_check_as_a_warning_that_names_the_row_and_what_to_do(
+    settings: Settings,
+) -> None:
+    table, day = "ops.feature_quality", date(2026, 1, 5)
+    row = {"event_date": day, "psi_beyond_chance": 0.1, "mismatch_share": 0.05}
+    put(
+        settings,
+        table,
+        {**row, "feature": "user__watches_7d"},
+        {**row, "feature": "item_item_rank", "psi_beyond_chance": 4},
+    )
+    put(settings, table, {**row, "feature": "fresh_rank", "event_date": date(2026, 1, 4), "psi_beyond_chance": 4})
+    now = datetime.now(UTC)
+    run = reports.Run("r", JOBS["ops.feature_quality"], Window.of_day(day), now, 1.0, {table: 1}, {table: 2}, 0)
+    failed = [check for check in reports.verdicts(table, run, settings) if not check.passed]
+    assert [(check.check_name, check.severity) for check in failed] == [
+        ("psi_beyond_chance_within_limit", dg.AssetCheckSeverity.WARN),
+        ("data_is_fresh", dg.AssetCheckSeverity.WARN),
+    ]
+    told = {name: value.value for name, value in failed[0].metadata.items()}
+    assert (told["rows beyond it"], told["item_item_rank"]) == (1, 4)
+    assert str(told["what to do"]).startswith("Compare scored_deciles")
 
 
 def test_materialising_an_asset_runs_its_job_and_reports_rows_and_checks(

@@ -7,6 +7,7 @@ import pytest
 
 from data_contracts import Contract, load
 from data_contracts.changes import changes
+from data_contracts.contract import Limit
 
 FEEDS = load("gold.feeds")
 HIGHER = "9.0.0"
@@ -49,6 +50,7 @@ def test_what_a_reader_relied_on_and_loses_is_breaking(found: list[tuple[str, bo
     [
         (columns("user_id", classification="internal"), "user_id was personal and is internal"),
         (columns("score", description="Another."), "the description of score has other words"),
+        (columns("score", limit=Limit(9, "Look.")), "the limit of score is another, or what to do beyond it"),
         (columns("video_id", identifies=None), "video_id identified video and identifies nobody"),
         (told(usage="Another."), "its usage has other words"),
         (told(columns=FEEDS.columns[::-1]), "its columns have another order"),

@@ -42,6 +42,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     put(settings, "ops.job_runs", {"run_id": "r1", "job": "feeds.build", **good, "reads": []})
     bad = {**NIGHT, "started_at": "2026-01-19T01:00Z", "status": "failed", "error": "OSError: the disk is full"}
     put(settings, "ops.job_runs", {"run_id": "r0", "job": "feeds.build", **bad, "rows": 0, "writes": []})
+    off = {"event_date": DAY, "feature": "fresh_rank", "table_name": "gold.candidates", "is_within_limits": False}
+    put(settings, "ops.feature_quality", {**off, "psi_beyond_chance": 0.5})
     put(settings, "quarantine.bronze.events", {"rules": ["line_is_an_event"], "row": "{}"})
     return settings
 
@@ -52,8 +54,8 @@ def answer(question: str, home: Settings, capsys: pytest.CaptureFixture[str]) ->
     return capsys.readouterr().out.splitlines()[1:]
 
 
-def test_there_are_twenty_questions() -> None:
-    assert len(QUESTIONS) == 20 == len(re.findall("^```sql", TEXT, re.MULTILINE))
+def test_there_are_twenty_one_questions() -> None:
+    assert len(QUESTIONS) == 21 == len(re.findall("^```sql", TEXT, re.MULTILINE))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

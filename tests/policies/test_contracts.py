@@ -100,7 +100,8 @@ def test_names_follow_the_style(table: str) -> None:
     [
         ("description: Who.", "user_id.description"),
         ("classification: personal", "user_id.classification"),
-        ("customProperties: [{property: unit, value: ms}]", "the number 'watch_ms' has no unit"),
+        ("{property: unit, value: ms}", "the number 'watch_ms' has no unit"),
+        ("{property: beyondLimit, value: Ask.}", "watch_ms.beyondLimit"),
         ("{property: retention, value: 9, unit: d}", "slaProperties.retention"),
         ("dataGranularityDescription: one play", "dataGranularityDescription"),
     ],
@@ -128,7 +129,10 @@ schema:
         physicalType: bigint
         classification: internal
         description: Time on screen.
-        customProperties: [{property: unit, value: ms}]
+        customProperties:
+          - {property: unit, value: ms}
+          - {property: limit, value: 9}
+          - {property: beyondLimit, value: Ask.}
 slaProperties:
   - {property: freshness, value: 1, unit: d}
   - {property: retention, value: 9, unit: d}

@@ -120,6 +120,10 @@ ELSEWHERE = {
         "ends with 3 where a table is late, as on a night that is some minutes old",
         "tests/command/test_cli.py::test_what_is_late_is_said_and_ends_the_command_with_3",
     ),
+    "reelmill status": (
+        "ends with 3 where something needs a person, as late does",
+        "tests/command/test_cli.py::test_the_status_names_what_is_late_and_what_is_beyond_a_limit_and_what_to_do",
+    ),
     "reelmill forget ann": FORGETS,
     "reelmill forget viewer-0000": FORGETS,
     "reelmill forget viewer-0000 --yes --at-once": FORGETS,

@@ -79,6 +79,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "feeds.trending",
         "media.ingest",
         "media.publish",
+        "ops.feature_quality",
         "ranking.candidates",
         "ranking.examples",
         "ranking.similar",

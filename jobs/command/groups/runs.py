@@ -13,8 +13,8 @@ import click
 from jobs.command.options import Day, DayOrInstant, as_json, as_of, examples
 from jobs.engine.cadence import PIPELINES
 
-# Of `reelmill late`: 1 is an error, and 2 a command that is written wrongly.
-SOME_ARE_LATE = 3
+# Of `reelmill late` and `reelmill status`: 1 is an error, and 2 a command that is written wrongly.
+SOMETHING_IS_WRONG = 3
 
 
 @click.command(
@@ -124,7 +124,32 @@ def late(as_json: bool) -> None:
     found = find_late(JOBS.values(), Settings(), datetime.now(UTC))
     console.late(found, as_json)
     if found:
-        sys.exit(SOME_ARE_LATE)
+        sys.exit(SOMETHING_IS_WRONG)
+
+
+@click.command(
+    epilog=examples(
+        "reelmill status", "reelmill status --json", "reelmill status || mail -s 'Reelmill needs somebody' ops"
+    )
+)
+@as_json
+def status(as_json: bool) -> None:
+    """Say in a few lines what needs a person: late tables, and what is beyond the limits of contracts.
+
+    Of the latter each line names a feature, how far it is from what it should be, and what to do. Ends with 0 when
+    nothing does, and with 3 when something does.
+    """
+    from jobs.command import console
+    from jobs.engine.late import late as find_late
+    from jobs.engine.limits import measured
+    from jobs.pipeline import JOBS
+    from jobs.settings import Settings
+
+    settings = Settings()
+    overdue, limited = find_late(JOBS.values(), settings, datetime.now(UTC)), list(measured(settings))
+    console.condition(overdue, limited, as_json)
+    if overdue or any(each.beyond for each in limited):
+        sys.exit(SOMETHING_IS_WRONG)
 
 
 @click.command(

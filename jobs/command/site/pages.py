@@ -119,6 +119,7 @@ def _columns(told: Told) -> str:
             *(["<span class='tag key'>key</span>"] if column.name in told.contract.key else []),
             *(["<span class='tag personal'>personal</span>"] if column.classification == "personal" else []),
             *(["<span class='tag'>never NULL</span>"] if column.required else []),
+            *([f"<span class='tag'>should be at most {column.limit.at_most:g}</span>"] if column.limit else []),
         ]
         unit = f" in {escape(column.unit)}" if column.unit and column.unit != "1" else ""
         rows += (

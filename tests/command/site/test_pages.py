@@ -56,6 +56,7 @@ def test_every_table_column_rule_and_job_is_told_and_can_be_searched(site: Path)
         assert contract.description in page.words and contract.grain in page.words
         for column in contract.columns:
             assert column.description in page.words and column.name in page.ids
+            assert not column.limit or f"at most {column.limit.at_most:g}" in page.words
             assert searched[f"{table}.{column.name}"] == f"{table}.html#{column.name}"
         for rule in contract.row_rules:
             assert rule.description in page.words and f"rule-{rule.name}" in page.ids
