@@ -8,8 +8,8 @@ feeds: writer.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, Self, cast
 
 from redis.exceptions import RedisError
@@ -20,10 +20,12 @@ from serving.feed_store import refused, seen
 from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, fallback_key, video_key
 from serving.feed_store.page import NOW, OwnPage
 from serving.feed_store.strangers import Listed, Strangers
-from serving.feed_store.wire import PATIENCE_S, Script, Wire, Word
+from serving.feed_store.wire import PATIENCE_S, Away, Script, Wire, Word
 
 # Of a cursor: nothing is left out for having been shown, since all had been.
 _EVER = 0
+# Of the patience, for what follows a first round trip: right after a publish there is another, and two for a stranger.
+_FURTHER = 0.4
 
 
 class Page(NamedTuple):
@@ -48,6 +50,7 @@ class FeedReader:
 
     def __init__(self, redis_url: str, patience_s: float = PATIENCE_S) -> None:
         self.wire = Wire(redis_url, patience_s)
+        self._further_s = patience_s * _FURTHER
         self._strangers = Strangers(self.wire)
         self._guess = Pointer("", "")
         self._preparing: asyncio.Task[None] | None = None
@@ -80,24 +83,12 @@ class FeedReader:
         The pointer and the feed under the last known pointer are read together. Only right after a publish do they
         disagree, and then the feed is read again under the new one.
         """
-        while True:
-            pointer = self._guess
-            own = await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
-            if isinstance(own, OwnPage):
-                break
-            self._moved_to(own)
-            self._preparing = asyncio.create_task(self._prepare())
-        if own.is_new:
+        pointer = self._guess
+        own = await self._newest(pointer, viewer_id, limit)
+        if isinstance(own, OwnPage) and own.is_new:
             return _own(pointer, own, own.total)
-        listed = await self._strangers.get(pointer, own.strangers)
-        if listed is None:
-            raise _not_held(pointer)
-        new_to_them = _of_strangers(listed, viewer_id, own.shown + own.refused, 0, limit, own.total)
-        if new_to_them.slots:
-            return new_to_them
-        if own.slots:
-            return _own(pointer, own, _EVER)
-        return _of_strangers(listed, viewer_id, own.refused, 0, limit, _EVER)
+        async with self._in_time():
+            return await self._other_page(pointer, own, viewer_id, limit)
 
     async def next_page(self, at: Cursor, viewer_id: str, limit: int) -> Page:
         """The page that begins at a cursor, of the generation that it pins. Raises FeedExpired.
@@ -114,7 +105,8 @@ class FeedReader:
         as_of = at.as_of if at.detour == NONE else own.total
         if own.is_new:
             return _own(pointer, own, as_of)
-        listed = await self._strangers.get(pointer, own.strangers) if at.is_fallback else None
+        async with self._in_time():
+            listed = await self._strangers.get(pointer, own.strangers) if at.is_fallback else None
         if listed is None:  # a cursor is only given out when more follows
             raise FeedExpired(f"feed version {at.version} is no longer held")
         return _of_strangers(listed, viewer_id, own.shown + own.refused, at.position, limit, as_of)
@@ -144,6 +136,36 @@ class FeedReader:
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""
         return cast(bytes | None, await self.wire.ask("GET", video_key(video_id)))
+
+    async def _newest(self, pointer: Pointer, viewer_id: str, limit: int) -> OwnPage | bytes:
+        return await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
+
+    async def _other_page(self, pointer: Pointer, own: OwnPage | bytes, viewer_id: str, limit: int) -> Page:
+        """The first page where the pointer has moved, or where nothing of the viewer's own feed is new to them."""
+        while not isinstance(own, OwnPage):
+            pointer = self._moved_to(own)
+            self._preparing = asyncio.create_task(self._prepare())
+            own = await self._newest(pointer, viewer_id, limit)
+        if own.is_new:
+            return _own(pointer, own, own.total)
+        listed = await self._strangers.get(pointer, own.strangers)
+        if listed is None:
+            raise _not_held(pointer)
+        new_to_them = _of_strangers(listed, viewer_id, own.shown + own.refused, 0, limit, own.total)
+        if new_to_them.slots:
+            return new_to_them
+        if own.slots:
+            return _own(pointer, own, _EVER)
+        return _of_strangers(listed, viewer_id, own.refused, 0, limit, _EVER)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """For what follows the first round trip, if something does: people wait for the sum."""
+        try:
+            async with asyncio.timeout(self._further_s):
+                yield
+        except TimeoutError as error:
+            raise Away("Redis is too slow for a second look") from error
 
     def _moved_to(self, raw: bytes | None) -> Pointer:
         pointer = Pointer.parse(raw)

@@ -114,6 +114,23 @@ def test_a_detour_longer_than_the_list_begins_anew_rather_than_end_in_an_empty_s
         assert shown(answer)
 
 
+@pytest.mark.parametrize("user_id", ["ann", "stranger"])
+def test_right_after_a_publish_a_slow_redis_is_not_waited_for_twice(
+    api: httpx.Client, proxy: Proxy, publish: Publish, user_id: str
+) -> None:
+    publish("v2", {"ann": THIRTY})
+    proxy.slow_s = 0.12
+    proxy.set(Fault.SLOW)
+    started = time.monotonic()
+    answer = page(api, user_id=user_id)
+    assert (answer.status_code, time.monotonic() - started < 0.3) == (200, True)
+    proxy.set(Fault.NONE)
+    until = time.monotonic() + 5
+    while page(api, user_id=user_id).json()["feed_version"] != "v2" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "x-feed-source" not in page(api, user_id=user_id).headers
+
+
 def test_the_list_that_is_kept_is_the_newest_one_that_was_published(
     api: httpx.Client, proxy: Proxy, publish: Publish
 ) -> None:
