@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Annotated
 from urllib.parse import parse_qsl
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from prometheus_client import Counter
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
@@ -38,6 +39,8 @@ FEED = "/feed/{user_id}"
 MAX_CURSOR = 1024
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
+# Of the longest ids, what proxies still take in one line (8 KB).
+MAX_IDS = 50
 
 # What `_asked` checks, as OpenAPI says it. FastAPI's own checks would be a quarter of a feed page's time.
 _FEED_PARAMETERS = [
@@ -71,6 +74,12 @@ class FeedPage(BaseModel):
     is_stale: bool = Field(description="True when a newer night should have replaced this version and has not.")
     items: list[Slot]
     next_cursor: str | None = Field(description="Pass it as `cursor` for what follows; null at the end.")
+
+
+class Cards(BaseModel):
+    """Some published videos. Says the shape to readers of /docs; the service sends stored bytes."""
+
+    items: list[Video]
 
 
 def render(page: Page, viewer_id: str, next_cursor: str | None) -> bytes:
@@ -153,6 +162,22 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
             without_redis.inc()
             return Response(_body(last_good, viewer_id), headers=WITHOUT_REDIS, media_type=JSON)
         return answer(request, _body(page, viewer_id), _FEED_CACHE)
+
+    @routes.get(
+        "/videos",
+        response_model=None,
+        responses={
+            HTTPStatus.OK: {"model": Cards},
+            **NOT_MODIFIED,
+            **documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+        },
+    )
+    async def videos(
+        request: Request,
+        ids: Annotated[list[Id], Query(min_length=1, max_length=MAX_IDS, description="Once for each video.")],
+    ) -> Response:
+        """Several videos in the order of their ids; without those that are not published."""
+        return answer(request, b'{"items":[%b]}' % b",".join(await reader.videos(ids)), _VIDEO_CACHE)
 
     @routes.get(
         "/videos/{video_id}",

@@ -8,7 +8,7 @@ feeds: writer.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple, Self, cast
 
@@ -136,6 +136,11 @@ class FeedReader:
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""
         return cast(bytes | None, await self.wire.ask("GET", video_key(video_id)))
+
+    async def videos(self, video_ids: Sequence[str]) -> list[bytes]:
+        """The encoded JSON objects of those videos that are published, in this order."""
+        found = cast("list[bytes | None]", await self.wire.ask("MGET", *map(video_key, video_ids)))
+        return [card for card in found if card is not None]
 
     async def _newest(self, pointer: Pointer, viewer_id: str, limit: int) -> OwnPage | bytes:
         return await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)

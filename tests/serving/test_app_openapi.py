@@ -53,7 +53,8 @@ CHECKS = [
 ]
 ASKED = ["GET /livez", "GET /readyz", "GET /metrics"]
 ASKED_FOR_SOMETHING = [
-    "GET /v1/feed/{user_id}", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}", "POST /v1/events",
+    "GET /v1/feed/{user_id}", "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}",
+    "POST /v1/events",
 ]  # fmt: skip
 quick = hypothesis_settings(
     max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate]

@@ -306,6 +306,18 @@ def test_a_video_is_answered_as_it_was_written(api: httpx.Client, store: FeedSto
     assert api.get("/v1/videos/a").json()["views"] == 8
 
 
+def test_several_videos_come_in_the_order_of_their_ids_without_those_that_are_not_published(
+    api: httpx.Client, store: FeedStore
+) -> None:
+    store.write_videos([({"video_id": video_id}, date(2024, 3, 1)) for video_id in ("a", "b,c", "d")])
+    answer = api.get("/v1/videos", params={"ids": ["d", "nope", "b,c"]})
+    assert answer.json() == {"items": [{"video_id": "d"}, {"video_id": "b,c"}]}
+    assert answer.headers["cache-control"] == api.get("/v1/videos/a").headers["cache-control"]
+    assert api.get("/v1/videos").status_code == 422
+    assert api.get("/v1/videos", params={"ids": ["a"] * 51}).status_code == 422
+    assert api.get("/v1/videos", params={"ids": "a/b"}).status_code == 422
+
+
 def test_an_unknown_video_is_a_problem_that_names_it(api: httpx.Client) -> None:
     answer = api.get("/v1/videos/nope")
     assert answer.status_code == 404
