@@ -64,7 +64,7 @@ COPY data_contracts /src/data_contracts
 COPY feature_repo /src/feature_repo
 COPY jobs /src/jobs
 COPY serving /src/serving
-RUN uv build --quiet --wheel --build-constraint /tmp/build.txt --out-dir /dist \
+RUN python3 -m jobs.host.npm && uv build --quiet --wheel --build-constraint /tmp/build.txt --out-dir /dist \
  && uv pip install --quiet --no-deps --offline --python /opt/reelmill/bin/python /dist/*.whl
 
 FROM uv AS api-packages

@@ -27,7 +27,7 @@ COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 	@mkdir -p .venv/tmp && TMPDIR="$$PWD/.venv/tmp" .venv/bin/uv sync --frozen $(COMPILED) && rm -rf .venv/tmp
 	@touch $@
 
-setup: .venv/.synced  ## install the locked packages, Java and Spark's jars
+setup: .venv/.synced  ## install the locked packages, Java, Spark's jars and hls.js
 	@$(JARS_TOO) .venv/bin/reelmill setup; code=$$?; wait; exit $$code
 
 demo: setup  ## see the platform do its job on a small simulated world
@@ -85,6 +85,7 @@ deep: setup  ## install TensorFlow too, for the learned tower, and run its tests
 # pip takes the newest of everything; the constraints are the versions of the lock file.
 wheel: .venv/.synced  ## build dist/reelmill-*.whl, with the locked versions beside it as dist/constraints.txt
 	@rm -rf dist
+	@.venv/bin/python -m jobs.host.npm
 	@.venv/bin/uv build --quiet --wheel
 	@.venv/bin/uv export --quiet --frozen --no-dev --no-hashes --no-emit-project --no-header > dist/constraints.txt
 

@@ -1,7 +1,7 @@
 """The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a place for events, no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-trending.py, events.py, media.py, readiness.py; every error's shape is in problems.py.
+trending.py, events.py, media.py, readiness.py, player/; every error's shape is in problems.py.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from serving.feed_store.shapes import MEDIA
 from serving.feed_store.trending import TrendingReader
 from serving.media import MediaFiles, MediaObjects
 from serving.metrics import Metrics, TimedRequests
+from serving.player import page
 from serving.producer import EventTopic
 from serving.spool import EventSpool
 from serving.spool_upkeep import recover
@@ -92,6 +93,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")
+    page.install(app)
     return app
 
 

@@ -42,12 +42,16 @@ class Chromium:
         """What a script returns."""
         return self.ask("POST", "/execute/sync", {"script": script, "args": given})
 
+    def run_async(self, script: str, *given: Any) -> Any:
+        """What a script gives to the function that is its last argument."""
+        return self.ask("POST", "/execute/async", {"script": script, "args": given})
+
     def wait(self, script: str, *given: Any, seconds: float = 60) -> Any:
         """What a script returns as soon as that is something."""
         until = time.monotonic() + seconds
         while not (found := self.run(script, *given)):
             assert time.monotonic() < until, f"{script} {given}: {self.run('return document.body.innerText')}"
-            time.sleep(0.2)
+            time.sleep(0.1)
         return found
 
     def see(self, text: str) -> None:
@@ -64,11 +68,33 @@ class Chromium:
         found: dict[str, str] = self.wait("return document.querySelector(arguments[0])", css)
         return found[ELEMENT]
 
+    def press(self, key: str) -> None:
+        """A key, by the character that the protocol has for it."""
+        strokes = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
+
+    def tool(self, command: str, **params: Any) -> Any:
+        """What a command of the developer tools' protocol answers."""
+        return self.ask("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
+
+    def screen(self, width: int, height: int, *, phone: bool, scale: float = 1) -> None:
+        """Have a screen of that size. Headless or not, a window is at least 500 pixels wide; a screen is not."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
+        self.tool("Emulation.setDeviceMetricsOverride", **size)
+        self.tool("Emulation.setTouchEmulationEnabled", enabled=phone)
+
+    def swipe(self, x: int, start: int, end: int) -> None:
+        """A finger that is put down at a height, moves to another one and is taken away."""
+        way = [start + (end - start) * step // 4 for step in range(5)]
+        for kind, heights in (("touchStart", way[:1]), ("touchMove", way[1:])):
+            for y in heights:
+                self.tool("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+        self.tool("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def keep(self, path: Path, left: int, top: int, width: int, height: int) -> None:
         """Write what the window shows there as a PNG."""
         clip = {"x": left, "y": top, "width": width, "height": height, "scale": 1}
-        command = {"cmd": "Page.captureScreenshot", "params": {"format": "png", "clip": clip}}
-        path.write_bytes(base64.b64decode(self.ask("POST", "/goog/cdp/execute", command)["data"]))
+        path.write_bytes(base64.b64decode(self.tool("Page.captureScreenshot", format="png", clip=clip)["data"]))
 
 
 @contextmanager

@@ -42,7 +42,6 @@ def run_demo(settings: Settings) -> None:
     reelmill = ".venv/bin/reelmill" if IS_CHECKOUT else "reelmill"
     orchestrators = "make" if IS_CHECKOUT else "python -m jobs.command.orchestrators"
     for line, why in (
-        (f"{reelmill} serve", f"the endpoint; /docs describes it, /v1/feed/{user} answers"),
         (f"{reelmill} tables", "every table, with rows and bytes"),
         (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
         (f"{reelmill} pipeline hourly && {reelmill} trending", "what rose in the newest hour, and why"),
@@ -51,3 +50,4 @@ def run_demo(settings: Settings) -> None:
         (f"{orchestrators} catalog", "every table and column, and where it comes from"),
     ):
         console.say(f"  {line:<62} {why}")
+    console.say(f"\nAnd watch: {reelmill} serve, then open http://127.0.0.1:8000/?viewer={user} (or /docs)")

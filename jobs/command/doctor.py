@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from jobs.errors import ReelmillError
-from jobs.host import java, needs
+from jobs.host import java, needs, npm
 from jobs.settings import Settings
 
 # Every package of ours that loads native code, so that a missing library of the system is found here and not in a job.
@@ -38,6 +38,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("Java 17 or 21", _java),
         ("Native libraries", _libraries),
         ("Spark's jars", _jars),
+        ("Web player", _player),
         ("FFmpeg", _ffmpeg),
         ("Redis", _redis),
         ("Events", _events),
@@ -75,6 +76,13 @@ def _jars(settings: Settings) -> tuple[bool, str]:
         return True, f"{len(jars(settings))} in {settings.jars}"
     except ReelmillError as missing:
         return False, str(missing)
+
+
+def _player(settings: Settings) -> tuple[bool, str]:
+    script = f"{npm.HLS.name} {npm.HLS.version}"
+    if npm.is_there(npm.HLS, npm.PLAYER):
+        return True, f"{script} in {npm.PLAYER}"
+    return False, f"{script} is not in {npm.PLAYER}. Run `reelmill setup`, which fetches it once."
 
 
 def _ffmpeg(settings: Settings) -> tuple[bool, str]:

@@ -41,7 +41,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         gc.set_threshold(50_000, 50, 100)
         # From before anybody hears of it: raised as an exception while the server starts, a SIGTERM got lost in it.
         with server.capture_signals():
-            say(f"Reelmill serves {settings.home} at {_address(listener)} (/docs describes it; Ctrl-C stops)")
+            say(f"Reelmill serves {settings.home} at {_address(listener)} (open it to watch, or /docs; Ctrl-C stops)")
             server.run(sockets=[listener])
 
 

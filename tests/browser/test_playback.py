@@ -51,7 +51,7 @@ def browser(site: tuple[Path, str]) -> Iterator[Callable[[str, list[Any]], Any]]
         window.ask("POST", "/timeouts", {"script": 60_000})
         # HLS of another origin than the page's is refused.
         window.open(f"{site[1]}/index.html")
-        yield lambda script, given: window.ask("POST", "/execute/async", {"script": script, "args": given})
+        yield lambda script, given: window.run_async(script, *given)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,7 @@ from tests.chromium import chromium
 def test_a_column_is_found_by_its_words_and_no_page_is_wider_than_a_phone(settings: Settings) -> None:
     index = pages.write(JOBS, settings, settings.home / "docs", datetime.now(UTC))
     with chromium("--window-size=390,800") as window:
-        # Headless or not, a window is at least 500 pixels wide; a screen is not.
-        screen = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-        window.ask("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": screen})
+        window.screen(390, 800, phone=True)
         window.open(index.as_uri())
         window.type("#search", "chance filled propensity")
         window.see("gold.feeds.propensity")

@@ -114,6 +114,7 @@ def test_doctor_finds_what_this_machine_has(tmp_path: Path) -> None:
         "Java 17 or 21": True,
         "Native libraries": True,
         "Spark's jars": True,
+        "Web player": True,
         "FFmpeg": True,
         "Redis": True,
         "Events": True,

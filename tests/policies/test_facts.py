@@ -13,7 +13,9 @@ from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
 from jobs.sim import plan
 from serving.events import Event
 from serving.feed_store.shapes import TrendingKind
-from serving.interactions import MAX_SHARE, EventType
+from serving.ids import MAX_ID, is_id
+from serving.interactions import MAX_SHARE, MAX_WATCH_MS, EventType
+from serving.player.page import APP
 
 
 def rules(table: str) -> dict[str, str]:
@@ -53,6 +55,18 @@ def test_finished_and_skipped_are_those_of_the_contract() -> None:
     columns = data_contracts.load("silver.watches").column
     assert numbers(columns("is_finished").description) == [FINISHED]
     assert numbers(columns("is_skipped").description) == numbers(columns("skipped_at").description) == [SKIPPED]
+
+
+def test_the_player_takes_for_a_skip_and_for_an_id_what_the_platform_does() -> None:
+    def constant(file: str, name: str) -> str:
+        (found,) = re.findall(rf"^const {name} = (.+);$", (APP / file).read_text(), re.MULTILINE)
+        return str(found).replace("_", "")
+
+    assert float(constant("watch.js", "SKIPPED")) == SKIPPED
+    assert int(constant("watch.js", "MAX_WATCH_MS")) == MAX_WATCH_MS
+    pattern = constant("sheets.js", "ID").removeprefix("/").removesuffix("/u")
+    for text in ("", ".", "..", "...", "a", "a/b", "a\nb", "ä b", "x" * MAX_ID, "x" * (MAX_ID + 1)):
+        assert bool(re.fullmatch(pattern.removesuffix("$"), text)) == is_id(text), text
 
 
 def test_what_trends_is_of_a_kind_of_the_endpoint_and_rises_as_much_as_the_contract_says() -> None:

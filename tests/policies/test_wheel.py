@@ -39,6 +39,8 @@ def test_every_job_and_every_contract_is_in_the_wheel(held: set[PurePosixPath]) 
         "jobs/media/probe_child.py",
         "jobs/submit.py",
         "serving/app.py",
+        "serving/player/app/index.html",
+        "serving/player/app/vendor/hls.mjs",
     ],
 )
 def test_what_is_read_by_its_path_is_in_the_wheel(needed: str, held: set[PurePosixPath]) -> None:

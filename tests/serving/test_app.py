@@ -46,7 +46,8 @@ def test_without_redis_events_are_still_taken(api_without_redis: httpx.Client) -
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("POST", "/", 405),
+        ("GET", "/player/nope.js", 404),
         ("GET", "/v1/feed/ann/", 404),
         ("GET", "/v1/feed", 404),
         ("DELETE", "/v1/feed/ann", 405),

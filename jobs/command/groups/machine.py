@@ -14,10 +14,10 @@ from jobs.command.options import as_json, examples
 
 @click.command(epilog=examples("reelmill setup"))
 def setup() -> None:
-    """Get what packages cannot bring: Java, native libraries, and Spark's jars. `make setup` runs it."""
+    """Get what packages cannot bring: Java, native libraries, Spark's jars, hls.js. `make setup` runs it."""
     from jobs.command import console
     from jobs.engine.spark import jars_are_current, resolve_jars
-    from jobs.host import needs
+    from jobs.host import needs, npm
     from jobs.settings import Settings
 
     settings = Settings()
@@ -26,6 +26,9 @@ def setup() -> None:
     if not jars_are_current(settings):
         with console.status("resolving Spark's jars from Maven Central, once"):
             resolve_jars(settings)
+    if not npm.is_there(npm.HLS, npm.PLAYER):
+        with console.status("fetching hls.js for the web player from the npm registry, once"):
+            npm.fetch(npm.HLS, npm.PLAYER)
 
 
 @click.command(epilog=examples("reelmill doctor", "reelmill doctor --json"))

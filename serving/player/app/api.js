@@ -1,0 +1,65 @@
+/**
+ * The routes of the endpoint that the player reads, and its errors as one class.
+ *
+ * Belongs here: addresses and shapes. Sending events: outbox.js. Following pages: sources.js.
+ *
+ * @typedef {object} Clip One place in what is watched: a slot of a feed, or a card.
+ * @property {string} video_id
+ * @property {string} title
+ * @property {string} user_id Who made it.
+ * @property {number} duration Seconds; 0 where nobody knows.
+ * @property {?string} playback_url HLS; null for an entry of a catalogue without media.
+ * @property {?string} poster_url
+ * @property {string} reason
+ * @property {number} [position] Of a slot only.
+ * @property {?number} [propensity] Of a slot only: not null where chance has filled it.
+ * @property {string} [feed_version] Of a slot only.
+ * @property {string[]} [hashtags] Of a card only, as what follows.
+ * @property {number} [views]
+ * @property {number} [likes]
+ */
+
+/** What the endpoint answered instead of what was asked; `status` is 0 where nothing was answered. */
+export class Problem extends Error {
+  /** @param {number} status @param {string} kind The last word of its `type`. @param {string} detail */
+  constructor(status, kind, detail) {
+    super(detail);
+    this.status = status;
+    this.kind = kind;
+  }
+}
+
+/** @param {string} path @returns {Promise<any>} Raises Problem. */
+async function get(path) {
+  let answer;
+  try {
+    answer = await fetch(path);
+  } catch {
+    throw new Problem(0, "unreachable", "The server did not answer. Is this device online?");
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (answer.ok) return body;
+  throw new Problem(answer.status, (body.type ?? "").split(":").pop(), body.detail ?? answer.statusText);
+}
+
+/** @param {string} viewer @param {?string} cursor */
+export function feedPage(viewer, cursor) {
+  const query = cursor === null ? "" : `?cursor=${encodeURIComponent(cursor)}`;
+  return get(`/v1/feed/${encodeURIComponent(viewer)}${query}`);
+}
+
+/** @param {string[]} ids At most 50. @returns {Promise<Clip[]>} The cards of those that are published, in this order. */
+export async function cards(ids) {
+  return (await get(`/v1/videos?${new URLSearchParams(ids.map((id) => ["ids", id]))}`)).items;
+}
+
+/** @param {"videos" | "hashtags"} kind @returns {Promise<{as_of: string, items: any[]}>} The whole list. */
+export async function rising(kind) {
+  let page = await get(`/v1/trending/${kind}?limit=50`);
+  const { as_of, items } = page;
+  while (page.next_cursor !== null) {
+    page = await get(`/v1/trending/${kind}?limit=50&cursor=${encodeURIComponent(page.next_cursor)}`);
+    items.push(...page.items);
+  }
+  return { as_of, items };
+}

@@ -1,0 +1,411 @@
+"""The player in a real browser, over real clips: what a person sees and presses, and what the platform is told of it.
+
+With PICTURES set, pictures for README.md and docs/player.md are made on the way.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.host import npm
+from jobs.settings import REPOSITORY, cache
+from serving.app import create_app
+from tests.chromium import Chromium, chromium
+from tests.serving.conftest import over_http
+from tests.serving.player.conftest import IDS, ODD, REASONS, TITLES, VERSION, World
+
+pytestmark = pytest.mark.browser
+
+DOWN, UP, SPACE, ESCAPE, TAB = "\ue015", "\ue013", " ", "\ue00c", "\ue004"
+PHONE, DESK = (390, 844), (1280, 800)
+# MPL-2.0: used here, and part of nothing that we hand out.
+AXE = npm.Package(
+    "axe-core",
+    "4.14.1",
+    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+    {"axe.min.js": "axe-4.14.1.js"},
+)
+# The clip that is shown and fills the screen, whether it is heard, and how far it has played.
+SHOWN = """
+const slide = [...document.querySelectorAll('.clip.is-current')].find(one => one.checkVisibility());
+const video = slide?.querySelector('video');
+const stands = slide && Math.abs(slide.getBoundingClientRect().top) < 1;
+return stands ? [slide.dataset.videoId ?? slide.dataset.state, video && !video.paused, video?.currentTime ?? 0] : null;
+"""
+PLAYS = f"""
+const shown = (() => {{{SHOWN}}})();
+return shown && shown[0] == (arguments[0] ?? shown[0]) && shown[2] > arguments[1];
+"""
+ADDRESSES = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+MISSING = "Failed to load resource: the server responded with a status of 404 (Not Found)"
+TWICE = "const button = document.querySelector(arguments[0]); button.focus(); button.click(); button.click();"
+FOCUS = """
+const has = document.activeElement;
+return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
+"""
+# When nothing comes in or goes any more.
+STILL = """
+const moving = document.getAnimations().filter(one => one.effect.getTiming().iterations === 1);
+Promise.allSettled(moving.map(one => one.finished)).then(arguments[0]);
+"""
+LOOK = "axe.run().then(found => arguments[0]([found.violations, found.passes.length]));"
+GONE = "Failed to load resource: the server responded with a status of 410 (Gone)"
+IS_HIDDEN = "return !document.querySelector(arguments[0])?.checkVisibility({opacityProperty: true})"
+
+
+class Person:
+    """Somebody at a window with the player in it."""
+
+    def __init__(self, window: Chromium, url: str) -> None:
+        self.window, self.url = window, url
+        self.asked: set[str] = set()
+
+    def open(self, address: str, *, screen: tuple[int, int] = DESK) -> None:
+        """In a browser that remembers nothing."""
+        self.leave()
+        self.window.screen(*screen, phone=screen == PHONE, scale=1.5 if screen == PHONE else 1)
+        self.window.tool("Storage.clearDataForOrigin", origin=self.url, storageTypes="all")
+        self.window.open(f"{self.url}{address}")
+
+    def come_back(self, address: str = "/") -> None:
+        """In the same browser, without saying again who it is."""
+        self.leave()
+        self.window.open(f"{self.url}{address}")
+
+    def leave(self) -> None:
+        """Go elsewhere, and remember what the page had asked for."""
+        self.asked.update(self.window.run(ADDRESSES))
+        self.window.open("about:blank")
+
+    def sees(self, video_id: str | None, played: float = 0.0) -> None:
+        """Wait until this clip, or any, is shown and has played for so many seconds."""
+        self.window.wait(PLAYS, video_id, played, seconds=15)
+
+    def shown(self) -> Any:
+        return self.window.run(SHOWN)[0]
+
+    def console(self) -> list[str]:
+        """What the console complained of since it was asked last."""
+        return [entry["message"] for entry in self.window.ask("POST", "/se/log", {"type": "browser"})]
+
+    def picture(self, name: str, folder: Path) -> None:
+        """Of the whole screen, at rest; for the documentation when PICTURES is set."""
+        self.window.run_async(STILL)
+        width, height = self.window.run("return [innerWidth, innerHeight]")
+        place = REPOSITORY / "docs" / "pictures" if os.environ.get("PICTURES") else folder
+        self.window.keep(place / f"{name}.png", 0, 0, width, height)
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Chromium]:
+    # Whatever it asks of another machine fails, and the console says so.
+    with chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1") as opened:
+        yield opened
+
+
+@pytest.fixture
+def person(window: Chromium, world: World) -> Iterator[Person]:
+    """Nothing that they did made the console complain or asked another origin."""
+    somebody = Person(window, world.url)
+    yield somebody
+    assert somebody.console() == []
+    somebody.leave()
+    assert [address for address in somebody.asked if not address.startswith((world.url, "blob:"))] == []
+
+
+def test_a_feed_plays_by_keys_from_clip_to_clip_and_what_was_watched_is_told(
+    person: Person, world: World, tmp_path: Path
+) -> None:
+    person.open("/?viewer=ann")
+    for n, video_id in enumerate(IDS):
+        person.sees(video_id, played=0.2)
+        if n == 1:
+            person.picture("player-desk", tmp_path)
+        person.window.press(DOWN)
+    person.window.see("You have seen it all")
+    person.window.press(UP)
+    person.sees(IDS[-1], played=0.2)
+    person.leave()
+    watched = [*IDS, IDS[-1]]
+    views = world.events("ann", len(watched), event_type="view")
+    assert [(view["video_id"], view["position"]) for view in views] == [(one, IDS.index(one)) for one in watched]
+    assert all(100 < view["watch_ms"] < 60_000 and view["feed_version"] == VERSION for view in views[:-1])
+    assert [shown["video_id"] for shown in world.events("ann", event_type="impression")] == watched
+    assert len({event["session_id"] for event in world.events("ann")}) == 1
+
+
+def test_ten_clips_follow_a_finger_on_a_phone_both_ways(person: Person) -> None:
+    person.open("/?viewer=bo", screen=PHONE)
+    for video_id in IDS[:10]:
+        person.sees(video_id, played=0.1)
+        person.window.swipe(190, 650, 150)
+    person.sees(IDS[10])
+    person.window.swipe(190, 150, 650)
+    person.sees(IDS[9])
+    person.window.screen(*reversed(PHONE), phone=True)
+    person.sees(IDS[9])
+
+
+def test_a_wheel_turns_one_clip_at_a_time(person: Person) -> None:
+    person.open("/")
+    person.sees(IDS[0])
+    turn = {"type": "scroll", "x": 600, "y": 400, "deltaX": 0, "deltaY": 120, "duration": 0, "origin": "viewport"}
+    person.window.ask("POST", "/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
+    person.sees(IDS[1], played=0.1)
+
+
+def test_a_like_and_a_share_are_told_once_and_a_like_is_remembered(
+    person: Person, world: World, tmp_path: Path
+) -> None:
+    person.open("/?viewer=cy", screen=PHONE)
+    person.sees(IDS[0], played=0.2)
+    person.window.press("l")
+    person.window.press("l")
+    like = world.told("cy", event_type="like")
+    assert (like["video_id"], like["position"], like["feed_version"]) == (IDS[0], 0, VERSION)
+    person.window.wait("return document.querySelector('.is-current [data-act=like]').ariaLabel == 'Like, 12'")
+    person.picture("player-phone", tmp_path)
+    person.window.click(".is-current [data-act=share]")
+    assert world.told("cy", event_type="share")["video_id"] == IDS[0]
+    person.come_back(f"/?video={IDS[0]}")
+    person.sees(IDS[0])
+    assert person.window.run("return document.querySelector('.is-current [data-act=like]').ariaPressed") == "true"
+
+
+def test_what_somebody_does_not_want_leaves_the_screen_at_once_and_is_told(person: Person, world: World) -> None:
+    person.open("/?viewer=di")
+    person.sees(IDS[0], played=0.1)
+    person.window.press(DOWN)
+    person.sees(IDS[1], played=0.1)
+    # Twice, as impatient people do.
+    person.window.run(
+        "const it = document.querySelector('.is-current [data-act=refuse]'); it.focus(); it.click(); it.click();"
+    )
+    person.sees(IDS[2], played=0.1)
+    assert world.told("di", event_type="not_interested")["video_id"] == IDS[1]
+    assert person.window.run(f"return document.querySelector('[data-video-id={IDS[1]}]')") is None
+    # Who pressed a button that went with its clip goes on by keys in the next one.
+    assert person.window.run("return document.activeElement.dataset.videoId") == IDS[2]
+
+
+def test_why_this_says_the_reason_and_what_chance_did(person: Person, tmp_path: Path) -> None:
+    person.open("/?viewer=ed", screen=PHONE)
+    person.sees(IDS[0], played=0.2)
+    person.window.click(".is-current [data-act=why]")
+    person.window.see(REASONS[0])
+    person.window.see(f"Place 1 of the feed {VERSION}.")
+    assert person.window.run(IS_HIDDEN, "#why-chance")
+    person.picture("player-why", tmp_path)
+    person.window.press(ESCAPE)
+    assert person.window.run("return document.activeElement.dataset.act") == "why"
+    person.window.press(DOWN)
+    person.window.press(DOWN)
+    person.sees(IDS[2])
+    person.window.click(".is-current [data-act=why]")
+    person.window.see("Chance filled this place")
+
+
+def test_it_is_silent_until_somebody_wants_sound_and_remembers_that(person: Person) -> None:
+    is_muted = "return document.querySelector('.is-current video').muted"
+    person.open("/?viewer=ivy")
+    person.sees(IDS[0], played=0.1)
+    assert person.window.run(is_muted)
+    person.window.see("Tap for sound")
+    person.window.press("m")
+    assert not person.window.run(is_muted)
+    person.window.press(DOWN)
+    person.sees(IDS[1], played=0.2)
+    assert not person.window.run(is_muted)
+    # A page that was opened anew may not be heard before a first press.
+    person.come_back()
+    person.sees(None, played=0.1)
+    assert person.window.run(is_muted)
+    person.window.see("Tap for sound")
+    person.window.press(DOWN)
+    person.sees(None, played=0.1)
+    assert not person.window.run(is_muted)
+
+
+def test_space_and_a_tap_stop_a_clip_and_let_it_go_on_and_two_taps_like_it(person: Person, world: World) -> None:
+    runs = "return !document.querySelector('.is-current video').paused"
+    person.open("/?viewer=flo")
+    person.sees(IDS[0], played=0.1)
+    person.window.press(SPACE)
+    assert not person.window.run(runs)
+    person.window.click(".is-current [data-act=tap]")
+    person.window.wait(runs)
+    down_up = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+    moves = [{"type": "pointerMove", "x": 600, "y": 400}, *down_up, *down_up]
+    person.window.ask("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": moves}]})
+    assert world.told("flo", event_type="like")["video_id"] == IDS[0]
+    assert person.window.run(runs)
+
+
+def test_a_page_out_of_sight_stops_and_tells_and_a_swipe_at_once_is_a_skip(person: Person, world: World) -> None:
+    person.open("/?viewer=gil")
+    person.sees(IDS[0])
+    person.window.press(DOWN)
+    person.sees(IDS[1], played=0.3)
+    person.leave()
+    assert world.told("gil", event_type="view", video_id=IDS[1])["watch_ms"] >= 300
+    assert world.told("gil", event_type="skip")["video_id"] == IDS[0]
+
+
+def test_when_a_version_is_gone_the_feed_goes_on_with_what_did_not_come_yet(person: Person, world: World) -> None:
+    person.open("/?viewer=hal")
+    person.sees(IDS[0])
+    # Ten came with the first page. All of that version goes, and another one is there.
+    stale = list(world.redis.scan_iter("feed:*:u:hal"))
+    world.publish("20260119.lightgbm")
+    world.redis.delete(*stale)
+    for video_id in IDS[1:6]:
+        person.window.press(DOWN)
+        person.sees(video_id)
+    person.window.wait(f"return document.querySelectorAll('[data-video-id]').length >= {len(IDS)}")
+    assert person.window.run("return [...document.querySelectorAll('.clip')].map(c => c.dataset.videoId)")[:-1] == IDS
+    assert [message.partition(" - ")[2] for message in person.console()] == [GONE]
+    world.publish()
+
+
+def test_a_shared_clip_comes_first_and_then_the_feed_without_it(person: Person) -> None:
+    person.open(f"/?video={IDS[1]}")
+    person.sees(IDS[1])
+    person.window.press(DOWN)
+    person.sees(IDS[0])
+    person.window.press(DOWN)
+    person.sees(IDS[2])
+
+
+def test_a_stranger_gets_what_is_popular_and_whoever_says_who_they_are_is_remembered(
+    person: Person, world: World
+) -> None:
+    person.open("/")
+    person.sees(IDS[0], played=0.1)
+    assert person.window.run("return document.getElementById('to-who').innerText").endswith("Guest")
+    person.window.click("#to-who")
+    person.window.type("#who-id", "no/body")
+    person.window.press("\ue007")
+    person.window.see("none of them a slash")
+    person.window.run("document.getElementById('who-id').value = ''")
+    person.window.type("#who-id", "jo\ue007")
+    person.window.wait("return location.search == '?viewer=jo'")
+    person.sees(IDS[0])
+    person.come_back()
+    assert world.told("jo", event_type="impression", video_id=IDS[0])["user_id"] == "jo"
+    person.sees(None)
+    person.window.click("#to-who")
+    person.window.click("#who-stranger")
+    person.window.wait("return document.getElementById('who-name').innerText == 'Guest'")
+
+
+def test_what_rises_is_listed_with_its_reason_and_plays_from_the_one_that_was_chosen(
+    person: Person, world: World, tmp_path: Path
+) -> None:
+    person.open("/?viewer=kay")
+    person.sees(IDS[0])
+    person.window.press(DOWN)
+    person.sees(IDS[1])
+    person.window.click("#to-trending")
+    person.window.see("43 people in half a day; 5 were to be expected.")
+    person.window.see("#sunset")
+    person.picture("player-trending", tmp_path)
+    person.window.click(f"#rising a[href='#trending/{IDS[1]}']")
+    person.sees(IDS[1], played=0.1)
+    person.window.press(DOWN)
+    person.sees(IDS[8], played=0.1)
+    person.window.ask("POST", "/back", {})
+    person.window.see("As of ")
+    person.window.click("#to-feed")
+    person.sees(IDS[1], played=0.1)
+    person.leave()
+    assert world.told("kay", event_type="impression", video_id=IDS[8])["feed_version"] is None
+
+
+def test_a_video_without_a_clip_shows_its_title_and_a_clip_that_does_not_come_says_so(person: Person) -> None:
+    person.open(f"/?viewer={ODD}")
+    person.window.see(TITLES[0])
+    assert person.shown() == IDS[0] and person.window.run(IS_HIDDEN, ".is-current .broken")
+    person.window.press(DOWN)
+    person.window.see("This clip cannot be played.")
+    person.window.press(DOWN)
+    person.sees(IDS[2], played=0.1)
+    assert {message.partition(" - ")[2] for message in person.console()} == {MISSING}
+
+
+@pytest.fixture
+def empty(server_url: str, world: World, window: Chromium, tmp_path: Path) -> Iterator[Person]:
+    """Somebody at an endpoint that has no feeds yet; its console may complain of what did not come."""
+    nothing = create_app(redis_url=f"{server_url.rpartition('/')[0]}/1", media=tmp_path, events=tmp_path, secret="s")
+    with over_http(nothing) as http:
+        yield Person(window, str(http.base_url))
+        window.open("about:blank")
+
+
+def test_before_the_first_night_it_says_so_and_without_an_answer_it_offers_to_try_again(
+    empty: Person, world: World
+) -> None:
+    empty.open("/", screen=PHONE)
+    empty.window.see("Nothing to watch yet")
+    empty.window.click("#to-trending")
+    empty.window.see("Nothing rises at the moment")
+    empty.window.tool("Network.enable")
+    empty.window.tool("Network.setBlockedURLs", urls=["*/v1/feed/*"])
+    person = Person(empty.window, world.url)
+    person.open("/")
+    person.window.see("The clips did not come")
+    person.window.see("Is this device online?")
+    person.window.tool("Network.setBlockedURLs", urls=[])
+    person.window.click("[data-part=again]")
+    person.sees(IDS[0], played=0.1)
+    assert any("503" in message for message in person.console())
+
+
+def test_people_who_cannot_see_or_use_a_mouse_can_use_every_view(person: Person) -> None:
+    if not npm.is_there(AXE, cache()):
+        npm.fetch(AXE, cache())
+    axe = (cache() / "axe-4.14.1.js").read_text()
+
+    def faults() -> dict[str, list[str]]:
+        person.window.run_async(STILL)
+        person.window.run(axe)
+        violations, passed = person.window.run_async(LOOK)
+        assert passed > 10
+        return {fault["id"]: [node["html"] for node in fault["nodes"]] for fault in violations}
+
+    for screen in (DESK, PHONE):
+        person.open("/", screen=screen)
+        person.sees(IDS[0], played=0.1)
+        assert faults() == {}
+        for button in (".is-current [data-act=why]", "#to-who"):
+            person.window.click(button)
+            assert faults() == {}
+            person.window.press(ESCAPE)
+        person.window.click("#to-trending")
+        person.window.see("#sunset")
+        assert faults() == {}
+
+
+def test_the_keyboard_reaches_the_buttons_of_the_clip_that_is_shown_and_of_no_other(person: Person) -> None:
+    person.open("/")
+    person.sees(IDS[0])
+    person.window.press(DOWN)
+    person.sees(IDS[1])
+    for name in ("tap", "sound", "why", "like", "share", "refuse"):
+        person.window.press(TAB)
+        assert person.window.run(FOCUS) == [IDS[1], name]
+    for name in ("up", "down"):
+        person.window.press(TAB)
+        assert person.window.run(FOCUS) == ["", name]
+
+
+def test_whoever_wants_less_motion_gets_the_next_clip_at_once(person: Person) -> None:
+    calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    person.open("/")
+    person.sees(IDS[0])
+    person.window.tool("Emulation.setEmulatedMedia", features=calm)
+    person.window.press(DOWN)
+    assert person.shown() == IDS[1]
+    person.window.tool("Emulation.setEmulatedMedia", features=[])
