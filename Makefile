@@ -54,6 +54,7 @@ coverage: setup  ## run the tests, and print which lines of each module they did
 
 # Of tests/dags one file imports Dagster, which takes a third of what collecting all others does.
 check: lint  ## lint, and the tests that need no Spark, Airflow, clips or browser and take no seconds each: for daily work
+	@.venv/bin/python -m jobs.host.npm
 	@.venv/bin/python -m pytest -q -m "not (jvm or airflow or clips or browser or slow)" --ignore tests/dags
 
 crash: setup  ## kill the nightly pipeline ten times at random moments, for half an hour, and compare what it ends in

@@ -246,7 +246,7 @@ def test_space_and_a_tap_stop_a_clip_and_let_it_go_on_and_two_taps_like_it(perso
 
 def test_a_page_out_of_sight_stops_and_tells_and_a_swipe_at_once_is_a_skip(person: Person, world: World) -> None:
     person.open("/?viewer=gil")
-    person.sees(IDS[0])
+    person.window.wait(f"return document.title.startsWith('{TITLES[0]}')")
     person.window.press(DOWN)
     person.sees(IDS[1], played=0.3)
     person.leave()
@@ -268,6 +268,17 @@ def test_when_a_version_is_gone_the_feed_goes_on_with_what_did_not_come_yet(pers
     assert person.window.run("return [...document.querySelectorAll('.clip')].map(c => c.dataset.videoId)")[:-1] == IDS
     assert [message.partition(" - ")[2] for message in person.console()] == [GONE]
     world.publish()
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_visit(person: Person, world: World) -> None:
+    person.open("/?viewer=mia")
+    person.sees(IDS[0])
+    person.window.run("window.fetch = () => Promise.reject(new TypeError('no network'))")
+    person.window.press("l")
+    person.leave()
+    assert world.events("mia", 0, event_type="like") == []
+    person.come_back()
+    assert world.told("mia", event_type="like")["video_id"] == IDS[0]
 
 
 def test_a_shared_clip_comes_first_and_then_the_feed_without_it(person: Person) -> None:
