@@ -65,6 +65,8 @@ def _differences(old: Contract, new: Contract) -> Iterator[tuple[str, bool]]:
     yield from _rules(old, new)
     if span(old.freshness) != span(new.freshness):
         yield f"it may become {new.freshness} old, not {old.freshness}", span(new.freshness) > span(old.freshness)
+    if old.behind and new.behind and span(old.behind) != span(new.behind):
+        yield f"its features may be {new.behind} behind, not {old.behind}", span(new.behind) > span(old.behind)
     if span(old.retention) != span(new.retention):
         yield f"its rows are kept {new.retention}, not {old.retention}", span(new.retention) < span(old.retention)
     if old.expires != new.expires:

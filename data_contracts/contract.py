@@ -92,7 +92,8 @@ class Contract:
     """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced, and if it
     `expires`, rows that are older by it than the newest one by more than the retention are removed.
 
-    `feature_view` is the name under which the feature store serves the table, None where it holds no features.
+    `feature_view` is the name under which the feature store serves the table, None where it holds no features. Then
+    `behind` says how long, such as 1 d, something that happened may be missing in a feature; else they are exact.
     """
 
     table: str
@@ -104,6 +105,7 @@ class Contract:
     key: tuple[str, ...]
     window_column: str | None
     feature_view: str | None
+    behind: str | None
     row_rules: tuple[RowRule, ...]
     job_rules: tuple[JobRule, ...]
     table_rules: tuple[TableRule, ...]
@@ -209,6 +211,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         key=tuple(_said(p.name, "name") for p in keys),
         window_column=_custom(schema).get("windowColumn"),
         feature_view=_custom(schema).get("featureView"),
+        behind=_behind(_custom(schema)),
         row_rules=tuple(_row_rule(q) for q in quality if q.engine in ("rowRule", "idRule")),
         job_rules=tuple(_job_rule(q) for q in quality if q.engine == "jobRule"),
         table_rules=tuple(_table_rule(q) for q in quality if q.engine == "greatExpectations"),
@@ -222,6 +225,14 @@ def _expires(custom: dict[str, str]) -> bool:
     if "expires" in custom and (custom["expires"] != "True" or "windowColumn" not in custom):
         raise ContractError("a table that `expires` says true, and by which windowColumn")
     return "expires" in custom
+
+
+def _behind(custom: dict[str, str]) -> str | None:
+    if ("behind" in custom) != ("featureView" in custom):
+        raise ContractError(
+            "a table with a `featureView` says by `behind` how old its features may be, and no other does"
+        )
+    return custom.get("behind")
 
 
 def _column(p: SchemaProperty) -> Column:

@@ -90,7 +90,7 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
             ],
             source=source,
             description=contract.description,
-            tags={"table": table, "contract": f"{table}@{contract.version}"},
+            tags={"table": table, "contract": f"{table}@{contract.version}", "behind": str(contract.behind)},
         )
     whole = {name: read for name, read in SERVICES.items() if made.keys() >= set(read)}
     services = [FeatureService(name=name, features=[made[view] for view in read]) for name, read in whole.items()]

@@ -7,7 +7,7 @@ Skew compares the night before with what its features are now, as of the instant
 late since have changed the feature tables, and training would learn from the changed ones. Source features are compared
 with the candidates that were kept; what sources would propose by now is not asked again. Drift compares tonight with
 the rows of tonight's training set that judge: every candidate of a past moment, as tonight. Those that teach are what
-was shown of it, another selection from which most features differ every night (docs/decisions/0040).
+was shown of it, another selection from which most features differ every night (docs/decisions/0041).
 
 All of it is bounded, and lies in this process: the rows of a few viewers, and the training set, which training reads as
 well.

@@ -15,7 +15,13 @@ HIGHER = "9.0.0"
 
 def told(**facts: Any) -> list[tuple[str, bool]]:
     """What differs when these facts of the contract of gold.feeds are other ones, and whether it breaks something."""
-    return [(one.what, one.is_breaking) for one in changes({"t": FEEDS}, {"t": replace(FEEDS, **facts)})]
+    return changed("gold.feeds", **facts)
+
+
+def changed(table: str, **facts: Any) -> list[tuple[str, bool]]:
+    """The same of another table."""
+    was = load(table)
+    return [(one.what, one.is_breaking) for one in changes({"t": was}, {"t": replace(was, **facts)})]
 
 
 def columns(name: str, **facts: Any) -> list[tuple[str, bool]]:
@@ -37,6 +43,7 @@ def without(name: str) -> Contract:
         (told(key=("user_id",)), "its key was user_id, position, feed_version and is user_id"),
         (told(window_column=None), "the column by which it is cut into windows was event_date and is none"),
         (told(table_rules=()), "the rule at_least_one_row is gone"),
+        (changed("gold.user_daily", behind="2 d"), "its features may be 2 d behind, not 1 d"),
         (told(freshness="36 h"), "it may become 36 h old, not 1 d"),
         (told(retention="7 d"), "its rows are kept 7 d, not 30 d"),
     ],
@@ -55,7 +62,7 @@ def test_what_a_reader_relied_on_and_loses_is_breaking(found: list[tuple[str, bo
         (told(usage="Another."), "its usage has other words"),
         (told(columns=FEEDS.columns[::-1]), "its columns have another order"),
         (told(freshness="24 h", retention="60 d"), "its rows are kept 60 d, not 30 d"),
-        (told(feature_view="feeds"), "its feature view was none and is feeds"),
+        (told(feature_view="feeds", behind="1 d"), "its feature view was none and is feeds"),
     ],
 )
 def test_what_takes_nothing_from_a_reader_is_compatible(found: list[tuple[str, bool]], what: str) -> None:

@@ -66,6 +66,7 @@ def contract_of(table: str, view: str, keys: list[str], columns: dict[str, str])
         "customProperties": [
             {"property": "windowColumn", "value": "event_date"},
             {"property": "featureView", "value": view},
+            {"property": "behind", "value": "1 d"},
         ],
         "properties": properties,
     }

@@ -3,6 +3,7 @@
 import re
 
 import data_contracts
+from feature_repo.definitions import views
 from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
 from jobs.features import trending
 from jobs.features.rises import LATELY
@@ -67,6 +68,11 @@ def test_the_player_takes_for_a_skip_and_for_an_id_what_the_platform_does() -> N
     pattern = constant("sheets.js", "ID").removeprefix("/").removesuffix("/u")
     for text in ("", ".", "..", "...", "a", "a/b", "a\nb", "ä b", "x" * MAX_ID, "x" * (MAX_ID + 1)):
         assert bool(re.fullmatch(pattern.removesuffix("$"), text)) == is_id(text), text
+
+
+def test_a_feature_is_behind_by_the_day_that_has_to_be_over_before_it_is_known() -> None:
+    for view in views().values():
+        assert view.behind == "1 d" and numbers(rules(view.table)["known_only_when_the_day_is_over"]) == [1]
 
 
 def test_what_trends_is_of_a_kind_of_the_endpoint_and_rises_as_much_as_the_contract_says() -> None:

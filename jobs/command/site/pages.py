@@ -95,6 +95,7 @@ def _table(told: Told, facts: Facts) -> str:
         "written by": _writer(told),
         "read by": ", ".join(_job_link(job.name) for job in told.readers) or "no job",
         "fresh": _freshness(told),
+        **({"features": f"exact, and at most {escape(contract.behind)} behind"} if contract.behind else {}),
         "kept": escape(contract.retention) if told.name not in made() else "made when it is asked",
         "privacy": f"<span class='tag {contract.privacy}'>{contract.privacy}</span>",
         "in the lake": f"{row['rows']:,} rows, version {row['delta_version']}" if row["is_written"] else "not yet",

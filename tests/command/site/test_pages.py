@@ -54,6 +54,7 @@ def test_every_table_column_rule_and_job_is_told_and_can_be_searched(site: Path)
     for table in {*tables(), *made()} - {"quarantine.rows"}:
         page, contract = Page((site / f"{table}.html").read_text()), load(table)
         assert contract.description in page.words and contract.grain in page.words
+        assert not contract.behind or f"exact, and at most {contract.behind} behind" in page.words
         for column in contract.columns:
             assert column.description in page.words and column.name in page.ids
             assert not column.limit or f"at most {column.limit.at_most:g}" in page.words
