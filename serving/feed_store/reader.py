@@ -59,7 +59,8 @@ class FeedReader:
         await self.wire.__aenter__()
         with suppress(RedisError, NoFeedPublished):
             self._moved_to(await self.wire.ask("GET", POINTER))
-            await self._prepare()
+            if self._preparing is not None:
+                await self._preparing
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -85,6 +86,7 @@ class FeedReader:
         """
         pointer = self._guess
         own = await self._newest(pointer, viewer_id, limit)
+        self._prepare()  # again, where it failed
         if isinstance(own, OwnPage) and own.is_new:
             return _own(pointer, own, own.total)
         async with self._in_time():
@@ -149,7 +151,6 @@ class FeedReader:
         """The first page where the pointer has moved, or where nothing of the viewer's own feed is new to them."""
         while not isinstance(own, OwnPage):
             pointer = self._moved_to(own)
-            self._preparing = asyncio.create_task(self._prepare())
             own = await self._newest(pointer, viewer_id, limit)
         if own.is_new:
             return _own(pointer, own, own.total)
@@ -177,10 +178,17 @@ class FeedReader:
         if pointer is None:
             raise NoFeedPublished("no feed version has been published yet")
         self._guess = pointer
+        self._strangers.current = pointer.generation
+        self._prepare()
         return pointer
 
-    async def _prepare(self) -> None:
-        """Fetch the list for strangers before somebody needs it."""
+    def _prepare(self) -> None:
+        """Fetch the current list for strangers, unless it is here or on its way, before somebody needs it."""
+        is_on_its_way = self._preparing is not None and not self._preparing.done()
+        if self._guess.generation and not is_on_its_way and self._strangers.held(self._guess.generation) is None:
+            self._preparing = asyncio.create_task(self._fetch_strangers())
+
+    async def _fetch_strangers(self) -> None:
         with suppress(RedisError):
             await self._strangers.get(self._guess)
 

@@ -45,13 +45,14 @@ class Strangers:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self.current = ""  # the generation that was current when last heard of
         self._lists: dict[str, Listed] = {}
         self._once = Once[Listed | None]()
 
     @property
     def newest(self) -> Listed | None:
-        """The list that was fetched last, whatever has become of it since."""
-        return next(reversed(self._lists.values()), None)
+        """The list of the current generation; while that is not here, the one that was fetched last."""
+        return self.held(self.current) or next(reversed(self._lists.values()), None)
 
     def held(self, generation: str) -> Listed | None:
         """A list that is here, whatever has become of it since."""
@@ -77,5 +78,5 @@ class Strangers:
         self._lists.pop(pointer.generation, None)
         self._lists[pointer.generation] = listed
         while len(self._lists) > _KEPT:
-            del self._lists[next(iter(self._lists))]
+            del self._lists[next(generation for generation in self._lists if generation != self.current)]
         return listed

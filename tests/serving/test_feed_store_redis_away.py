@@ -143,6 +143,30 @@ def test_the_list_that_is_kept_is_the_newest_one_that_was_published(
     assert shown(page(api))[0] == "v2-top0"
 
 
+def test_a_probe_that_is_the_first_to_see_a_publish_has_its_list_kept(
+    api: httpx.Client, proxy: Proxy, publish: Publish
+) -> None:
+    publish("v2", {"ann": THIRTY})
+    assert api.get("/readyz").json()["feed_version"] == "v2"
+    time.sleep(0.2)  # nobody waits for it
+    proxy.set(Fault.REFUSE)
+    assert shown(page(api))[0] == "v2-top0"
+
+
+def test_the_list_that_is_kept_is_the_current_one_whatever_open_pages_still_read(
+    api: httpx.Client, proxy: Proxy, publish: Publish, store: FeedStore
+) -> None:
+    cursors = []
+    for version in ("v2", "v3", "v4", "v5"):
+        cursors.append(page(api, user_id="stranger").json()["next_cursor"])
+        publish(version, {"ann": THIRTY})
+    assert page(api).json()["feed_version"] == "v5"
+    for cursor in cursors:
+        assert page(api, cursor, "stranger").status_code == 200
+    proxy.set(Fault.REFUSE)
+    assert shown(page(api))[0] == "v5-top0"
+
+
 def test_what_rises_is_what_it_was(api: httpx.Client, proxy: Proxy, raw_redis: RawRedis) -> None:
     items = [{"rank": n, "id": f"v{n}"} for n in range(3)]
     client = cast(redis.Redis, raw_redis)
