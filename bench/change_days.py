@@ -2,7 +2,7 @@
 
 Belongs here: the measurement. It prints and asserts nothing: a ratio on a busy laptop is not a test.
 
-    python bench/features.py [--watches 100000] [--days 730] [--rounds 2]
+    python bench/change_days.py [--watches 100000] [--days 730] [--rounds 2]
 
 The plain ways are a dense grid (a row for every video and every day since its first view, then range windows; what
 most feature pipelines do) and a run per day (one day after the other, as without catch-up; measured over ten days and
