@@ -4,12 +4,12 @@ Belongs here: the measurement. It asserts only that both ways count the same: a 
 
     python bench/features.py [WATCHES ...]     # by default 1000000; how many there are in 28 days
 
-Three runs of each job, by the runner: a home that has seen nothing does 28 days at once; then the 29th day comes, and the
-job does just that; and the same 29th day with 7 days before it instead of 28. The plain way is one SELECT for each
+Three runs of each job, by the runner: a home that has seen nothing does 28 days at once; then the 29th day comes, and
+the job does just that; and the same 29th day with 7 days before it instead of 28. The plain way is one SELECT for each
 table, in DuckDB with as many threads, written to Parquet: for the 28 days, the state of every entity at the end of
 every day on which it was watched, for the one day that of every entity watched on it. It checks nothing, sets nothing
-aside, and keeps no row for the days on which something only leaves a span. Each size has a process of its own; the world
-is drawn by hashing, and a few videos have most of the watches.
+aside, and has no row for the days on which something only leaves a span. Each size has a process of its own; the
+world is drawn by hashing, and a few videos have most of the watches.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ SUMMED = {
     "n": "1", "finishes": "is_finished::INT", "skips": "is_skipped::INT", "likes": "is_liked::INT",
     "shares": "is_shared::INT", "share": "share_watched", "ms": "watch_ms",
 }  # fmt: skip
-SPANS = {"7d": 7, "28d": 28, "total": 1_000_000}
+EVER = 1_000_000
+SPANS = {"7d": 7, "28d": 28, "total": EVER}
 
 
 def every_day(entity: str, rows: str, members: Sequence[str]) -> str:
@@ -101,34 +102,40 @@ def every_day(entity: str, rows: str, members: Sequence[str]) -> str:
         for name in SUMMED
         for label, span in SPANS.items()
     )
-    counted = "".join(
-        f"""
-        JOIN (
-            SELECT {entity}, day, {", ".join(f"sum(s{n}) OVER (PARTITION BY {entity} ORDER BY day) AS {member}_{label}" for n, label in enumerate(SPANS))}
-            FROM (
-                SELECT {entity}, day, {", ".join(f"sum(s{n}) AS s{n}" for n in range(len(SPANS)))} FROM (
-                    SELECT {entity}, day, {", ".join(f"(since >= {span})::INT AS s{n}" for n, span in enumerate(SPANS.values()))}
-                    FROM gaps_{member}
-                    {"".join(f"UNION ALL SELECT {entity}, day + {span}, {', '.join(f'-(until >= {span})::INT' if m == n else '0' for m in range(len(SPANS)))} FROM gaps_{member} " for n, span in enumerate(SPANS.values()) if span < 1000)}
-                ) GROUP BY ALL
-            )
-        ) USING ({entity}, day)"""
-        for member in members
-    )
-    gaps = "".join(
-        f""", gaps_{member} AS (
-            SELECT {entity}, day, coalesce(day - lag(day) OVER w, 1000000) AS since,
-                coalesce(lead(day) OVER w - day, 1000000) AS until
-            FROM (SELECT DISTINCT {entity}, {member} AS member, day FROM {rows})
-            WINDOW w AS (PARTITION BY {entity}, member ORDER BY day)
-        )"""
-        for member in members
-    )
     return f"""
         WITH daily AS (SELECT {entity}, day, {summed} FROM {rows} GROUP BY ALL),
-        framed AS (SELECT {entity}, day, {framed} FROM daily WINDOW e AS (PARTITION BY {entity} ORDER BY day)){gaps}
-        SELECT * FROM framed {counted}
+        {", ".join(part for member in members for part in different(entity, rows, member))}
+        SELECT {entity}, day, {framed}, {", ".join(f"{m}_{label}" for m in members for label in SPANS)}
+        FROM daily {" ".join(f"JOIN counted_{member} USING ({entity}, day)" for member in members)}
+        WINDOW e AS (PARTITION BY {entity} ORDER BY day)
     """
+
+
+def different(entity: str, rows: str, member: str) -> list[str]:
+    """The parts of a WITH that count the different members of an entity over each span, in `counted_<member>`.
+
+    A member enters after a gap of a span, and leaves as long after its last day before one.
+    """
+    enters = ", ".join(f"(since >= {span})::INT AS {label}" for label, span in SPANS.items())
+    leaves = [
+        f"SELECT {entity}, day + {span}, "
+        + ", ".join(f"-(until >= {span})::INT" if label == other else "0" for other in SPANS)
+        + f" FROM gaps_{member}"
+        for label, span in SPANS.items()
+        if label != "total"
+    ]
+    so_far = ", ".join(
+        f"sum(sum({label})) OVER (PARTITION BY {entity} ORDER BY day) AS {member}_{label}" for label in SPANS
+    )
+    steps = " UNION ALL ".join([f"SELECT {entity}, day, {enters} FROM gaps_{member}", *leaves])
+    gaps = f"""SELECT {entity}, day, coalesce(day - lag(day) OVER w, {EVER}) AS since,
+            coalesce(lead(day) OVER w - day, {EVER}) AS until
+        FROM (SELECT DISTINCT {entity}, {member} AS member, day FROM {rows})
+        WINDOW w AS (PARTITION BY {entity}, member ORDER BY day)"""
+    return [
+        f"gaps_{member} AS ({gaps})",
+        f"counted_{member} AS (SELECT {entity}, day, {so_far} FROM ({steps}) GROUP BY {entity}, day)",
+    ]
 
 
 def one_day(entity: str, rows: str, members: Sequence[str], day: int) -> str:
@@ -157,7 +164,7 @@ class Took(NamedTuple):
 
 def compare(watches: int) -> dict[tuple[str, str], Took]:
     """Both ways, by kind of run and job."""
-    found = {}
+    found: dict[tuple[str, str], Took] = {}
     with tempfile.TemporaryDirectory(prefix="reelmill-bench-") as folder:
         for before in (LONG, SHORT):
             settings = Settings(home=Path(folder) / f"{before}", spark_master=f"local[{THREADS}]")
@@ -197,14 +204,16 @@ class PlainWay:
         file = self._place / "published.parquet"
         self._con.execute(f"COPY published TO '{file}'")
         videos, described = self._lake.spark.read.parquet(f"{file}"), data_contracts.load("silver.videos").columns
-        made = [(F.col(c.name) if c.name in videos.columns else F.lit(None)).cast(c.type).alias(c.name) for c in described]
+        made = [
+            (F.col(c.name) if c.name in videos.columns else F.lit(None)).cast(c.type).alias(c.name) for c in described
+        ]
         self._lake.merge("silver.videos", videos.select(*made))
 
     def happen(self, day: date) -> None:
         """The watches of a day, in one file."""
         there = self._lake.tables.open("silver.watches")
         schema = pa.schema(there.schema())
-        drawn = self._con.execute(WATCHED.format(day=day, watches=self._a_day, **self._world)).to_arrow_table()
+        drawn = self._con.sql(WATCHED.format(day=day, watches=self._a_day, **self._world)).to_arrow_table()
         deltalake.write_deltalake(there, drawn.select(schema.names).cast(schema), mode="append")
 
     def count(self, table: str, window: Window) -> tuple[Spent, list[tuple[int, ...]]]:
@@ -223,11 +232,11 @@ class PlainWay:
 
     def ours(self, table: str, window: Window) -> list[tuple[int, ...]]:
         """The same of our table, of the days on which an entity was watched."""
-        entity, word, members = ENTITIES[table]
-        different = {"day": "active_days", "user_id": "viewers"}[members[0]]
+        _, word, members = ENTITIES[table]
+        counted = {"day": "active_days", "user_id": "viewers"}[members[0]]
         last = "last_watch_date" if word == "watches" else "last_view_date"
         return self._con.execute(
-            f"""SELECT count(*), sum({word}_7d), sum({word}_28d), sum({word}_total), sum({different}_28d)
+            f"""SELECT count(*), sum({word}_7d), sum({word}_28d), sum({word}_total), sum({counted}_28d)
             FROM read_parquet({self._lake.tables.open(table).file_uris()})
             WHERE {last} = event_date AND event_date >= '{window.start:%Y-%m-%d}' AND event_date <= '{window.day}'"""
         ).fetchall()

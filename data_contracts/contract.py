@@ -48,6 +48,7 @@ class Column:
 
     `identifies`, one of IDENTIFIED, says whose id it holds; None where it holds no such id. The personal columns of a
     row are about the viewer or the creator whom it names. `limit` is None where any value is as good as another.
+    `carried`: the next day's row of a feature table is made of it, and it is no feature itself.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Column:
     unit: str | None
     identifies: str | None = None
     limit: Limit | None = None
+    carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,8 @@ def _column(p: SchemaProperty) -> Column:
     if identifies is not None and identifies not in IDENTIFIED:
         raise ContractError(f"{name} identifies {identifies!r}, which is not one of {sorted(IDENTIFIED)}")
     description = _said(p.description, f"{name}.description")
-    return Column(name, kind, description, p.classification, bool(p.required), unit, identifies, _limit(name, kind, p))
+    limit, carried = _limit(name, kind, p), _custom(p).get("carried") == "True"
+    return Column(name, kind, description, p.classification, bool(p.required), unit, identifies, limit, carried)
 
 
 def _limit(name: str, kind: str, p: SchemaProperty) -> Limit | None:

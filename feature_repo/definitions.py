@@ -44,7 +44,7 @@ def entity_keys(contract: Contract) -> tuple[str, ...]:
 
 def features(contract: Contract) -> tuple[Column, ...]:
     """The columns of a feature table that describe its entity, in the contract's order."""
-    return tuple(c for c in contract.columns if c.name not in (*contract.key, TIMESTAMP))
+    return tuple(c for c in contract.columns if c.name not in (*contract.key, TIMESTAMP) and not c.carried)
 
 
 def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[Any]:

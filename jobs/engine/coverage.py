@@ -52,6 +52,13 @@ class Debt:
     complete_until: datetime | None
     reads: tuple[TableVersion, ...]
 
+    @property
+    def right_until(self) -> datetime | None:
+        """Up to when the job's tables are what its inputs say; None where nobody knows."""
+        if self.complete_until is None or self.since is None:
+            return None
+        return datetime.combine(self.since, time(), UTC)
+
     def extend(self, window: Window) -> Window:
         """The window and the days before its end that are owed."""
         if self.since is None:
@@ -86,6 +93,9 @@ class Owed(Protocol):
     @property
     def reads(self) -> tuple[TableVersion, ...]: ...
 
+    @property
+    def right_until(self) -> datetime | None: ...
+
     def is_paid_by(self, window: Window) -> bool: ...
 
 
@@ -101,6 +111,7 @@ def pay(job: Job, lake: Lake, owed: Owed, window: Window) -> None:
         "complete_until": window.end,
         "reads": [asdict(read) for read in owed.reads],
         "writes": [asdict(written) for written in writes],
+        "contracts": _contracts(job),
     }
     # Two jobs that end together would refuse each other's commit.
     with alone(lake.settings, COVERAGE):
@@ -111,7 +122,7 @@ def pay(job: Job, lake: Lake, owed: Owed, window: Window) -> None:
 
 
 def recorded(lake: Lake, job: Job) -> Coverage | None:
-    """None where there is no record, or one from when the job read other tables."""
+    """None where there is no record, or one from when the job read other tables or made other columns."""
     if not lake.tables.is_there(COVERAGE):
         return None
     rows: list[dict[str, Any]] = (
@@ -120,11 +131,18 @@ def recorded(lake: Lake, job: Job) -> Coverage | None:
     if not rows or tuple(read["table"] for read in rows[0]["reads"]) != job.reads:
         return None
     (row,) = rows
+    if row.get("contracts") != _contracts(job):
+        return None
     return Coverage(
         row["complete_until"].astimezone(UTC),
         tuple(TableVersion(**read) for read in row["reads"]),
         tuple(TableVersion(**written) for written in row["writes"]),
     )
+
+
+def _contracts(job: Job) -> list[str]:
+    """The contracts of its tables; the last number of a version changes with words only."""
+    return [f"{table}@{data_contracts.load(table).version.rpartition('.')[0]}" for table in job.writes]
 
 
 def _first_change(lake: Lake, happened: str, past: TableVersion, now: TableVersion) -> date | None:

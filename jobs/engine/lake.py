@@ -68,6 +68,8 @@ class Lake:
         self._found = {table: self.tables.version(table) for table in (job.reads if job else ())}
         self.commits: list[Commit] = []
         self.set_aside = 0  # rows set aside without a commit: the job refused them, or every row broke a rule
+        # Up to when the tables that the job writes are what its inputs say, as the runner finds it out.
+        self.right_until: datetime | None = None
         self.warnings: list[str] = []  # what a person should see to, while the job did its work for the rest
 
     def exists(self, table: str) -> bool:
@@ -107,6 +109,17 @@ class Lake:
     def of(self, table: str, window: Window, *, before: timedelta = timedelta()) -> DataFrame:
         """The rows of the window, and those of the span of time before each of its parts."""
         return self.read(table).where(within(data_contracts.load(table), window, before))
+
+    def before(self, table: str, window: Window) -> DataFrame | None:
+        """The rows before the window of a table that the job writes, if they are what its inputs say now.
+
+        None if nobody knows that, if there are none, or if a row was ever set aside, which those after it lack.
+        """
+        keep_word(self._declared, "writes", table)
+        known = self.right_until is not None and window.start <= self.right_until and self.tables.version(table) > 0
+        if not known or self.set_aside_of(table) is not None:
+            return None
+        return self._rows(table).where(between(data_contracts.load(table), None, window.start))
 
     def newest(self, table: str, *, by: Sequence[str], until: date | datetime | None = None) -> DataFrame:
         """The newest row for each value of `by`, by the window column, where that is before `until`."""

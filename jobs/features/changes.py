@@ -9,11 +9,17 @@ the steps is the state. A reaction raises the state on its own day, which may be
 with its watch: a like is never known before it was given, and a span never has more likes than watches. The cost is
 linear in active days, however long the gaps between them; and since every addend is an integer, the totals are exact
 and do not depend on the order in which Spark adds.
+
+A window can go on from the state before it. Then only the days count that raise or lower something within it: its own,
+and those a span before it. Of the rest of the past it takes two columns, to know which viewers or videos are new to an
+entity, and of these only those that those few days name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import reduce
 from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
@@ -21,9 +27,14 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
 from jobs.engine.window import Window
+from jobs.events.watches import BELONGS
 
 # The span that nothing leaves.
 TOTAL = "total"
+# What is counted by its different days.
+ITS_DAY = "to_date(started_at)"
+# Up to so many hashes go to every task, 16 MB of them; more are exchanged like any rows.
+FEW = 1_000_000
 
 
 class Counted(NamedTuple):
@@ -43,40 +54,56 @@ def daily_state(
     distinct: Mapping[str, str],
     spans: Sequence[int],
     window: Window,
+    before: DataFrame | None = None,
 ) -> DataFrame:
     """One row per entity, which `keys` identify, and day of `window` on which a value may have changed.
 
     `rows`: watches with `keys` and `started_at`, all of the entity's past. `sums`: what to add up, by name.
-    `distinct`: Spark SQL whose different values to count, by name. `spans`: how many days each one has.
+    `distinct`: Spark SQL whose different values to count, by name. `spans`: how many days each one has. `before`: rows
+    that an earlier call returned, of days before the window, the newest of each entity among them; with it the result
+    is the same and made of less.
     Returns `keys`, `event_date`, `valid_from`, `first_date`, `last_date` (of activity) and, for every name in `sums`
     and `distinct`, `<name>_<days>d` for each span and `<name>_total`, all bigint. Rows after the window change nothing
     in it.
     """
-    steps = _steps(rows, keys, sums, distinct, spans)
     names = [*sums, *distinct]
+    by_day = {name for name, member in distinct.items() if member == ITS_DAY}
+    counting = rows if before is None else rows.where(_moving(spans, window))
+    steps = _steps(counting, keys, sums, by_day, spans)
+    for name, member in distinct.items():
+        if name not in by_day:
+            known = rows.select(*keys, F.expr(member).alias("member"), F.to_date("started_at").alias("day"))
+            if before is not None:
+                known = _among(known, counting.select(*keys, F.expr(member).alias("member")))
+            steps = steps.unionByName(_members(known, name, keys, spans), allowMissingColumns=True)
+    first, last = window.start.date(), window.day
     moved = (
         steps.withColumn("offset", F.explode(F.array(*[F.lit(offset) for offset in (0, *spans)])))
         .where("offset = 0 OR starts")
-        .groupBy(*keys, F.date_add("day", F.col("offset")).alias("event_date"))
+        .withColumn("event_date", F.date_add("day", F.col("offset")))
+        # What is before the window is in the state before it, or in the running totals, which need every earlier day.
+        .where(F.lit(True) if before is None else F.col("event_date") >= F.lit(first))
+        .where(F.col("event_date") <= F.lit(last))
+        .groupBy(*keys, "event_date")
         .agg(
-            F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day"))).alias("active_date"),
+            F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day"))).alias("first_date"),
+            F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day"))).alias("last_date"),
             *[F.sum(_moved(name, span)).alias(f"{name}_{span}d") for name in names for span in spans],
             *[F.sum(_at(0, f"{name}_first")).alias(f"{name}_{TOTAL}") for name in names],
         )
     )
+    if before is not None:
+        newest = _newest(_among(before, moved.select(*keys)), keys)
+        moved = moved.unionByName(newest, allowMissingColumns=True)
     so_far = Over.partitionBy(*keys).orderBy("event_date").rowsBetween(Over.unboundedPreceding, Over.currentRow)
-    return (
-        moved.select(
-            *keys,
-            "event_date",
-            F.date_add("event_date", 1).cast("timestamp").alias("valid_from"),
-            F.min("active_date").over(so_far).alias("first_date"),
-            F.max("active_date").over(so_far).alias("last_date"),
-            *[F.sum(f"{name}_{s}").over(so_far).alias(f"{name}_{s}") for name in names for s in span_names(spans)],
-        )
-        # After the running totals, never before: they need every earlier day.
-        .where((F.col("event_date") >= F.lit(window.start.date())) & (F.col("event_date") <= F.lit(window.day)))
-    )
+    return moved.select(
+        *keys,
+        "event_date",
+        F.date_add("event_date", 1).cast("timestamp").alias("valid_from"),
+        F.min("first_date").over(so_far).alias("first_date"),
+        F.max("last_date").over(so_far).alias("last_date"),
+        *[F.sum(f"{name}_{s}").over(so_far).alias(f"{name}_{s}") for name in names for s in span_names(spans)],
+    ).where(F.col("event_date") >= F.lit(first))
 
 
 def span_names(spans: Sequence[int]) -> list[str]:
@@ -84,12 +111,19 @@ def span_names(spans: Sequence[int]) -> list[str]:
     return [*(f"{span}d" for span in spans), TOTAL]
 
 
+def _moving(spans: Sequence[int], window: Window) -> Column:
+    """Which watches raise or lower a state within the window: its own, with reactions in it, or a span before it."""
+    at = F.col("started_at")
+
+    def between(start: timedelta, end: timedelta) -> Column:
+        return (at >= F.lit(window.start - start)) & (at < F.lit(window.end - end))
+
+    whole_days = [between(timedelta(days=span), timedelta(days=span)) for span in spans]
+    return reduce(lambda one, other: one | other, whole_days, between(BELONGS, timedelta()))
+
+
 def _steps(
-    rows: DataFrame,
-    keys: Sequence[str],
-    sums: Mapping[str, Counted],
-    distinct: Mapping[str, str],
-    spans: Sequence[int],
+    rows: DataFrame, keys: Sequence[str], sums: Mapping[str, Counted], by_day: set[str], spans: Sequence[int]
 ) -> DataFrame:
     """Per entity and `day`: what each name gains in a span, what leaves it a span later, what is there first.
 
@@ -106,19 +140,50 @@ def _steps(
         for span in spans:
             steps += [gained.alias(f"{name}_in_{span}"), left.alias(f"{name}_out_{span}")]
         steps.append(gained.alias(f"{name}_first"))
-    for name, member in distinct.items():
-        # A member counts once while its active days are less than a span apart: it enters after a gap and leaves
-        # before one. Of several rows on one day, only the first sees the gap before and only the last the gap after.
-        neighbours = Over.partitionBy(*keys, F.expr(member), "starts").orderBy("day")
-        since, until = f"{name}_since", f"{name}_until"
-        dated = dated.withColumn(since, F.date_diff("day", F.lag("day").over(neighbours)))
-        dated = dated.withColumn(until, F.date_diff(F.lead("day").over(neighbours), "day"))
-        for span in spans:
-            enters, leaves = (F.coalesce(F.col(gap) >= span, F.lit(True)) for gap in (since, until))
-            steps.append(F.count_if(F.col("starts") & enters).alias(f"{name}_in_{span}"))
-            steps.append(F.count_if(F.col("starts") & leaves).alias(f"{name}_out_{span}"))
-        steps.append(F.count_if(F.col("starts") & F.col(since).isNull()).alias(f"{name}_first"))
+    for name in by_day:
+        once = F.bool_or("starts").cast("bigint")
+        steps += [once.alias(f"{name}_{way}_{span}") for way in ("in", "out") for span in spans]
+        steps.append(once.alias(f"{name}_first"))
     return dated.groupBy(*keys, "day").agg(*steps)
+
+
+def _members(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[int]) -> DataFrame:
+    """The same steps of `known` (keys, member, day), for what is counted by its different members.
+
+    A member counts once while its active days are less than a span apart: it enters after a gap and leaves before one.
+    """
+    neighbours = Over.partitionBy(*keys, "member").orderBy("day")
+    gaps = known.distinct().select(
+        *keys,
+        "day",
+        F.date_diff("day", F.lag("day").over(neighbours)).alias("since"),
+        F.date_diff(F.lead("day").over(neighbours), F.col("day")).alias("until"),
+    )
+    steps = [F.lit(True).alias("starts"), F.count_if(F.col("since").isNull()).alias(f"{name}_first")]
+    for span in spans:
+        enters, leaves = (F.coalesce(F.col(gap) >= span, F.lit(True)) for gap in ("since", "until"))
+        steps += [F.count_if(enters).alias(f"{name}_in_{span}"), F.count_if(leaves).alias(f"{name}_out_{span}")]
+    return gaps.groupBy(*keys, "day").agg(*steps)
+
+
+def _among(rows: DataFrame, named: DataFrame) -> DataFrame:
+    """The rows that agree with one of `named` in its columns, and perhaps others whose columns hash alike.
+
+    Before anything is exchanged where they are few: of a long past, a day asks for little.
+    """
+    hashed = F.xxhash64(*named.columns).alias("hashed")
+    wanted = named.select(hashed).distinct()
+    # By a count and not by Spark's guess, which comes when all of the past has been exchanged.
+    if wanted.count() <= FEW:
+        wanted = F.broadcast(wanted)
+    return rows.withColumn("hashed", hashed).join(wanted, on="hashed", how="left_semi").drop("hashed")
+
+
+def _newest(rows: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """The newest row of each entity."""
+    others = [name for name in rows.columns if name not in keys]
+    newest = F.max_by(F.struct(*others), "event_date").alias("newest")
+    return rows.groupBy(*keys).agg(newest).select(*keys, "newest.*")
 
 
 def _at(offset: int, column: str) -> Column:

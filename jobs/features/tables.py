@@ -64,17 +64,46 @@ class FeatureTable:
         )
 
     def write(self, lake: Lake, window: Window) -> None:
-        """Replace the window's rows by what the lake's tables say now."""
+        """Replace the window's rows by what the lake's tables say now, going on from the table's own where it can."""
         inputs = [lake.read(WATCHES, until=window.end), *map(lake.read, self.beside)]
-        replace_changes(lake, self.table, self.changes(window, *inputs), window)
+        before = lake.before(self.table, window) if self.carries() else None
+        replace_changes(lake, self.table, self.changes(window, *inputs, before=before), window)
 
-    def changes(self, window: Window, *inputs: DataFrame) -> DataFrame:
-        """The table's rows for the days of `window`, of silver.watches (all of the past) and the tables beside it."""
-        contract = load(self.table)
+    def changes(self, window: Window, *inputs: DataFrame, before: DataFrame | None = None) -> DataFrame:
+        """The table's rows for the days of `window`, of silver.watches (all of the past) and the tables beside it.
+
+        With `before`, its own rows of the days before the window, the same rows, made of less.
+        """
+        contract, columns = load(self.table), self.columns()
+        if before is not None:
+            # A column says what it was made of only if it is that itself.
+            before = before.select(
+                *entity_keys(contract),
+                "event_date",
+                *[F.col(name).alias(made) for name, made in columns.items() if made in self._counts(contract)],
+            )
         state = daily_state(
-            self.rows(*inputs), entity_keys(contract), self.sums, self.distinct, _spans(contract), window
+            self.rows(*inputs), entity_keys(contract), self.sums, self.distinct, _spans(contract), window, before
         )
-        return state.select(*[F.expr(made).alias(name) for name, made in self.columns().items()])
+        return state.select(*[F.expr(made).alias(name) for name, made in columns.items()])
+
+    def carries(self) -> bool:
+        """Whether a row says all that the next one is made of, so that a day can go on from the one before.
+
+        If not, each day is made of all of the past.
+        """
+        contract, columns = load(self.table), self.columns()
+        counts = self._counts(contract)
+        used = {word for made in columns.values() for word in re.findall(r"\w+", made)} & counts
+        return used <= set(columns.values())
+
+    def _counts(self, contract: Contract) -> set[str]:
+        """The columns of `daily_state` that are added up from day to day."""
+        names = (*self.sums, *self.distinct)
+        return {f"{name}_{span}" for name in names for span in span_names(_spans(contract))} | {
+            "first_date",
+            "last_date",
+        }
 
     def columns(self) -> dict[str, str]:
         """Each column of the contract, in its order, and the Spark SQL that makes it of `daily_state`.

@@ -116,6 +116,15 @@ def test_tables_that_lost_their_past_are_owed_from_the_first_row_of_the_input(
     assert owed(changing) == 0
 
 
+def test_rows_made_by_another_contract_are_owed_again_and_of_one_with_other_words_are_not(changing: Lake) -> None:
+    night(changing, 3)
+    record = changing.tables.open(coverage.COVERAGE)
+    assert record.to_pyarrow_table()["contracts"].to_pylist() == [["gold.hashtag_daily@1.1"]]
+    assert owed(changing) == 4
+    record.update({"contracts": "NULL"})  # as a record from before there were any
+    assert owed(changing) == 0
+
+
 def test_where_nobody_watched_anything_yet_a_day_is_done_and_what_comes_is_owed(lake: Lake, watches_of: Any) -> None:
     for table in JOB.reads:
         lake.create(table)

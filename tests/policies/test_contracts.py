@@ -16,7 +16,23 @@ from jobs.pipeline import JOBS, WRITERS, in_order, jobs_of
 
 # The runner writes the record of runs, the lake what it sets aside, and a person what was decided; none is a job.
 WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "ops.promotions", "quarantine.rows"}
-UNITS = {"ms", "s", "bytes", "kbps", "px", "count", "share", "score", "1", "d", "rank", "position", "grade", "version"}
+UNITS = {
+    "ms",
+    "s",
+    "bytes",
+    "kbps",
+    "px",
+    "count",
+    "share",
+    "score",
+    "1",
+    "d",
+    "rank",
+    "position",
+    "grade",
+    "version",
+    "millionths",
+}
 
 
 def rules(table: str) -> list[RowRule | JobRule | TableRule]:
