@@ -116,7 +116,7 @@ def different(entity: str, rows: str, member: str) -> list[str]:
 
     A member enters after a gap of a span, and leaves as long after its last day before one.
     """
-    enters = ", ".join(f"(since >= {span})::INT AS {label}" for label, span in SPANS.items())
+    enters = ", ".join(f"(since >= {span})::INT AS of_{label}" for label, span in SPANS.items())
     leaves = [
         f"SELECT {entity}, day + {span}, "
         + ", ".join(f"-(until >= {span})::INT" if label == other else "0" for other in SPANS)
@@ -125,7 +125,7 @@ def different(entity: str, rows: str, member: str) -> list[str]:
         if label != "total"
     ]
     so_far = ", ".join(
-        f"sum(sum({label})) OVER (PARTITION BY {entity} ORDER BY day) AS {member}_{label}" for label in SPANS
+        f"sum(sum(of_{label})) OVER (PARTITION BY {entity} ORDER BY day) AS {member}_{label}" for label in SPANS
     )
     steps = " UNION ALL ".join([f"SELECT {entity}, day, {enters} FROM gaps_{member}", *leaves])
     gaps = f"""SELECT {entity}, day, coalesce(day - lag(day) OVER w, {EVER}) AS since,

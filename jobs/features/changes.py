@@ -17,8 +17,8 @@ entity, and of these only those that those few days name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from functools import reduce
 from typing import NamedTuple
 
@@ -47,6 +47,17 @@ class Counted(NamedTuple):
     at: str | None = None
 
 
+class Past(NamedTuple):
+    """What a state goes on from.
+
+    `rows`: what an earlier call returned for days before the window, or those of its columns that are asked for now,
+    the newest row of each entity among them. `keep` holds on to a frame that is used more than once.
+    """
+
+    rows: DataFrame
+    keep: Callable[[DataFrame], DataFrame]
+
+
 def daily_state(
     rows: DataFrame,
     keys: Sequence[str],
@@ -54,47 +65,62 @@ def daily_state(
     distinct: Mapping[str, str],
     spans: Sequence[int],
     window: Window,
-    before: DataFrame | None = None,
+    past: Past | None = None,
 ) -> DataFrame:
     """One row per entity, which `keys` identify, and day of `window` on which a value may have changed.
 
     `rows`: watches with `keys` and `started_at`, all of the entity's past. `sums`: what to add up, by name.
-    `distinct`: Spark SQL whose different values to count, by name. `spans`: how many days each one has. `before`: rows
-    that an earlier call returned, of days before the window, the newest of each entity among them; with it the result
-    is the same and made of less.
+    `distinct`: Spark SQL whose different values to count, by name. `spans`: how many days each one has. With `past` the
+    result is the same and made of less, but for totals that `past` does not have, which are not to be read.
     Returns `keys`, `event_date`, `valid_from`, `first_date`, `last_date` (of activity) and, for every name in `sums`
     and `distinct`, `<name>_<days>d` for each span and `<name>_total`, all bigint. Rows after the window change nothing
     in it.
     """
-    names = [*sums, *distinct]
+    counts = [f"{name}_{span}" for name in (*sums, *distinct) for span in span_names(spans)]
     by_day = {name for name, member in distinct.items() if member == ITS_DAY}
-    counting = rows if before is None else rows.where(_moving(spans, window))
-    steps = _steps(counting, keys, sums, by_day, spans)
+    counting = rows if past is None else past.keep(rows.where(_moving(spans, window)))
+    steps, stepped = [_steps(counting, keys, sums, by_day, spans)], [*sums, *by_day]
+    moves: list[DataFrame] = []
     for name, member in distinct.items():
-        if name not in by_day:
-            known = rows.select(*keys, F.expr(member).alias("member"), F.to_date("started_at").alias("day"))
-            if before is not None:
-                known = _among(known, counting.select(*keys, F.expr(member).alias("member")))
-            steps = steps.unionByName(_members(known, name, keys, spans), allowMissingColumns=True)
-    first, last = window.start.date(), window.day
-    moved = (
-        steps.withColumn("offset", F.explode(F.array(*[F.lit(offset) for offset in (0, *spans)])))
+        if name in by_day:
+            continue
+        known = rows
+        if past is not None and f"{name}_{TOTAL}" not in past.rows.columns:
+            known = rows.where(F.col("started_at") >= F.lit(window.start - timedelta(days=max(spans))))
+        known = known.select(*keys, F.expr(member).alias("member"), F.to_date("started_at").alias("day"))
+        if past is not None:
+            known = _among(known, counting.select(*keys, F.expr(member).alias("member")))
+            if window.end - window.start == timedelta(days=1):
+                moves.append(_members_of_one_day(known, name, keys, spans, window.day))
+                continue
+        steps.append(_members(known, name, keys, spans))
+        stepped.append(name)
+    first = window.start.date()
+    active = F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day")))
+    summed = (
+        _together(steps)
+        .withColumn("offset", F.explode(F.array(*[F.lit(offset) for offset in (0, *spans)])))
         .where("offset = 0 OR starts")
         .withColumn("event_date", F.date_add("day", F.col("offset")))
         # What is before the window is in the state before it, or in the running totals, which need every earlier day.
-        .where(F.lit(True) if before is None else F.col("event_date") >= F.lit(first))
-        .where(F.col("event_date") <= F.lit(last))
+        .where(F.lit(True) if past is None else F.col("event_date") >= F.lit(first))
+        .where(F.col("event_date") <= F.lit(window.day))
         .groupBy(*keys, "event_date")
         .agg(
-            F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day"))).alias("first_date"),
-            F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day"))).alias("last_date"),
-            *[F.sum(_moved(name, span)).alias(f"{name}_{span}d") for name in names for span in spans],
-            *[F.sum(_at(0, f"{name}_first")).alias(f"{name}_{TOTAL}") for name in names],
+            active.alias("first_date"),
+            active.alias("last_date"),
+            *[F.sum(_moved(name, span)).alias(f"{name}_{span}d") for name in stepped for span in spans],
+            *[F.sum(_at(0, f"{name}_first")).alias(f"{name}_{TOTAL}") for name in stepped],
         )
     )
-    if before is not None:
-        newest = _newest(_among(before, moved.select(*keys)), keys)
-        moved = moved.unionByName(newest, allowMissingColumns=True)
+    moved = summed
+    if moves:
+        dates = [F.max(name).alias(name) for name in ("first_date", "last_date")]
+        each = _together([summed, *moves]).groupBy(*keys, "event_date")
+        moved = each.agg(*dates, *[F.sum(count).alias(count) for count in counts])
+    if past is not None:
+        moved = past.keep(moved)
+        moved = _together([moved, _newest(_among(past.rows, moved.select(*keys)), keys)])
     so_far = Over.partitionBy(*keys).orderBy("event_date").rowsBetween(Over.unboundedPreceding, Over.currentRow)
     return moved.select(
         *keys,
@@ -102,7 +128,7 @@ def daily_state(
         F.date_add("event_date", 1).cast("timestamp").alias("valid_from"),
         F.min("first_date").over(so_far).alias("first_date"),
         F.max("last_date").over(so_far).alias("last_date"),
-        *[F.sum(f"{name}_{s}").over(so_far).alias(f"{name}_{s}") for name in names for s in span_names(spans)],
+        *[F.sum(count).over(so_far).alias(count) for count in counts],
     ).where(F.col("event_date") >= F.lit(first))
 
 
@@ -164,6 +190,31 @@ def _members(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[i
         enters, leaves = (F.coalesce(F.col(gap) >= span, F.lit(True)) for gap in ("since", "until"))
         steps += [F.count_if(enters).alias(f"{name}_in_{span}"), F.count_if(leaves).alias(f"{name}_out_{span}")]
     return gaps.groupBy(*keys, "day").agg(*steps)
+
+
+def _members_of_one_day(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[int], day: date) -> DataFrame:
+    """What the different members of `known` (keys, member, day) raise and lower on that one day, without sorting days.
+
+    Who is there on the day enters, unless less than a span ago; who was there last a span ago, and is not, leaves.
+    """
+    members = known.groupBy(*keys, "member").agg(
+        F.bool_or(F.col("day") == F.lit(day)).alias("is_there"),
+        F.max(F.when(F.col("day") < F.lit(day), F.col("day"))).alias("last_day"),
+    )
+    gap = F.date_diff(F.lit(day), F.col("last_day"))
+    # For others nothing changes: they are here since their viewers were, on the day before.
+    members = members.where(F.col("is_there") | gap.isin(list(spans)))
+    moves = [F.lit(day).alias("event_date"), F.count_if(F.col("is_there") & gap.isNull()).alias(f"{name}_{TOTAL}")]
+    for span in spans:
+        enters = F.count_if(F.col("is_there") & F.coalesce(gap >= span, F.lit(True)))
+        leaves = F.count_if(~F.col("is_there") & (gap == span))
+        moves.append((enters - leaves).alias(f"{name}_{span}d"))
+    return members.groupBy(*keys).agg(*moves)
+
+
+def _together(parts: Sequence[DataFrame]) -> DataFrame:
+    """All rows of the parts; what one has no column for is NULL, which adds nothing."""
+    return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
 
 def _among(rows: DataFrame, named: DataFrame) -> DataFrame:

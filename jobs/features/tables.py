@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
@@ -21,7 +22,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
 from jobs.errors import LastingError
-from jobs.features.changes import Counted, daily_state, span_names
+from jobs.features.changes import Counted, Past, daily_state, span_names
 
 WATCHES = "silver.watches"
 
@@ -67,25 +68,32 @@ class FeatureTable:
         """Replace the window's rows by what the lake's tables say now, going on from the table's own where it can."""
         inputs = [lake.read(WATCHES, until=window.end), *map(lake.read, self.beside)]
         before = lake.before(self.table, window) if self.carries() else None
-        replace_changes(lake, self.table, self.changes(window, *inputs, before=before), window)
+        with ExitStack() as held:
 
-    def changes(self, window: Window, *inputs: DataFrame, before: DataFrame | None = None) -> DataFrame:
+            def keep(frame: DataFrame) -> DataFrame:
+                held.callback(frame.persist().unpersist)
+                return frame
+
+            past = None if before is None else self.past(before, keep)
+            replace_changes(lake, self.table, self.changes(window, *inputs, past=past), window)
+
+    def changes(self, window: Window, *inputs: DataFrame, past: Past | None = None) -> DataFrame:
         """The table's rows for the days of `window`, of silver.watches (all of the past) and the tables beside it.
 
-        With `before`, its own rows of the days before the window, the same rows, made of less.
+        With `past` they go on from rows of the table, and are the same, made of less.
         """
         contract, columns = load(self.table), self.columns()
-        if before is not None:
-            # A column says what it was made of only if it is that itself.
-            before = before.select(
-                *entity_keys(contract),
-                "event_date",
-                *[F.col(name).alias(made) for name, made in columns.items() if made in self._counts(contract)],
-            )
         state = daily_state(
-            self.rows(*inputs), entity_keys(contract), self.sums, self.distinct, _spans(contract), window, before
+            self.rows(*inputs), entity_keys(contract), self.sums, self.distinct, _spans(contract), window, past
         )
         return state.select(*[F.expr(made).alias(name) for name, made in columns.items()])
+
+    def past(self, rows: DataFrame, keep: Callable[[DataFrame], DataFrame]) -> Past:
+        """What a window goes on from: the table's own rows of the days before it."""
+        contract = load(self.table)
+        counts = self._counts(contract)
+        added = [F.col(name).alias(made) for name, made in self.columns().items() if made in counts]
+        return Past(rows.select(*entity_keys(contract), "event_date", *added), keep)
 
     def carries(self) -> bool:
         """Whether a row says all that the next one is made of, so that a day can go on from the one before.
