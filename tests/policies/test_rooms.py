@@ -94,3 +94,8 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
 )
 def test_a_test_file_is_named_for_a_module_of_its_room(test: PurePosixPath) -> None:
     assert [path for path in mirrored(test) if (REPOSITORY / path).exists()]
+
+
+def test_no_benchmark_hides_a_package_from_those_beside_it() -> None:
+    """`python bench/ingest.py` looks for packages in bench/ first, where a serving.py would be found for serving/."""
+    assert not {path.stem for path in tracked("bench")} & set(PACKAGES)

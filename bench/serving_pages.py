@@ -2,7 +2,7 @@
 
 Belongs here: the measurement. It prints and asserts nothing: a ratio on a busy laptop is not a test.
 
-    python bench/serving.py [--seconds 3] [--rounds 3] [--users 500]
+    python bench/serving_pages.py [--seconds 3] [--rounds 3] [--users 500]
 
 At each load, one after the other and in turns, so that a change of the machine's mood hits all:
 
@@ -33,9 +33,6 @@ from io import StringIO
 from pathlib import Path
 from statistics import geometric_mean, median
 from typing import NamedTuple, cast
-
-# This folder is looked through first, and would hide the package that has this file's name.
-sys.path.remove(str(Path(__file__).resolve().parent))
 
 import httpx
 import redis
