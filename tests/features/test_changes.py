@@ -106,13 +106,6 @@ def test_a_watch_does_not_count_for_a_hashtag_that_its_video_got_later(spark: Sp
     ]  # fmt: skip
 
 
-def test_days_one_by_one_give_the_rows_of_one_long_window(watches_of: Any) -> None:
-    watches = watches_of(("ann", "cats", 0), ("ben", "cats", 2), ("ann", "cats", 8))
-    at_once = VIDEO_DAILY.changes(days(0, 9), watches).collect()
-    one_by_one = [row for day in range(10) for row in VIDEO_DAILY.changes(days(day, day), watches).collect()]
-    assert sorted(one_by_one) == sorted(at_once)
-
-
 def test_a_day_that_changes_nothing_writes_nothing_and_fails_nothing(watched: Lake) -> None:
     before = watched.version("gold.user_daily")
     users.run(watched, days(4, 4))
