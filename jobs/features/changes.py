@@ -195,7 +195,8 @@ def _members(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[i
 def _members_of_one_day(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[int], day: date) -> DataFrame:
     """What the different members of `known` (keys, member, day) raise and lower on that one day, without sorting days.
 
-    Who is there on the day enters, unless less than a span ago; who was there last a span ago, and is not, leaves.
+    Who is there on the day enters, unless last there less than a span ago. Who was last there just a span ago leaves,
+    whether they enter again on the day or not.
     """
     members = known.groupBy(*keys, "member").agg(
         F.bool_or(F.col("day") == F.lit(day)).alias("is_there"),
@@ -207,7 +208,7 @@ def _members_of_one_day(known: DataFrame, name: str, keys: Sequence[str], spans:
     moves = [F.lit(day).alias("event_date"), F.count_if(F.col("is_there") & gap.isNull()).alias(f"{name}_{TOTAL}")]
     for span in spans:
         enters = F.count_if(F.col("is_there") & F.coalesce(gap >= span, F.lit(True)))
-        leaves = F.count_if(~F.col("is_there") & (gap == span))
+        leaves = F.count_if(gap == span)
         moves.append((enters - leaves).alias(f"{name}_{span}d"))
     return members.groupBy(*keys).agg(*moves)
 
