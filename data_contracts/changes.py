@@ -104,6 +104,8 @@ def _column(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
     if old.identifies != new.identifies:
         one, other = old.identifies or "nobody", new.identifies or "nobody"
         yield f"{old.name} identified {one} and identifies {other}", False
+    if old.carried != new.carried:
+        yield f"{old.name} is {'no longer a feature' if new.carried else 'a feature now'}", new.carried
     if old.limit != new.limit:
         yield f"the limit of {old.name} is another, or what to do beyond it", False
     if old.description != new.description:

@@ -249,7 +249,10 @@ def _column(p: SchemaProperty) -> Column:
     if identifies is not None and identifies not in IDENTIFIED:
         raise ContractError(f"{name} identifies {identifies!r}, which is not one of {sorted(IDENTIFIED)}")
     description = _said(p.description, f"{name}.description")
-    limit, carried = _limit(name, kind, p), _custom(p).get("carried") == "True"
+    if _custom(p).get("carried", "True") != "True":
+        raise ContractError(f"{name} is `carried: true`, or says nothing of it")
+    carried = "carried" in _custom(p)
+    limit = _limit(name, kind, p)
     return Column(name, kind, description, p.classification, bool(p.required), unit, identifies, limit, carried)
 
 

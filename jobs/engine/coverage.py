@@ -12,6 +12,7 @@ tables that were deleted or rolled back are made again from the first row of the
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ import data_contracts
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.upkeep import tend_record
-from jobs.engine.versions import TableVersion, VersionLost, check, check_kept, different, table_version
+from jobs.engine.versions import TableVersion, VersionLost, check, check_kept, different, table_version, written_since
 from jobs.engine.window import Window
 from jobs.host.locks import alone
 
@@ -45,17 +46,21 @@ class Coverage:
 class Debt:
     """The first day that a job owes, None while its input is empty, by the versions of its inputs that its lake holds.
 
-    `complete_until`: how far it has come; None where it has not begun, or has lost what it made.
+    `complete_until`: how far it has come; None where it has not begun, or has lost what it made. `is_known`: nobody has
+    written its tables since, as a run that was killed before it noted how far it came.
     """
 
     since: date | None
     complete_until: datetime | None
     reads: tuple[TableVersion, ...]
+    is_known: bool = False
 
-    @property
-    def right_until(self) -> datetime | None:
-        """Up to when the job's tables are what its inputs say; None where nobody knows."""
-        if self.complete_until is None or self.since is None:
+    def right_until(self, window: Window) -> datetime | None:
+        """Up to when a run for the window may take the job's tables for what its inputs say; None: it may not.
+
+        A window that lies in what is done is somebody's repair, of a formula perhaps.
+        """
+        if not self.is_known or self.since is None or self.complete_until is None or window.end <= self.complete_until:
             return None
         return datetime.combine(self.since, time(), UTC)
 
@@ -81,10 +86,12 @@ def debt(job: Job, lake: Lake) -> Debt:
             for written in past.writes:
                 check_kept(lake, written)
             changes = [_first_change(lake, job.reads[0], *pair) for pair in zip(past.reads, reads, strict=True)]
-            return Debt(min(filter(None, [past.complete_until.date(), *changes])), past.complete_until, reads)
+            is_known = not any(written_since(lake, written) for written in past.writes)
+            since = min(filter(None, [past.complete_until.date(), *changes]))
+            return Debt(since, past.complete_until, reads, is_known)
         except VersionLost:
             pass
-    return Debt(_first_day(lake.read(job.reads[0]), job.reads[0]) if job.reads else None, None, reads)
+    return Debt(_begin(job, lake), None, reads)
 
 
 class Owed(Protocol):
@@ -92,9 +99,6 @@ class Owed(Protocol):
 
     @property
     def reads(self) -> tuple[TableVersion, ...]: ...
-
-    @property
-    def right_until(self) -> datetime | None: ...
 
     def is_paid_by(self, window: Window) -> bool: ...
 
@@ -111,7 +115,7 @@ def pay(job: Job, lake: Lake, owed: Owed, window: Window) -> None:
         "complete_until": window.end,
         "reads": [asdict(read) for read in owed.reads],
         "writes": [asdict(written) for written in writes],
-        "contracts": _contracts(job),
+        "made_by": _made_by(job),
     }
     # Two jobs that end together would refuse each other's commit.
     with alone(lake.settings, COVERAGE):
@@ -131,7 +135,7 @@ def recorded(lake: Lake, job: Job) -> Coverage | None:
     if not rows or tuple(read["table"] for read in rows[0]["reads"]) != job.reads:
         return None
     (row,) = rows
-    if row.get("contracts") != _contracts(job):
+    if row.get("made_by") != _made_by(job):
         return None
     return Coverage(
         row["complete_until"].astimezone(UTC),
@@ -140,9 +144,10 @@ def recorded(lake: Lake, job: Job) -> Coverage | None:
     )
 
 
-def _contracts(job: Job) -> list[str]:
-    """The contracts of its tables; the last number of a version changes with words only."""
-    return [f"{table}@{data_contracts.load(table).version.rpartition('.')[0]}" for table in job.writes]
+def _made_by(job: Job) -> list[str]:
+    """The contracts of its tables, of whose versions the last number changes with words only, and its formula."""
+    contracts = [f"{table}@{data_contracts.load(table).version.rpartition('.')[0]}" for table in job.writes]
+    return [*contracts, *([hashlib.sha256(job.formula.encode()).hexdigest()[:12]] if job.formula else [])]
 
 
 def _first_change(lake: Lake, happened: str, past: TableVersion, now: TableVersion) -> date | None:
@@ -156,6 +161,15 @@ def _first_change(lake: Lake, happened: str, past: TableVersion, now: TableVersi
     key = list(data_contracts.load(now.table).key)
     changed = different(lake, past, now.version, key)
     return _first_day(lake.read(happened).join(changed, on=key, how="left_semi"), happened)
+
+
+def _begin(job: Job, lake: Lake) -> date | None:
+    """The first day of the first input, or of the job's tables, which may have rows of what is in no input any more."""
+    first = _first_day(lake.read(job.reads[0]), job.reads[0]) if job.reads else None
+    if first is None:
+        return None
+    cut = [table for table in job.writes if lake.exists(table) and data_contracts.load(table).window_column]
+    return min(filter(None, [first, *(_first_day(lake.own(table), table) for table in cut)]))
 
 
 def _first_day(rows: DataFrame, table: str) -> date | None:

@@ -42,11 +42,6 @@ class HourlyDebt:
     keeps: timedelta
     reads: tuple[TableVersion, ...]
 
-    @property
-    def right_until(self) -> datetime | None:
-        """None: hours do not build on each other."""
-        return None
-
     def extend(self, window: Window) -> Window:
         """The window and the hours before its end that are owed."""
         kept = window.end - self.keeps

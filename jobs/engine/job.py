@@ -29,7 +29,8 @@ class Job:
     """A declared job. Calling it runs its function and nothing else; the runner adds lock, record and commit id.
 
     `counted_at`: of an hourly job that makes up for what comes late, the times of its first input's rows, each of which
-    counts in the hour that holds it (hours.py).
+    counts in the hour that holds it (hours.py). `formula`: what its rows are made by, as far as that is text; of
+    another one all is owed again (coverage.py).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Job:
     doc: str
     arrived: Arrived | None = None
     counted_at: tuple[str, ...] = ()
+    formula: str = ""
 
     def __call__(self, lake: Lake, window: Window) -> None:
         self.function(lake, window)

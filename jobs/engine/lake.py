@@ -110,16 +110,24 @@ class Lake:
         """The rows of the window, and those of the span of time before each of its parts."""
         return self.read(table).where(within(data_contracts.load(table), window, before))
 
+    def own(self, table: str) -> DataFrame:
+        """The rows of a table that the job writes, as they were when the run began."""
+        keep_word(self._declared, "writes", table)
+        return self._rows(table)
+
     def before(self, table: str, window: Window) -> DataFrame | None:
         """The rows before the window of a table that the job writes, if they are what its inputs say now.
 
-        None if nobody knows that, if there are none, or if a row was ever set aside, which those after it lack.
+        None if nobody knows that, if there are none, or if a row is set aside, which those after it lack.
         """
         keep_word(self._declared, "writes", table)
-        known = self.right_until is not None and window.start <= self.right_until and self.tables.version(table) > 0
-        if not known or self.set_aside_of(table) is not None:
+        if self.right_until is None or window.start > self.right_until or not self.exists(table):
             return None
-        return self._rows(table).where(between(data_contracts.load(table), None, window.start))
+        aside = self.set_aside_of(table)
+        if aside is not None and not aside.isEmpty():
+            self.warnings.append(f"All of the past was counted again, since rows of {table} are set aside.")
+            return None
+        return self.own(table).where(between(data_contracts.load(table), None, window.start))
 
     def newest(self, table: str, *, by: Sequence[str], until: date | datetime | None = None) -> DataFrame:
         """The newest row for each value of `by`, by the window column, where that is before `until`."""

@@ -85,7 +85,7 @@ def run_job(
                 if owed and catch_up:
                     window = owed.extend(window)
                     # Whoever asks for a window exactly may do so because a formula was wrong before it.
-                    lake.right_until = owed.right_until
+                    lake.right_until = owed.right_until(window) if isinstance(owed, coverage.Debt) else None
                 job(lake, window)
                 # A job that found nothing leaves an empty table: whoever reads it knows that it has run.
                 for table in job.writes:

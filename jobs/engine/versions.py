@@ -69,6 +69,13 @@ def check_kept(lake: Lake, past: TableVersion) -> None:
         raise VersionLost(f"{past.table} was rolled back since its version {past.version}.")
 
 
+def written_since(lake: Lake, past: TableVersion) -> bool:
+    """Whether rows were written after that version. Those that were removed, or moved to other files, are not."""
+    now = lake.tables.open(past.table)
+    later = now.version() - past.version
+    return any(commit.get("operation") in ("WRITE", "MERGE") for commit in (now.history(later) if later else []))
+
+
 def different(lake: Lake, past: TableVersion, version: int, by: Sequence[Column | str]) -> DataFrame:
     """The values of `by` for which the rows of two versions of a table differ.
 

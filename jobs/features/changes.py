@@ -71,14 +71,14 @@ def daily_state(
 
     `rows`: watches with `keys` and `started_at`, all of the entity's past. `sums`: what to add up, by name.
     `distinct`: Spark SQL whose different values to count, by name. `spans`: how many days each one has. With `past` the
-    result is the same and made of less, but for totals that `past` does not have, which are not to be read.
+    result is the same and made of less, but for counts that `past` does not have, which are not to be read.
     Returns `keys`, `event_date`, `valid_from`, `first_date`, `last_date` (of activity) and, for every name in `sums`
     and `distinct`, `<name>_<days>d` for each span and `<name>_total`, all bigint. Rows after the window change nothing
     in it.
     """
     counts = [f"{name}_{span}" for name in (*sums, *distinct) for span in span_names(spans)]
     by_day = {name for name, member in distinct.items() if member == ITS_DAY}
-    counting = rows if past is None else past.keep(rows.where(_moving(spans, window)))
+    counting = rows if past is None else rows.where(_moving(spans, window, BELONGS))
     steps, stepped = [_steps(counting, keys, sums, by_day, spans)], [*sums, *by_day]
     moves: list[DataFrame] = []
     for name, member in distinct.items():
@@ -89,7 +89,8 @@ def daily_state(
             known = rows.where(F.col("started_at") >= F.lit(window.start - timedelta(days=max(spans))))
         known = known.select(*keys, F.expr(member).alias("member"), F.to_date("started_at").alias("day"))
         if past is not None:
-            known = _among(known, counting.select(*keys, F.expr(member).alias("member")))
+            coming_or_going = rows.where(_moving(spans, window)).select(*keys, F.expr(member).alias("member"))
+            known = _among(known, past.keep(_hashes(coming_or_going)), coming_or_going.columns)
             if window.end - window.start == timedelta(days=1):
                 moves.append(_members_of_one_day(known, name, keys, spans, window.day))
                 continue
@@ -120,7 +121,7 @@ def daily_state(
         moved = each.agg(*dates, *[F.sum(count).alias(count) for count in counts])
     if past is not None:
         moved = past.keep(moved)
-        moved = _together([moved, _newest(_among(past.rows, moved.select(*keys)), keys)])
+        moved = _together([moved, _newest(_among(past.rows, _hashes(moved.select(*keys)), keys), keys)])
     so_far = Over.partitionBy(*keys).orderBy("event_date").rowsBetween(Over.unboundedPreceding, Over.currentRow)
     return moved.select(
         *keys,
@@ -137,15 +138,15 @@ def span_names(spans: Sequence[int]) -> list[str]:
     return [*(f"{span}d" for span in spans), TOTAL]
 
 
-def _moving(spans: Sequence[int], window: Window) -> Column:
-    """Which watches raise or lower a state within the window: its own, with reactions in it, or a span before it."""
+def _moving(spans: Sequence[int], window: Window, before: timedelta = timedelta()) -> Column:
+    """Which watches raise or lower a state within the window: its own, some before it, and those a span before it."""
     at = F.col("started_at")
 
     def between(start: timedelta, end: timedelta) -> Column:
         return (at >= F.lit(window.start - start)) & (at < F.lit(window.end - end))
 
     whole_days = [between(timedelta(days=span), timedelta(days=span)) for span in spans]
-    return reduce(lambda one, other: one | other, whole_days, between(BELONGS, timedelta()))
+    return reduce(lambda one, other: one | other, whole_days, between(before, timedelta()))
 
 
 def _steps(
@@ -218,17 +219,20 @@ def _together(parts: Sequence[DataFrame]) -> DataFrame:
     return reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
 
 
-def _among(rows: DataFrame, named: DataFrame) -> DataFrame:
-    """The rows that agree with one of `named` in its columns, and perhaps others whose columns hash alike.
+def _hashes(named: DataFrame) -> DataFrame:
+    """The different hashes of rows."""
+    return named.select(F.xxhash64(*named.columns).alias("hashed")).distinct()
 
-    Before anything is exchanged where they are few: of a long past, a day asks for little.
+
+def _among(rows: DataFrame, wanted: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """The rows whose columns have one of the wanted hashes; another row may by chance.
+
+    Where these are few, before anything is exchanged: by a count and not by Spark's guess, which comes after.
     """
-    hashed = F.xxhash64(*named.columns).alias("hashed")
-    wanted = named.select(hashed).distinct()
-    # By a count and not by Spark's guess, which comes when all of the past has been exchanged.
     if wanted.count() <= FEW:
         wanted = F.broadcast(wanted)
-    return rows.withColumn("hashed", hashed).join(wanted, on="hashed", how="left_semi").drop("hashed")
+    hashed = rows.withColumn("hashed", F.xxhash64(*columns))
+    return hashed.join(wanted, on="hashed", how="left_semi").drop("hashed")
 
 
 def _newest(rows: DataFrame, keys: Sequence[str]) -> DataFrame:

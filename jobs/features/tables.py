@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from data_contracts import Contract, load
 from feature_repo.definitions import TIMESTAMP, entity_keys
+from jobs.engine.bounds import within
 from jobs.engine.job import Job
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
@@ -62,12 +64,15 @@ class FeatureTable:
             writes=(self.table,),
             function=self.write,
             doc=doc,
+            formula=f"{dict(self.sums)} {dict(self.distinct)} {dict(self.extra)}",
         )
 
     def write(self, lake: Lake, window: Window) -> None:
         """Replace the window's rows by what the lake's tables say now, going on from the table's own where it can."""
         inputs = [lake.read(WATCHES, until=window.end), *map(lake.read, self.beside)]
-        before = lake.before(self.table, window) if self.carries() else None
+        # Of a window longer than its spans, what moves within it is most of the past.
+        is_short = window.end - window.start <= timedelta(days=max(_spans(load(self.table)), default=0))
+        before = lake.before(self.table, window) if is_short and self.carries() else None
         with ExitStack() as held:
 
             def keep(frame: DataFrame) -> DataFrame:
@@ -141,6 +146,10 @@ def replace_changes(lake: Lake, table: str, changes: DataFrame, window: Window) 
         # Rows that were made and then refused are another matter.
         if not changes.isEmpty():
             raise
+        # What was watched on these days may be gone, as of a person who is forgotten; an empty input says nothing.
+        stale = not lake.own(table).where(within(load(table), window)).isEmpty()
+        if stale and not lake.read(WATCHES).isEmpty():
+            lake.replace(table, changes, window, empty_is_a_fact=True)
 
 
 def _spans(contract: Contract) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -116,12 +116,38 @@ def test_tables_that_lost_their_past_are_owed_from_the_first_row_of_the_input(
     assert owed(changing) == 0
 
 
-def test_rows_made_by_another_contract_are_owed_again_and_of_one_with_other_words_are_not(changing: Lake) -> None:
+def test_rows_made_by_another_contract_or_formula_are_owed_again(changing: Lake) -> None:
     night(changing, 3)
     record = changing.tables.open(coverage.COVERAGE)
-    assert record.to_pyarrow_table()["contracts"].to_pylist() == [["gold.hashtag_daily@1.1"]]
+    ((contract, _),) = record.to_pyarrow_table()["made_by"].to_pylist()
+    assert contract == "gold.hashtag_daily@1.1"
     assert owed(changing) == 4
-    record.update({"contracts": "NULL"})  # as a record from before there were any
+    other = coverage.debt(replace(JOB, formula="another"), Lake(changing.spark, changing.settings))
+    assert other.since == FIRST
+    record.update({"made_by": "NULL"})  # as a record from before there were any
+    assert owed(changing) == 0
+
+
+def test_a_repair_and_rows_that_nobody_noted_are_no_ground_to_go_on_from(changing: Lake, watches_of: Any) -> None:
+    def right_until(first: int, last: int) -> datetime | None:
+        return coverage.debt(JOB, Lake(changing.spark, changing.settings)).right_until(window(first, last))
+
+    night(changing, 3)
+    assert right_until(4, 4) == window(4, 4).start
+    assert right_until(2, 3) is None
+    changing.merge("silver.watches", watches_of(("eve", "cats", 2)))
+    assert right_until(2, 4) == window(2, 2).start
+    # As a run leaves them that is killed before it notes how far it came.
+    changing.merge("gold.hashtag_daily", changing.read("gold.hashtag_daily"))
+    assert right_until(2, 4) is None
+
+
+def test_rows_from_before_the_first_watch_that_is_left_are_owed_too(changing: Lake) -> None:
+    night(changing, 3)
+    changing.tables.open("silver.watches").delete("started_at < '2024-03-02'")
+    without = changing.read("silver.watches").where("started_at >= '2024-03-02'").localCheckpoint()
+    delete(changing, "silver.watches")
+    Lake(changing.spark, changing.settings).merge("silver.watches", without)
     assert owed(changing) == 0
 
 
