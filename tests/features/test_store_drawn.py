@@ -1,5 +1,6 @@
 """Laws of fetching features, on drawn tables: by point in time is what a plain join gives, and online is the newest."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -29,6 +30,8 @@ PLANTED = 1_000_000_000
 Row = dict[str, Any]
 READ = {view: views()[view] for view in SERVICES[SERVICE]}
 PEOPLE, CLIPS = [f"u{n}" for n in range(6)], [f"v{n}" for n in range(5)]
+PAIRS = [{"user_id": user, "video_id": clip} for user in PEOPLE for clip in CLIPS]
+END = MIDNIGHT + timedelta(days=DAYS + 1)
 
 
 def value(column: Column, chance: Random) -> Any:
@@ -64,6 +67,9 @@ def drawn(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tupl
     tables = {view: states(contract, PEOPLE if view == "user" else CLIPS, chance) for view, contract in READ.items()}
     for view, rows in tables.items():
         put(lake.settings, READ[view].table, *rows)
+    for contract in views().values():
+        if contract.table not in {read.table for read in READ.values()}:
+            put(lake.settings, contract.table)
     return lake, tables
 
 
@@ -92,39 +98,46 @@ def test_random_pairs_at_random_instants_get_what_a_plain_join_gives_and_no_plan
     hours = [timedelta(days=chance.randrange(DAYS + 3), hours=chance.choice([0, 7, 23.9999])) for _ in range(80)]
     asks = [{"user_id": chance.choice(PEOPLE), "video_id": chance.choice(CLIPS), "at": MIDNIGHT + h} for h in hours]
     asked = frame_of(lake.spark, "user_id string, video_id string, at timestamp", asks)
-    for row in point_in_time(lake, asked).collect():
+    found = point_in_time(lake, asked).collect()
+    assert Counter((row.user_id, row.video_id, row.at.astimezone(UTC)) for row in found) == Counter(
+        (ask["user_id"], ask["video_id"], ask["at"]) for ask in asks
+    )
+    for row in found:
         told = row.asDict()
         at = told.pop("at").astimezone(UTC)
         expected = plain(tables, {"user_id": told.pop("user_id"), "video_id": told.pop("video_id"), "at": at})
         assert told == expected, at
 
 
+# In the middle too, when most of the planted states are not valid yet.
+@pytest.mark.parametrize("at", [MIDNIGHT + timedelta(days=DAYS // 2, hours=5), END])
+def test_as_of_one_instant_everybody_gets_what_a_plain_join_gives(
+    drawn: tuple[Lake, dict[str, list[Row]]], at: datetime
+) -> None:
+    lake, tables = drawn
+    found = as_of(lake, frame_of(lake.spark, "user_id string, video_id string", PAIRS), at)
+    told = sorted((row.asDict() for row in found.collect()), key=lambda row: (row["user_id"], row["video_id"]))
+    assert told == [{**pair, **plain(tables, {**pair, "at": at})} for pair in PAIRS]
+
+
+# At the end alone: the push of an older night brings the newest states too (test_materialise.py).
 def test_what_is_online_for_anybody_is_what_the_tables_say_when_it_was_pushed(
     drawn: tuple[Lake, dict[str, list[Row]]],
 ) -> None:
-    lake, _ = drawn
-    for contract in views().values():
-        if contract.table not in {read.table for read in READ.values()}:
-            put(lake.settings, contract.table)
-    now = MIDNIGHT + timedelta(days=DAYS + 1)
-    pairs = [{"user_id": user, "video_id": clip} for user in PEOPLE for clip in CLIPS]
-    offline = {
-        (row.user_id, row.video_id): row.asDict()
-        for row in as_of(lake, frame_of(lake.spark, "user_id string, video_id string", pairs), now).collect()
-    }
+    lake, tables = drawn
     with redis_url(lake.settings) as url:
-        materialise.materialise(lake, url, now)
+        materialise.materialise(lake, url, END)
         store = feature_store(lake, views().values(), url)
         with quiet():
             service = store.get_feature_service(SERVICE)
-            answer = store.get_online_features(service, pairs, full_feature_names=True).to_dict()
-    for n, pair in enumerate(pairs):
-        expected = offline[pair["user_id"], pair["video_id"]]
+            answer = store.get_online_features(service, PAIRS, full_feature_names=True).to_dict()
+    for n, pair in enumerate(PAIRS):
+        values = plain(tables, {**pair, "at": END})
         for view, contract in READ.items():
             for column in features(contract):
                 one = answer[f"{view}__{column.name}"][n]
                 if column.type == "date":
                     since = f"{view}__days_since_{column.name.removesuffix('_date')}"
-                    assert (None if one is None else (now.date() - one.date()).days) == expected[since]
+                    assert (None if one is None else (END.date() - one.date()).days) == values[since]
                 else:
-                    assert one == expected[f"{view}__{column.name}"], (pair, column.name)
+                    assert one == values[f"{view}__{column.name}"], (pair, column.name)
