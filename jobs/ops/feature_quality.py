@@ -38,6 +38,7 @@ from jobs.ranking.training_set import EXAMPLES, of_night
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow.dataset as ds
+    from deltalake import DeltaTable
 
 QUALITY, CANDIDATES, VIDEOS = "ops.feature_quality", "gold.candidates", "silver.videos"
 PAIR = ["user_id", "video_id"]
@@ -59,8 +60,8 @@ class Compared:
 def quality(night: date, scored: pd.DataFrame, examples: pd.DataFrame, before: Compared | None) -> list[dict[str, Any]]:
     """The rows of ops.feature_quality: one for each feature of the ranker.
 
-    `scored` and `examples` have user_id, video_id and the features; `before` is None on the first night. Without an
-    example nothing has drifted.
+    `scored` and `examples` have user_id, video_id and the features that their runs knew; `before` is None on the first
+    night. Without an example nothing has drifted, nor has a feature that is new to either.
     """
     limits = data_contracts.load(QUALITY).limits
     rows = []
@@ -78,9 +79,11 @@ def quality(night: date, scored: pd.DataFrame, examples: pd.DataFrame, before: C
 
 
 def _drift(feature: str, scored: pd.DataFrame, examples: pd.DataFrame) -> dict[str, Any]:
+    if feature not in scored:
+        return {"scored_null_share": 1.0, "scored_deciles": []}
     now = scored[feature].to_numpy()
     found: dict[str, Any] = {"scored_null_share": _rounded(null_share(now)), "scored_deciles": deciles(now)}
-    if examples.empty:
+    if examples.empty or feature not in examples:
         return found
     then, things = examples[feature].to_numpy(), (_independent(examples), _independent(scored))
     shares, found_drift = (null_share(then), null_share(now)), drift(then, now, things)
@@ -150,9 +153,14 @@ def _of_night(kept: ds.Dataset, day: date) -> pd.DataFrame:
     return frame.join(pd.DataFrame(values.reshape(len(rows), len(names)), columns=names))
 
 
-def _judging(examples: pd.DataFrame) -> pd.DataFrame:
-    """The candidates of the moments that judge, without what was watched and no source proposed."""
-    ranks = [source.column("rank") for source in registry.SOURCES]
+def judging(table: DeltaTable, day: date) -> pd.DataFrame:
+    """The candidates of the moments that judge, without what was watched and no source proposed.
+
+    A table of earlier code has no column of a feature that is new, and the frame has none then.
+    """
+    there = {field.name for field in table.schema().fields}
+    examples = of_night(table, day, tuple(name for name in ranker_features() if name in there))
+    ranks = [column for source in registry.SOURCES if (column := source.column("rank")) in there]
     return examples[examples["is_judging"].to_numpy(dtype=bool) & examples[ranks].notna().any(axis="columns")]
 
 
@@ -186,6 +194,6 @@ def run(lake: Lake, window: Window) -> None:
     scored = _of_night(kept, window.day)
     if scored.empty:
         return
-    examples = _judging(of_night(lake.tables.open(EXAMPLES, lake.pin(EXAMPLES)), window.day, ranker_features()))
+    examples = judging(lake.tables.open(EXAMPLES, lake.pin(EXAMPLES)), window.day)
     found = quality(window.day, scored, examples, _before(lake, kept, window.day))
     lake.replace(QUALITY, rows_of(lake.spark, QUALITY, found), window)

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -20,7 +22,7 @@ from jobs.features import users, videos
 from jobs.feeds import build
 from jobs.feeds.build import SCORED
 from jobs.ops import feature_quality
-from jobs.ops.feature_quality import QUALITY, quality, true_now
+from jobs.ops.feature_quality import QUALITY, judging, quality, true_now
 from jobs.ranking.features import ranker_features
 from jobs.ranking.training_set import EXAMPLES
 from jobs.settings import Settings
@@ -128,3 +130,27 @@ def test_drift_is_told_by_feature_where_there_are_examples() -> None:
     assert moved["psi_beyond_chance"] > 0.25 and moved["null_shift"] == 0
     assert rows["days_since_published"]["psi"] == 0 and rows["days_since_published"]["psi_beyond_chance"] is None
     assert (gone["null_shift"] > 0.8, gone["scored_deciles"], gone["table_name"]) == (True, [], "gold.video_daily")
+
+
+def test_a_feature_that_is_new_to_what_was_scored_or_to_the_examples_has_a_row_and_has_not_drifted() -> None:
+    ids = {"user_id": [f"u{n}" for n in range(40)], "video_id": [f"v{n}" for n in range(40)]}
+    whole = pd.DataFrame({**ids, **{name: np.arange(40.0) for name in ranker_features()}})
+    scored, examples = whole.drop(columns="user__watches_7d"), whole.drop(columns="video__views_7d")
+    rows = {row["feature"]: row for row in quality(NIGHT, scored, examples, None)}
+    assert list(rows) == list(ranker_features())
+    unscored, untaught = rows["user__watches_7d"], rows["video__views_7d"]
+    assert (unscored["scored_null_share"], unscored["scored_deciles"]) == (1, []) and "psi" not in unscored
+    assert untaught["scored_null_share"] == 0 and "psi" not in untaught and untaught["is_within_limits"]
+    assert rows["video__views_total"]["psi"] == 0
+
+
+def test_examples_of_earlier_code_are_read_without_the_features_and_the_source_that_are_new(tmp_path: Path) -> None:
+    known = [name for name in ranker_features() if name not in ("user__watches_7d", "fresh_rank")]
+    columns = {name: [1.0, 1.0, None] for name in known}
+    at = [NOON] * 3
+    ids = {"user_id": ["ann"] * 3, "video_id": ["cats", "dogs", "owls"], "shown_at": at, "at": at}
+    told = {"event_date": [NIGHT] * 3, "position": [0] * 3, "label": [0] * 3, "is_judging": [True, False, True]}
+    write_deltalake(tmp_path, pa.table({**ids, **told, **columns}))
+    found = judging(DeltaTable(tmp_path), NIGHT)
+    # Dogs teach, and no source proposed owls.
+    assert list(found["video_id"]) == ["cats"] and set(known) <= set(found.columns)
