@@ -86,7 +86,7 @@ function pressed(event) {
 /** What is not told before a page goes out of sight is never told: a phone ends it without another word. */
 function rest() {
   shown?.rest(document.hidden);
-  if (document.hidden) outbox.send();
+  if (document.hidden) outbox.sendLast();
 }
 
 element("who-name").textContent = chosen || "Guest";
@@ -102,7 +102,7 @@ addEventListener("keydown", pressed);
 addEventListener("visibilitychange", rest);
 addEventListener("pagehide", () => {
   shown?.rest(true);
-  outbox.send();
+  outbox.sendLast();
 });
 addEventListener("pageshow", (event) => event.persisted && shown?.rest(false));
 addEventListener("hashchange", route);

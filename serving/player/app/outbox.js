@@ -11,8 +11,11 @@ import { newId, recall, remember } from "./memory.js";
 
 const KEPT = "unsent";
 const EVERY_MS = 3_000;
-/** A browser lets a closing page send 64 KB; an event has some 300 bytes. */
 const AT_ONCE = 100;
+/** A browser lets a closing page send 64 KB; an event has some 300 bytes. */
+const LAST_BYTES = 60_000;
+/** What the endpoint says of a batch that it keeps, or will never take; any other answer may be somebody else's on the way. */
+const FINAL = [202, 400, 413, 422];
 /** Beyond that the oldest are given up: the browser has no room for a lasting outage. */
 const AT_MOST = 2_000;
 const session = newId();
@@ -47,21 +50,38 @@ export class Outbox {
     remember(KEPT, [...recall(KEPT, []), event].slice(-AT_MOST));
   }
 
-  /** Send what waits. What the endpoint keeps or will never take is forgotten, the rest is sent again. */
+  /** Send what has waited longest, unless some is on its way. */
   async send() {
-    const events = recall(KEPT, []).slice(0, AT_ONCE);
-    if (!events.length || this.#isSending) return;
+    if (this.#isSending) return;
     this.#isSending = true;
+    await this.#post(recall(KEPT, []).slice(0, AT_ONCE), false);
+    this.#isSending = false;
+  }
+
+  /** Send the newest before the page ends, also what is on its way: that may end with the page. */
+  sendLast() {
+    let room = LAST_BYTES;
+    const fits = (/** @type {object} */ event) => (room -= new Blob([JSON.stringify(event), ","]).size) > 0;
+    const newest = recall(KEPT, []).reverse();
+    const end = newest.findIndex((event) => !fits(event));
+    return this.#post(end < 0 ? newest : newest.slice(0, end), true);
+  }
+
+  /**
+   * Send these. What the endpoint keeps or will never take is forgotten, the rest is sent again.
+   *
+   * @param {{event_id: string}[]} events @param {boolean} keepalive Whether it goes on when the page ends.
+   */
+  async #post(events, keepalive) {
+    if (!events.length) return;
     try {
       const headers = { "Content-Type": "application/json" };
-      const answer = await fetch("/v1/events", { method: "POST", body: JSON.stringify(events), headers, keepalive: true });
-      if (answer.status >= 500) return;
+      const answer = await fetch("/v1/events", { method: "POST", body: JSON.stringify(events), headers, keepalive });
+      if (!FINAL.includes(answer.status)) return;
       const done = new Set(events.map((event) => event.event_id));
       remember(KEPT, recall(KEPT, []).filter((event) => !done.has(event.event_id)));
     } catch {
       // No answer: they wait for the next time.
-    } finally {
-      this.#isSending = false;
     }
   }
 }

@@ -37,7 +37,7 @@ TITLES = (
 PICTURES = ((9, 31), (5, 31), (3, 5), (5, 13), (6, 11), (8, 13), (0, 17), (2, 7), (9, 11), (4, 3))
 CREATORS = ("cyra", "dee", "eli", "fay", "gus")
 REASONS = ("Because you watched “A slow orange sky”.", "Many watched it lately.", "New here.")
-VIEWERS = ("ann", "bo", "cy", "di", "ed", "flo", "gil", "hal", "ivy", "jo", "kay", "mia")
+VIEWERS = ("ann", "bo", "cy", "di", "ed", "flo", "gil", "hal", "ivy", "jo", "kay", "mia", "ola")
 # Whose feed has a video without media first, then one whose clip is not there.
 ODD = "lou"
 NIGHT = date(2026, 1, 18)

@@ -48,6 +48,14 @@ const surface = document.querySelector('.is-current [data-act=tap]');
 surface.dispatchEvent(tap());
 surface.dispatchEvent(tap());
 """
+# Events that a closing page cannot send all at once, while what is not sent as its last words gets no answer.
+LASTING = """
+const waits = Array.from({length: 500}, (_, n) => ({event_id: `ola-${n}`, user_id: 'ola', video_id: 'clip-0001',
+    event_type: 'share', event_at: '2026-01-18T12:00:00Z', session_id: 'x'.repeat(100)}));
+localStorage.setItem('reelmill:unsent', JSON.stringify(waits));
+const {fetch} = window;
+window.fetch = (address, asked) => asked?.keepalive ? fetch(address, asked) : new Promise(() => {});
+"""
 FOCUS = """
 const has = document.activeElement;
 return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
@@ -279,10 +287,22 @@ def test_what_could_not_be_sent_is_sent_by_the_next_visit(person: Person, world:
     person.sees(IDS[0])
     person.window.run("window.fetch = () => Promise.reject(new TypeError('no network'))")
     person.window.press("l")
+    # A network that wants a login answers in the endpoint's place.
+    person.window.run("window.fetch = () => Promise.resolve(new Response('<h1>Log in</h1>'))")
     person.leave()
     assert world.events("mia", 0, event_type="like") == []
     person.come_back()
     assert world.told("mia", event_type="like")["video_id"] == IDS[0]
+
+
+def test_a_pages_last_words_wait_for_no_answer_and_the_newest_of_many_go_first(person: Person, world: World) -> None:
+    person.open("/?viewer=ola")
+    person.sees(IDS[0])
+    person.window.run(LASTING)
+    person.window.press("l")
+    person.leave()
+    assert world.told("ola", event_type="like")["video_id"] == IDS[0]
+    assert len(world.events("ola", event_type="share")) < 500
 
 
 def test_a_shared_clip_comes_first_and_then_the_feed_without_it(person: Person) -> None:
