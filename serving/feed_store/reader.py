@@ -26,6 +26,8 @@ from serving.feed_store.wire import PATIENCE_S, Away, Script, Wire, Word
 _EVER = 0
 # Of the patience, for what follows a first round trip: right after a publish there is another, and two for a stranger.
 _FURTHER = 0.4
+# Pages wait on the same connection for what is before them.
+_WRITES_AT_ONCE = 50
 
 
 class Page(NamedTuple):
@@ -132,8 +134,10 @@ class FeedReader:
 
     async def remember(self, refusals: Iterable[tuple[str, str]], shown: Iterable[tuple[str, str]]) -> None:
         """These viewers (first) refused or were shown these videos (second)."""
-        writes: list[tuple[Script, str, Word]] = [*refused.remembering(refusals), *seen.remembering(shown)]
-        await asyncio.gather(*(self.wire.run(script, (key,), word) for script, key, word in writes))
+        writes: list[tuple[Script, str, Sequence[Word]]] = [*refused.remembering(refusals)]
+        writes += ((script, key, [marks]) for script, key, marks in seen.remembering(shown))
+        for some in (writes[n : n + _WRITES_AT_ONCE] for n in range(0, len(writes), _WRITES_AT_ONCE)):
+            await asyncio.gather(*(self.wire.run(script, (key,), *words) for script, key, words in some))
 
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""

@@ -83,8 +83,8 @@ class FeedStore:
         rest = iter(refusals)
         while chunk := list(islice(rest, CHUNK)):
             with self._redis.pipeline(transaction=False) as pipe:
-                for script, key, video_id in refused.remembering(chunk):
-                    pipe.eval(script.text, 1, key, video_id)
+                for script, key, video_ids in refused.remembering(chunk):
+                    pipe.eval(script.text, 1, key, *video_ids)
                 pipe.execute()
 
     def write_videos(self, videos: Iterable[tuple[Mapping[str, object], date]]) -> int:

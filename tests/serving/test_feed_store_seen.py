@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from serving.feed_store import seen
+from serving.feed_store import refused, seen
 from serving.feed_store.forgotten import forget_viewer
 
 if TYPE_CHECKING:
@@ -176,6 +176,29 @@ def test_a_viewer_takes_less_than_a_kibibyte_for_three_days_and_what_was_shown_l
     assert 0 < raw_redis.ttl(key) <= seen.TTL_S
     publish("v1", {viewer_id: [*many[-50:], "new"]})
     assert shown(page(api, user_id=viewer_id)) == ["new"]
+
+
+def test_of_what_somebody_refused_the_newest_and_not_more_than_a_page_can_look_at_is_kept(
+    api: httpx.Client, publish: Publish, raw_redis: RawRedis
+) -> None:
+    for n in range(0, 3_000, 1_000):
+        report(api, [f"video{m}" for m in range(n, n + 1_000)], event_type="not_interested", ago=2)
+    client = cast(redis.Redis, raw_redis)
+    kept = cast("set[bytes]", client.smembers(refused.key("ann")))
+    assert len(kept) == refused.MOST
+    assert {b"video%d" % n for n in range(2_000, 3_000)} <= kept
+    assert 0 < raw_redis.ttl(refused.key("ann")) <= refused.TTL_S
+    publish("v1", {"ann": ["video2999", "new"]})
+    assert shown(page(api)) == ["new"]
+
+
+def test_a_batch_of_many_viewers_is_remembered_whole(api: httpx.Client, raw_redis: RawRedis) -> None:
+    at = datetime.now(UTC).isoformat()
+    events = [
+        {"user_id": f"viewer{n}", "video_id": "a", "event_type": "not_interested", "event_at": at} for n in range(300)
+    ]
+    assert api.post("/v1/events", json=events).status_code == 202
+    assert (len(raw_redis.keys("refused:*")), len(raw_redis.keys("seen:*"))) == (300, 300)
 
 
 def test_what_is_shown_twice_takes_one_place(api: httpx.Client, raw_redis: RawRedis) -> None:
