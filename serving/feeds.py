@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from serving.answers import HEADERS, JSON, NOT_MODIFIED, WITHOUT_REDIS, answer
 from serving.cursor import CursorSigner
-from serving.feed_store.layout import is_stale
+from serving.feed_store.layout import NoFeedPublished, is_stale
 from serving.feed_store.reader import FeedReader, Page
 from serving.feed_store.shapes import Slot, Video
 from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
@@ -155,7 +155,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
         at = None if cursor is None else signer.open(cursor, viewer_id)
         try:
             page = await (reader.first_page(viewer_id, limit) if at is None else reader.next_page(at, viewer_id, limit))
-        except RedisError:
+        except (RedisError, NoFeedPublished):  # the latter where Redis came back without its data
             last_good = reader.page_without_redis(at, viewer_id, limit)
             if last_good is None:
                 raise

@@ -97,37 +97,32 @@ class FeedReader:
     async def next_page(self, at: Cursor, viewer_id: str, limit: int) -> Page:
         """The page that begins at a cursor, of the generation that it pins. Raises FeedExpired.
 
-        Who comes back from a detour has been shown more since: it goes by what was shown by now.
+        Who comes back from a detour has been shown more since: it goes by what was shown by now. Where all that follows
+        was shown or refused since, it is a first page.
         """
-        pointer = Pointer(at.generation, at.version)
-        as_of = at.as_of if at.detour == NONE else NOW
-        own = await pages.ask(
-            self.wire, viewer_id, pointer, at.position, limit,
-            as_of=as_of, is_pinned=True, is_own=not at.is_fallback,
-        )  # fmt: skip
-        assert isinstance(own, OwnPage)
+        own = await self._pinned(at, viewer_id, limit, at.as_of if at.detour == NONE else NOW)
         as_of = at.as_of if at.detour == NONE else own.total
-        if own.is_new:
-            return _own(pointer, own, as_of)
+        if own.slots:
+            return _own(Pointer(at.generation, at.version), own, as_of)
         async with self._in_time():
-            listed = await self._strangers.get(pointer, own.strangers) if at.is_fallback else None
-        if listed is None:  # a cursor is only given out when more follows
-            raise FeedExpired(f"feed version {at.version} is no longer held")
-        return _of_strangers(listed, viewer_id, own.shown + own.refused, at.position, limit, as_of)
+            return await self._other_next_page(at, own, viewer_id, limit, as_of)
 
     def page_without_redis(self, at: Cursor | None, viewer_id: str, limit: int) -> Page | None:
         """A page of the last list for strangers that is known here; None before there was one.
 
-        Who was in that list goes on in it. Everybody else who comes with a cursor makes a detour: their cursor says
-        how far they have got in it, and where they were in their own feed, in which they go on when Redis is back.
+        Who was in that list goes on in it. Everybody else makes a detour: their cursor says how far they have got in
+        it, and where they were in their own feed, in which they go on when Redis is back.
         """
         held = self._strangers.held(at.generation) if at and at.is_fallback else None
         listed = held or self._strangers.newest
         if listed is None:
             return None
-        if at is None or held is not None:
-            position, as_of = (at.position, at.as_of) if at else (0, _EVER)
-            return _of_strangers(listed, viewer_id, b"", position, limit, as_of)
+        if at is not None and held is not None:
+            return _of_strangers(listed, viewer_id, b"", at.position, limit, at.as_of)
+        if at is None:
+            if not self._guess.generation:
+                return _of_strangers(listed, viewer_id, b"", 0, limit, _EVER)
+            at = Cursor(*self._guess, False, 0, NOW)
         page = _of_strangers(listed, viewer_id, b"", max(at.detour, 0), limit, _EVER)
         # After its end it begins anew: nobody can know how long this takes, and an empty screen is worse.
         return page._replace(following=at._replace(detour=page.following.position if page.following else 0))
@@ -150,6 +145,33 @@ class FeedReader:
 
     async def _newest(self, pointer: Pointer, viewer_id: str, limit: int) -> OwnPage | bytes:
         return await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
+
+    async def _pinned(self, at: Cursor, viewer_id: str, limit: int, as_of: int) -> OwnPage:
+        own = await pages.ask(
+            self.wire, viewer_id, Pointer(at.generation, at.version), at.position, limit,
+            as_of=as_of, is_pinned=True, is_own=not at.is_fallback,
+        )  # fmt: skip
+        assert isinstance(own, OwnPage)
+        return own
+
+    async def _other_next_page(self, at: Cursor, own: OwnPage, viewer_id: str, limit: int, as_of: int) -> Page:
+        """The page at a cursor where the viewer's own feed is not held, or has nothing new to them from there on."""
+        pointer = Pointer(at.generation, at.version)
+        if own.is_new and at.detour != NONE and at.as_of == _EVER:
+            own = await self._pinned(at, viewer_id, limit, _EVER)
+            if own.slots:
+                return _own(pointer, own, _EVER)
+        if not own.is_new:
+            # Who has no feed of their own and came while Redis was away goes on where the detour ended.
+            start = at.position if at.is_fallback else at.detour
+            listed = await self._strangers.get(pointer, own.strangers) if start != NONE else None
+            if listed is None:  # a cursor is only given out when more follows
+                self._moved_to(await self.wire.ask("GET", POINTER))  # nothing expires in a Redis that lost everything
+                raise FeedExpired(f"feed version {at.version} is no longer held")
+            page = _of_strangers(listed, viewer_id, own.shown + own.refused, start, limit, as_of)
+            if page.slots:
+                return page
+        return await self.first_page(viewer_id, limit)
 
     async def _other_page(self, pointer: Pointer, own: OwnPage | bytes, viewer_id: str, limit: int) -> Page:
         """The first page where the pointer has moved, or where nothing of the viewer's own feed is new to them."""

@@ -15,6 +15,7 @@ from serving.feed_store import trending
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.writer import FeedStore
 from tests.serving.proxy import Fault, Proxy
+from tests.serving.test_feed_store_seen import report
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Publish, RawRedis, Serve
@@ -92,6 +93,56 @@ def test_whoever_pages_goes_on_where_they_were_when_redis_is_back(
         answer = page(api, cursor)
         seen += shown(answer)
     assert seen == THIRTY
+
+
+def test_whoever_comes_while_redis_is_away_goes_on_in_their_own_feed_when_it_is_back(
+    api: httpx.Client, proxy: Proxy
+) -> None:
+    proxy.set(Fault.REFUSE)
+    first = page(api)
+    assert shown(first) == [f"v1-top{n}" for n in range(4)]
+    proxy.set(Fault.NONE)
+    assert shown(back(api, first.json()["next_cursor"])) == THIRTY[:4]
+
+
+def test_a_stranger_who_comes_while_redis_is_away_goes_on_in_the_list_when_it_is_back(
+    api: httpx.Client, proxy: Proxy
+) -> None:
+    proxy.set(Fault.REFUSE)
+    first = page(api, user_id="stranger")
+    proxy.set(Fault.NONE)
+    back(api)
+    second = page(api, first.json()["next_cursor"], "stranger")
+    third = page(api, second.json()["next_cursor"], "stranger")
+    assert shown(first) + shown(second) + shown(third) == [f"v1-top{n}" for n in range(12)]
+
+
+def test_who_sees_their_feed_once_more_goes_on_where_they_were_after_a_detour(api: httpx.Client, proxy: Proxy) -> None:
+    report(api, [*THIRTY, *(f"v1-top{n}" for n in range(25))])
+    again = page(api)
+    assert shown(again) == THIRTY[:4]
+    proxy.set(Fault.REFUSE)
+    detour = page(api, again.json()["next_cursor"])
+    proxy.set(Fault.NONE)
+    assert shown(back(api, detour.json()["next_cursor"])) == THIRTY[4:8]
+
+
+def test_who_refused_all_that_follows_gets_what_is_left(api: httpx.Client) -> None:
+    first = page(api)
+    report(api, THIRTY[4:], event_type="not_interested")
+    assert shown(page(api, first.json()["next_cursor"])) == THIRTY[:4]
+
+
+def test_a_redis_that_came_back_without_its_data_makes_nobody_look_at_nothing(
+    api: httpx.Client, raw_redis: RawRedis
+) -> None:
+    own = page(api)
+    cast(redis.Redis, raw_redis).flushall()
+    first = page(api)
+    second = page(api, first.json()["next_cursor"])
+    assert shown(first) + shown(second) == [f"v1-top{n}" for n in range(8)]
+    assert shown(page(api, own.json()["next_cursor"])) == [f"v1-top{n}" for n in range(4)]
+    assert api.get("/readyz").status_code == 503
 
 
 def test_a_stranger_pages_on_as_if_nothing_had_happened(api: httpx.Client, proxy: Proxy) -> None:

@@ -223,15 +223,17 @@ def test_without_a_published_version_a_feed_is_not_there_yet(api: httpx.Client) 
 @pytest.mark.parametrize(
     "garbage", [b"", b"garbage", b"\xff\xfe v1", b"no-hex-here1 v1", b"0123456789ab 20240301.of-nothing"]
 )
-def test_a_garbage_pointer_is_no_feed_published(
+def test_over_a_garbage_pointer_people_get_the_last_list_and_the_probe_says_why(
     api: httpx.Client, publish: Publish, raw_redis: RawRedis, garbage: bytes
 ) -> None:
     publish("v1", {"ann": ["a"]})
     assert api.get("/v1/feed/ann").status_code == 200
     raw_redis.set("feed:current", garbage)
-    for path in ("/v1/feed/ann", "/v1/feed/stranger", "/readyz"):
+    for path in ("/v1/feed/ann", "/v1/feed/stranger"):
         answer = api.get(path)
-        assert (answer.status_code, answer.json()["type"]) == (503, "urn:reelmill:problem:no-feed-published")
+        assert (answer.headers["x-feed-source"], video_ids(answer.json())[0]) == ("fallback", "v1-top0")
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:reelmill:problem:no-feed-published")
     publish("v2", {"ann": ["b"]})
     assert video_ids(api.get("/v1/feed/ann").json()) == ["b"]
 
