@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha512
+from http.client import HTTPException
 from pathlib import Path
 
 from jobs.errors import ReelmillError
@@ -66,7 +67,7 @@ def fetch(package: Package, into: Path) -> None:
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:
             packed = answer.read()
-    except OSError as error:
+    except (OSError, HTTPException) as error:  # The second where it is cut on the way.
         raise PackageMissing(f"{address} did not come: {error}. Run this again when it can be reached.") from error
     found = f"sha512-{b64encode(sha512(packed).digest()).decode()}"
     if found != package.integrity:

@@ -66,6 +66,20 @@ def test_what_does_not_come_is_named_with_its_address(tune: npm.Package, tmp_pat
         npm.fetch(replace(tune, version="2.0.0"), tmp_path / "into")
 
 
+def test_what_is_cut_on_the_way_is_named_too(
+    tune: npm.Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(handler: Quiet) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"the first half")
+
+    monkeypatch.setattr(Quiet, "do_GET", cut)
+    with pytest.raises(npm.PackageMissing, match=r"did not come: IncompleteRead"):
+        npm.fetch(tune, tmp_path / "into")
+
+
 def test_it_runs_before_any_package_is_installed() -> None:
     # -S leaves site-packages out, as in the Dockerfile.
     done = subprocess.run([sys.executable, "-S", "-m", "jobs.host.npm"], cwd=REPOSITORY, capture_output=True, text=True)

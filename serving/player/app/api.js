@@ -19,6 +19,9 @@
  * @property {number} [likes]
  */
 
+/** How many the endpoint gives at once. */
+const CARDS = 50;
+
 /** What the endpoint answered instead of what was asked; `status` is 0 where nothing was answered. */
 export class Problem extends Error {
   /** @param {number} status @param {string} kind The last word of its `type`. @param {string} detail */
@@ -48,9 +51,14 @@ export function feedPage(viewer, cursor) {
   return get(`/v1/feed/${encodeURIComponent(viewer)}${query}`);
 }
 
-/** @param {string[]} ids At most 50. @returns {Promise<Clip[]>} The cards of those that are published, in this order. */
+/** @param {string[]} ids @returns {Promise<Clip[]>} The cards of those that are published, in this order. */
 export async function cards(ids) {
-  return (await get(`/v1/videos?${new URLSearchParams(ids.map((id) => ["ids", id]))}`)).items;
+  const found = [];
+  for (let from = 0; from < ids.length; from += CARDS) {
+    const some = ids.slice(from, from + CARDS).map((id) => ["ids", id]);
+    found.push(...(await get(`/v1/videos?${new URLSearchParams(some)}`)).items);
+  }
+  return found;
 }
 
 /** @param {"videos" | "hashtags"} kind @returns {Promise<{as_of: string, items: any[]}>} The whole list. */

@@ -16,7 +16,14 @@ import { Feed, Listed } from "./sources.js";
 const element = (id) => document.getElementById(id);
 
 const query = new URLSearchParams(location.search);
-if (query.has("viewer")) remember("viewer", query.get("viewer"));
+const named = query.get("viewer");
+if (named !== null) {
+  if (!named || sheets.ID.test(named)) remember("viewer", named);
+  // Whoever is given this address stays who they are.
+  const address = new URL(location.href);
+  address.searchParams.delete("viewer");
+  history.replaceState(null, "", address);
+}
 /** Whom the person chose to be; empty for a stranger. */
 const chosen = recall("viewer", "");
 if (!chosen && !recall("stranger", "")) remember("stranger", `guest-${newId().slice(0, 12)}`);
@@ -58,7 +65,7 @@ async function route() {
   const { hash } = location;
   if (!video || !rising.length) rising = await showRising(element("rising"));
   if (!video || location.hash !== hash) return;
-  const from = rising.findIndex((clip) => clip.video_id === decodeURIComponent(video));
+  const from = rising.findIndex((clip) => encodeURIComponent(clip.video_id) === video);
   if (from < 0) return void location.replace("#trending");
   risen = new Reel(element("risen"), new Listed(rising.slice(from)), viewer, outbox);
   shown = risen;
@@ -93,7 +100,7 @@ element("who-name").textContent = chosen || "Guest";
 element("to-who").addEventListener("click", () =>
   sheets.who(chosen, (id) => {
     remember("viewer", id);
-    location.assign(id ? `/?viewer=${encodeURIComponent(id)}` : "/");
+    location.assign("/");
   }),
 );
 element("up").addEventListener("click", () => shown?.go(-1));

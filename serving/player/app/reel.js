@@ -24,6 +24,8 @@ const AFTER = 2;
 const TO_COME = 5;
 const LEAVING_MS = 260;
 const LIKES_KEPT = 2_000;
+/** Who comes back later begins a new watch: one of yesterday does not become longer today. */
+const AWAY_MS = 1_800_000;
 
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -33,7 +35,9 @@ export class Reel {
   #viewer;
   #outbox;
   #players = new Players(BEFORE + 1 + AFTER);
-  #tail = new Tail(() => this.#again());
+  /** Aborted when the reel is closed. */
+  #life = new AbortController();
+  #tail = new Tail(() => this.#again(), this.#life.signal);
   /** @type {Slide[]} */
   #slides = [];
   /** The place of what is shown; the one after the last slide is the tail's. */
@@ -45,6 +49,7 @@ export class Reel {
   #isAsking = false;
   #isAtEnd = false;
   #rests = false;
+  #restedAt = 0;
   #hear = () => this.#applySound();
   /** A telephone that is turned shows the same clip. */
   #resizes = new ResizeObserver(() => this.#align());
@@ -87,10 +92,13 @@ export class Reel {
     if (this.#rests === rests) return;
     this.#rests = rests;
     if (!rests) {
+      if (Date.now() - this.#restedAt > AWAY_MS) this.#leave(false);
+      this.#entitle();
       this.#align(); // What was not displayed has forgotten where it stood.
       this.#begin();
       return;
     }
+    this.#restedAt = Date.now();
     this.#current?.video?.pause();
     this.#watch?.halt();
     this.#watch?.tell();
@@ -107,15 +115,16 @@ export class Reel {
 
   /** Let go of everything: another reel comes. */
   close() {
+    this.#life.abort();
     this.#resizes.disconnect();
-    this.#watch?.end(false);
-    this.#watch = null;
+    this.#leave(false);
     this.#players.hold([]);
   }
 
   togglePause() {
-    if (this.#current?.video?.paused) this.#play();
-    else this.#current?.pause(true);
+    if (!this.#current?.video) return;
+    if (this.#current.video.paused) this.#play();
+    else this.#current.pause(true);
   }
 
   toggleSound() {
@@ -141,11 +150,10 @@ export class Reel {
   #refuse() {
     const slide = this.#current;
     if (!slide || slide.isLeaving) return;
-    this.#watch?.end(false);
-    this.#watch = null;
+    this.#leave(false);
     this.#tell("not_interested", slide.clip);
     slide.leave();
-    setTimeout(() => this.#remove(slide), isCalm() ? 0 : LEAVING_MS);
+    setTimeout(() => this.#life.signal.aborted || this.#remove(slide), isCalm() ? 0 : LEAVING_MS);
     sheets.say("You will not see this clip again.");
   }
 
@@ -174,21 +182,30 @@ export class Reel {
   #show(place) {
     if (this.#at === place) return;
     const hadFocus = this.#root.contains(document.activeElement);
-    this.#watch?.end(place > this.#at);
-    this.#watch = null;
+    this.#leave(place > this.#at);
     this.#current?.pause(false);
     this.#current?.show(false);
     this.#at = place;
     this.#hold();
     const slide = this.#current;
     this.#tail.show(!slide);
-    document.title = slide ? `${slide.title} · Reelmill` : "Reelmill";
+    this.#entitle();
     if (slide) {
       slide.show(true);
       this.#begin();
     }
     if (hadFocus) this.#focus(); // What had it can be reached no more.
     if (this.#slides.length - place <= TO_COME) this.#more();
+  }
+
+  #entitle() {
+    document.title = this.#current ? `${this.#current.title} · Reelmill` : "Reelmill";
+  }
+
+  /** @param {boolean} isOnward Whether the person goes on to the next clip. */
+  #leave(isOnward) {
+    this.#watch?.end(isOnward);
+    this.#watch = null;
   }
 
   /** What nobody has before them is not watched: it waits until it is. */
@@ -241,7 +258,7 @@ export class Reel {
     const isHeard = wanted === true && (navigator.userActivation?.hasBeenActive ?? true);
     this.#players.mute(!isHeard);
     this.#current?.sound(isHeard, !isHeard && wanted !== false);
-    if (wanted && !isHeard) for (const press of ["click", "keydown"]) addEventListener(press, this.#hear, { once: true });
+    if (wanted && !isHeard) for (const press of ["click", "keydown"]) addEventListener(press, this.#hear, { once: true, signal: this.#life.signal });
   }
 
   /** @param {string} type @param {Clip} clip */

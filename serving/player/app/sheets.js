@@ -8,7 +8,7 @@
 
 const SHOWN_MS = 3_000;
 /** As serving/ids.py has it. */
-const ID = /^(?!\.{1,2}$)[^\x00-\x1f\x7f/]{1,128}$/u;
+export const ID = /^(?!\.{1,2}$)[^\x00-\x1f\x7f/]{1,128}$/u;
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);

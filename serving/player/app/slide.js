@@ -23,6 +23,8 @@ export class Slide {
   /** @type {?AbortController} */
   #handlers = null;
   #isLiked = false;
+  /** The next picture of the bar that shows how far the clip is. */
+  #frame = 0;
 
   /** @param {Clip} clip */
   constructor(clip) {
@@ -130,6 +132,7 @@ export class Slide {
 
   unmount() {
     this.#handlers?.abort();
+    cancelAnimationFrame(this.#frame);
     this.video = null;
     for (const name of ["has-picture", "is-broken", "is-waiting", "is-paused"]) this.mark(name, false);
   }
@@ -165,10 +168,11 @@ export class Slide {
   }
 
   #progress() {
+    cancelAnimationFrame(this.#frame); // A clip that waited plays again: the one asked for before may still come.
     const video = this.video;
     if (!video || video.paused) return;
     this.#part("progress").style.transform = `scaleX(${video.currentTime / (video.duration || 1)})`;
-    requestAnimationFrame(() => this.#progress());
+    this.#frame = requestAnimationFrame(() => this.#progress());
   }
 
   /** @param {string} name @returns {any} */

@@ -30,7 +30,11 @@ export class Feed {
   /** @returns {Promise<Clip[]>} Raises Problem; then the same can be asked again. */
   async next() {
     if (this.#shared !== null) {
-      const found = await cards([this.#shared]);
+      const found = await cards([this.#shared]).catch((error) => {
+        // An address that somebody spoilt names no video, however often it is asked for.
+        if (error instanceof Problem && error.status >= 400 && error.status < 500) return [];
+        throw error;
+      });
       this.#shared = null;
       const clips = this.#new(found.map((card) => ({ ...card, reason: "Somebody shared it with you." })));
       if (clips.length) return clips;

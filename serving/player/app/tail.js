@@ -26,11 +26,11 @@ const STATES = {
 };
 
 export class Tail {
-  /** @param {() => void} again */
-  constructor(again) {
+  /** @param {() => void} again @param {AbortSignal} signal That its reel is closed. */
+  constructor(again, signal) {
     this.element = /** @type {HTMLElement} */ (template.content.firstElementChild.cloneNode(true));
     this.#part("again").addEventListener("click", again);
-    addEventListener("online", () => this.element.isConnected && this.element.dataset.state === "error" && again());
+    addEventListener("online", () => this.element.isConnected && this.element.dataset.state === "error" && again(), { signal });
     this.say("loading");
   }
 

@@ -10,6 +10,8 @@
 /** As jobs/events/watches.py and serving/interactions.py have them: who goes on sooner has skipped a clip. */
 const SKIPPED = 0.2;
 const MAX_WATCH_MS = 86_400_000;
+/** Who goes on sooner only passes the clip on the way to another one. */
+const SEEN_MS = 200;
 
 export class Watch {
   #clip;
@@ -19,12 +21,18 @@ export class Watch {
   /** @type {?number} */
   #runsSince = null;
   #told = 0;
+  #isSeen = false;
+  /** @type {number} */
+  #standing;
 
   /** @param {Clip} clip @param {Outbox} outbox */
   constructor(clip, outbox) {
     this.#clip = clip;
     this.#outbox = outbox;
-    outbox.add("impression", clip, this.#begun);
+    this.#standing = setTimeout(() => {
+      this.#isSeen = true;
+      outbox.add("impression", clip, this.#begun);
+    }, SEEN_MS);
   }
 
   /** The clip plays from now on. */
@@ -45,15 +53,17 @@ export class Watch {
    */
   tell() {
     const played = Math.min(Math.round(this.#ms + (this.#runsSince ? performance.now() - this.#runsSince : 0)), MAX_WATCH_MS);
-    if (played <= this.#told) return;
+    if (!this.#isSeen || played <= this.#told) return;
     this.#told = played;
     this.#outbox.add("view", this.#clip, this.#begun, { watch_ms: played });
   }
 
   /** @param {boolean} isOnward Whether the person went on to the next clip. */
   end(isOnward) {
+    clearTimeout(this.#standing);
     this.halt();
     this.tell();
-    if (isOnward && this.#told < SKIPPED * this.#clip.duration * 1000) this.#outbox.add("skip", this.#clip);
+    // The platform takes a skip for one of the latest view, which is another one where this clip has not played.
+    if (isOnward && this.#told && this.#told < SKIPPED * this.#clip.duration * 1000) this.#outbox.add("skip", this.#clip);
   }
 }

@@ -31,13 +31,13 @@ from tests.serving.conftest import over_http
 TITLES = (
     "Round sunset, no filter", "A slow orange sky", "Carpet of squares", "Smoke over the harbour", "Rule 110 at dawn",
     "Zone plate drifting by", "Glider guns", "Test card, take four", "Pink wall, long walk", "How I tune my colours",
-    "Sunset again", "The sky, once more",
+    "Sunset again", "<img src='x'>The sky, once more",
 )  # fmt: skip
 # The generator of each clip's picture, and the seed.
 PICTURES = ((9, 31), (5, 31), (3, 5), (5, 13), (6, 11), (8, 13), (0, 17), (2, 7), (9, 11), (4, 3))
 CREATORS = ("cyra", "dee", "eli", "fay", "gus")
 REASONS = ("Because you watched “A slow orange sky”.", "Many watched it lately.", "New here.")
-VIEWERS = ("ann", "bo", "cy", "di", "ed", "flo", "gil", "hal", "ivy", "jo", "kay", "mia", "ola")
+VIEWERS = ("ann", "bo", "cy", "di", "ed", "flo", "gil", "hal", "ivy", "jo", "kay", "mia", "ola", "pia")
 # Whose feed has a video without media first, then one whose clip is not there.
 ODD = "lou"
 NIGHT = date(2026, 1, 18)
@@ -54,7 +54,7 @@ def card(n: int) -> dict[str, Any]:
         "video_id": IDS[n],
         "user_id": CREATORS[n % len(CREATORS)],
         "title": TITLES[n],
-        "hashtags": ["slowtv", ("sunset", "sky", "maths")[n % 3]],
+        "hashtags": ["slowtv", ("sunset", "sky", "<b>maths</b>")[n % 3]],
         "duration": SECONDS,
         "published_at": "2026-01-10T12:00:00Z",
         "views": 1_234 * (n + 1),

@@ -56,6 +56,15 @@ localStorage.setItem('reelmill:unsent', JSON.stringify(waits));
 const {fetch} = window;
 window.fetch = (address, asked) => asked?.keepalive ? fetch(address, asked) : new Promise(() => {});
 """
+# A moment of the next clip, which then stands still; and on to the one after it.
+GOES_ON_SOON = """
+const [done] = arguments;
+const down = document.getElementById('down');
+down.click();
+const video = document.querySelector('.is-current video');
+video.addEventListener('playing', () => setTimeout(() => video.pause(), 50));
+setTimeout(() => { down.click(); done(); }, 800);
+"""
 FOCUS = """
 const has = document.activeElement;
 return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
@@ -141,7 +150,7 @@ def test_a_feed_plays_by_keys_from_clip_to_clip_and_what_was_watched_is_told(
         person.window.press(DOWN)
     person.window.see("You have seen it all")
     person.window.press(UP)
-    person.sees(IDS[-1], played=0.2)
+    person.sees(IDS[-1], played=0.6)
     person.leave()
     watched = [*IDS, IDS[-1]]
     views = world.events("ann", len(watched), event_type="view")
@@ -256,14 +265,26 @@ def test_space_and_a_tap_stop_a_clip_and_let_it_go_on_and_two_taps_like_it(perso
     assert person.window.run(runs)
 
 
-def test_a_page_out_of_sight_stops_and_tells_and_a_swipe_at_once_is_a_skip(person: Person, world: World) -> None:
+def test_a_page_out_of_sight_stops_and_tells_and_what_was_passed_on_the_way_is_not_told(
+    person: Person, world: World
+) -> None:
     person.open("/?viewer=gil")
     person.window.wait(f"return document.title.startsWith('{TITLES[0]}')")
-    person.window.press(DOWN)
-    person.sees(IDS[1], played=0.3)
+    # Two are passed on the way, as with a finger that does not wait.
+    person.window.run("for (let n = 0; n < 3; n += 1) document.getElementById('down').click()")
+    person.sees(IDS[3], played=0.3)
     person.leave()
-    assert world.told("gil", event_type="view", video_id=IDS[1])["watch_ms"] >= 300
-    assert world.told("gil", event_type="skip")["video_id"] == IDS[0]
+    assert world.told("gil", event_type="view", video_id=IDS[3])["watch_ms"] >= 250
+    assert not {event["video_id"] for event in world.events("gil")} & set(IDS[1:3])
+
+
+def test_who_goes_on_before_a_fifth_of_a_clip_has_skipped_it(person: Person, world: World) -> None:
+    person.open("/?viewer=pia")
+    person.sees(IDS[0])
+    person.window.run_async(GOES_ON_SOON)
+    person.sees(IDS[2], played=0.3)
+    person.leave()
+    assert world.told("pia", event_type="skip", video_id=IDS[1])["position"] == 1
 
 
 def test_when_a_version_is_gone_the_feed_goes_on_with_what_did_not_come_yet(person: Person, world: World) -> None:
@@ -326,8 +347,8 @@ def test_a_stranger_gets_what_is_popular_and_whoever_says_who_they_are_is_rememb
     person.window.see("none of them a slash")
     person.window.run("document.getElementById('who-id').value = ''")
     person.window.type("#who-id", "jo\ue007")
-    person.window.wait("return location.search == '?viewer=jo'")
-    person.sees(IDS[0])
+    person.window.wait("return document.getElementById('who-name')?.innerText == 'jo'")
+    person.sees(IDS[0], played=0.5)
     person.come_back()
     assert world.events("jo", event_type="impression")[0]["video_id"] == IDS[0]
     person.sees(None)
@@ -350,11 +371,12 @@ def test_what_rises_is_listed_with_its_reason_and_plays_from_the_one_that_was_ch
     person.window.click(f"#rising a[href='#trending/{IDS[1]}']")
     person.sees(IDS[1], played=0.1)
     person.window.press(DOWN)
-    person.sees(IDS[8], played=0.1)
+    person.sees(IDS[8], played=0.5)
     person.window.ask("POST", "/back", {})
     person.window.see("As of ")
     person.window.click("#to-feed")
     person.sees(IDS[1], played=0.1)
+    assert person.window.run("return document.title") == f"{TITLES[1]} · Reelmill"
     person.leave()
     assert world.told("kay", event_type="impression", video_id=IDS[8])["feed_version"] is None
 
@@ -363,11 +385,31 @@ def test_a_video_without_a_clip_shows_its_title_and_a_clip_that_does_not_come_sa
     person.open(f"/?viewer={ODD}")
     person.window.see(TITLES[0])
     assert person.shown() == IDS[0] and person.window.run(IS_HIDDEN, ".is-current .broken")
+    person.window.press(SPACE)
+    assert person.window.run("return document.querySelector('.is-current.is-paused')") is None
     person.window.press(DOWN)
     person.window.see("This clip cannot be played.")
     person.window.press(DOWN)
     person.sees(IDS[2], played=0.1)
     assert {message.partition(" - ")[2] for message in person.console()} == {MISSING}
+
+
+def test_an_address_that_is_spoilt_leaves_the_feed_and_who_watches(person: Person) -> None:
+    person.open("/?viewer=no%2Fbody&video=no%2Fclip#trending/%E0%A4%A")
+    person.window.see("As of ")
+    person.window.click("#to-feed")
+    person.sees(IDS[0])
+    assert person.window.run("return [location.search, document.getElementById('who-name').innerText]") == [
+        "?video=no%2Fclip", "Guest",
+    ]  # fmt: skip
+    assert [message for message in person.console() if "422" not in message] == []
+
+
+def test_markup_in_a_title_and_a_hashtag_is_text(person: Person) -> None:
+    person.open(f"/?video={IDS[11]}")
+    person.window.see(TITLES[11])
+    person.window.see("#<b>maths</b>")
+    assert person.window.run("return document.querySelector('.words :is(img, b)')") is None
 
 
 @pytest.fixture
