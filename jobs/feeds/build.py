@@ -11,8 +11,9 @@ exchange of the candidates by viewer. The ranker is a file of some hundred kilob
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,8 @@ from jobs.ranking.spacing import SLOTS
 from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:
+    from pyspark import Broadcast
+
     from jobs.ranking.rankers.ranker import Scorer
 
     Work = Callable[[pa.Table, Catalogue, Candidates, Scorer], pa.Table]
@@ -68,6 +71,11 @@ class Tonight:
     said: DataFrame
     catalogue: Catalogue
     columns: Columns
+
+    @cached_property
+    def shared(self) -> Broadcast[Catalogue]:
+        """The catalogue as Spark tasks have it, sent to them once."""
+        return self.said.sparkSession.sparkContext.broadcast(self.catalogue)
 
 
 def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
@@ -106,14 +114,16 @@ def slots(tonight: Tonight, served: InService | Order, day: date, share: float) 
         placed = explored(made.viewers, made.viewer, position, day, share)
         return _shown(rows, catalogue, made, scores, placed)
 
-    return _by_viewer(tonight, served, place, SLOT)
+    return _by_viewer(tonight, tonight.said, served, place, SLOT)
 
 
 def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
     """The rows of gold.scored_features: what the candidates of FEW viewers are scored by, in the arrays of `slots`."""
-    few = tonight.said.select(VIEWER).distinct().orderBy(F.xxhash64(VIEWER), VIEWER).limit(FEW)
-    theirs = replace(tonight, said=tonight.said.join(F.broadcast(few), on=VIEWER, how="left_semi"))
-    return _by_viewer(theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
+    proposed = tonight.said.where(F.col("source").isNotNull())
+    few = proposed.select(VIEWER).distinct().orderBy(F.xxhash64(VIEWER), VIEWER).limit(FEW).collect()
+    # Ids that are known when the query is planned are looked for in the tables, before facts are joined.
+    theirs = tonight.said.where(F.col(VIEWER).isin([row[VIEWER] for row in few]))
+    return _by_viewer(tonight, theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
 
 
 def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
@@ -134,9 +144,9 @@ def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
     )
 
 
-def _by_viewer(tonight: Tonight, served: InService | Order, work: Work, schema: str) -> DataFrame:
-    """What `work` makes of the candidates of whole viewers, in Spark tasks."""
-    columns, shared = tonight.columns, tonight.said.sparkSession.sparkContext.broadcast(tonight.catalogue)
+def _by_viewer(tonight: Tonight, said: DataFrame, served: InService | Order, work: Work, schema: str) -> DataFrame:
+    """What `work` makes of what is `said` of whole viewers, in Spark tasks."""
+    columns, shared = tonight.columns, tonight.shared
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue, model = shared.value, served.load()
@@ -146,7 +156,7 @@ def _by_viewer(tonight: Tonight, served: InService | Order, work: Work, schema: 
                 yield from work(rows, catalogue, made, model).to_batches()
 
     # By a hash first, which tells viewers apart by comparing numbers.
-    together = tonight.said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
+    together = said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
     return together.mapInArrow(make, schema)
 
 
