@@ -22,6 +22,9 @@ Values = NDArray[np.float32]
 DECILES = np.arange(1, 10) / 10
 # What chance alone does not exceed in 999 of 1,000 features: the normal distribution's quantile for that.
 Z = 3.09
+# Of fewer things an index tells next to nothing: with 14 on each side not even all rows in one bin of eleven are beyond
+# chance.
+LEAST_THINGS = 30
 
 
 def deciles(values: Values) -> list[float]:

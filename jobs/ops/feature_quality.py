@@ -4,10 +4,11 @@ Belongs here: which values are compared, and the table of what is found. The ari
 scored, of a few viewers: jobs/feeds/build.py keeps it. Limits and what to do beyond them: the table's contract.
 
 Skew compares the night before with what its features are now, as of the instant at which it scored: events that came
-late since have changed the feature tables, and training would learn from the changed ones. Source features are compared
-with the candidates that were kept; what sources would propose by now is not asked again. Drift compares tonight with
-the rows of tonight's training set that judge: every candidate of a past moment, as tonight. Those that teach are what
-was shown of it, another selection from which most features differ every night (docs/decisions/0041).
+late since have changed the feature tables, and training would learn from the changed ones, by the same join. Source
+features are compared with the candidates that were kept; what sources would propose by now is not asked again. Drift
+compares tonight with the rows of tonight's training set that judge: every candidate of a past moment, as tonight. Those
+that teach are what was shown of it, another selection from which most features differ every night
+(docs/decisions/0041).
 
 All of it is bounded, and lies in this process: the rows of a few viewers, and the training set, which training reads as
 well.
@@ -29,7 +30,7 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.feeds.build import SCORED
-from jobs.ops.drift import deciles, drift, null_share, shift_of_chance
+from jobs.ops.drift import LEAST_THINGS, deciles, drift, null_share, shift_of_chance
 from jobs.ops.skew import skew
 from jobs.ranking.features import AGE, ranker_features, side_by_side, with_age
 from jobs.ranking.sources import registry
@@ -86,7 +87,11 @@ def _drift(feature: str, scored: pd.DataFrame, examples: pd.DataFrame) -> dict[s
     if examples.empty or feature not in examples:
         return found
     then, things = examples[feature].to_numpy(), (_independent(examples), _independent(scored))
-    shares, found_drift = (null_share(then), null_share(now)), drift(then, now, things)
+    shares = null_share(then), null_share(now)
+    # Those without a value say nothing of how values are distributed.
+    valued = _valued(examples, feature), _valued(scored, feature)
+    found_drift = drift(then, now, valued)
+    is_told = min(valued) >= LEAST_THINGS and DAYS_SINCE not in feature
     return found | {
         "example_rows": len(examples),
         "example_null_share": _rounded(shares[0]),
@@ -94,7 +99,7 @@ def _drift(feature: str, scored: pd.DataFrame, examples: pd.DataFrame) -> dict[s
         "null_shift": _beyond(abs(shares[1] - shares[0]), shift_of_chance(shares, things)),
         "psi": _rounded(found_drift.psi),
         # Days since something are one more every day, of everybody who began together.
-        "psi_beyond_chance": None if DAYS_SINCE in feature else _beyond(found_drift.psi, found_drift.of_chance),
+        "psi_beyond_chance": _beyond(found_drift.psi, found_drift.of_chance) if is_told else None,
     }
 
 
@@ -114,15 +119,18 @@ def _skew(feature: str, before: Compared | None) -> dict[str, Any]:
 
 
 def true_now(lake: Lake, pairs: DataFrame, night: Window) -> DataFrame:
-    """The `pairs` (user_id, video_id) with the ranker's features as of the end of a night, by the tables of now."""
-    from jobs.features.store import as_of
+    """The `pairs` (user_id, video_id) with the ranker's features as of the end of a night, by the tables of now.
+
+    By the join of training, not by that of feeds: a fault of either one is skew.
+    """
+    from jobs.features.store import point_in_time
 
     at = F.lit(night.end).alias("at")
     viewers = F.broadcast(pairs.select("user_id").distinct())
     proposed = lake.of(CANDIDATES, night).join(viewers, on="user_id", how="left_semi").select("*", at)
     known = pairs.select(*PAIR, at).join(side_by_side(proposed), on=[*PAIR, "at"], how="left")
     aged = with_age(known, lake.read(VIDEOS, until=night.end))
-    return as_of(lake, aged, night.end).select(*PAIR, *ranker_features())
+    return point_in_time(lake, aged).select(*PAIR, *ranker_features())
 
 
 def _before(lake: Lake, kept: ds.Dataset, day: date) -> Compared | None:
@@ -167,6 +175,11 @@ def judging(table: DeltaTable, day: date) -> pd.DataFrame:
 def _independent(rows: pd.DataFrame) -> int:
     """Of how many things the rows were drawn that say nothing of each other (drift.py)."""
     return min(len(rows["user_id"].unique()), len(rows["video_id"].unique()))
+
+
+def _valued(rows: pd.DataFrame, feature: str) -> int:
+    """The same of the rows that have a value of the feature; of none at all one thing is known."""
+    return max(_independent(rows[rows[feature].notna()]), 1)
 
 
 def _origin(feature: str) -> str:

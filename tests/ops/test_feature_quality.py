@@ -18,7 +18,7 @@ from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.limits import measured
 from jobs.engine.window import Window
-from jobs.features import users, videos
+from jobs.features import store, users, videos
 from jobs.feeds import build
 from jobs.feeds.build import SCORED
 from jobs.ops import feature_quality
@@ -80,7 +80,11 @@ def late(fed: Lake, tmp_path: Path) -> Lake:
     return lake
 
 
-def test_what_is_kept_is_what_is_true_by_point_in_time_while_nothing_comes_late(fed: Lake) -> None:
+def test_what_is_kept_is_what_is_true_by_point_in_time_while_nothing_comes_late(
+    fed: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What feeds go by has no part in what is true: a fault of it would be on both sides, and never seen.
+    monkeypatch.delattr(store, "as_of")
     found: pd.DataFrame = true_now(fed, fed.read(SCORED), Window.of_day(NIGHT)).toPandas()
     true = found.set_index(["user_id", "video_id"])
     kept = {(row.user_id, row.video_id): dict(row.features) for row in fed.read(SCORED).collect()}
@@ -154,3 +158,14 @@ def test_examples_of_earlier_code_are_read_without_the_features_and_the_source_t
     found = judging(DeltaTable(tmp_path), NIGHT)
     # Dogs teach, and no source proposed owls.
     assert list(found["video_id"]) == ["cats"] and set(known) <= set(found.columns)
+
+
+@pytest.mark.parametrize("there", [0, 29, 30])
+def test_of_fewer_than_thirty_viewers_with_a_value_no_drift_is_told(there: int) -> None:
+    ids = {"user_id": [f"u{n}" for n in range(400)], "video_id": [f"v{n}" for n in range(400)]}
+    examples = pd.DataFrame({**ids, **{name: np.arange(400.0) for name in ranker_features()}})
+    scored = examples.assign(video__views_7d=np.where(np.arange(400) < there, 1.0, np.nan))
+    rows = {row["feature"]: row for row in quality(NIGHT, scored, examples, None)}
+    assert (rows["video__views_7d"]["psi_beyond_chance"] is None) == (there < 30)
+    # All that has gone is told all the same, by the shares of NULL.
+    assert rows["video__views_7d"]["null_shift"] > 0.5 and rows["user__watches_7d"]["psi_beyond_chance"] == 0
