@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from serving.cursor import NONE, Cursor
 from serving.feed_store import page as pages
 from serving.feed_store import refused, seen
-from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, fallback_key, video_key
+from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, video_key
 from serving.feed_store.page import NOW, OwnPage
 from serving.feed_store.strangers import Listed, Strangers
 from serving.feed_store.wire import PATIENCE_S, Away, Script, Wire, Word
@@ -71,9 +71,15 @@ class FeedReader:
         await self.wire.__aexit__(*exc)
 
     async def current_version(self) -> str:
-        """The version that readers get. Raises NoFeedPublished."""
-        pointer = self._moved_to(await self.wire.ask("GET", POINTER))
-        if not await self.wire.ask("EXISTS", fallback_key(pointer.generation)):
+        """The version that readers get, found as a page of nobody's is: what keeps pages out does so here. Raises
+        NoFeedPublished.
+        """
+        pointer = self._guess
+        own = await self._newest(pointer, "", 1)
+        while not isinstance(own, OwnPage):
+            pointer = self._moved_to(own)
+            own = await self._newest(pointer, "", 1)
+        if not own.strangers:
             raise _not_held(pointer)
         return pointer.version
 

@@ -64,6 +64,7 @@ class Wire:
             protocol=2,
             socket_timeout=_CONNECT_S,
             socket_connect_timeout=_CONNECT_S,
+            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )
         self._patience_s = patience_s
@@ -109,9 +110,12 @@ class Wire:
         await connection.connect()  # type: ignore[no-untyped-call]
         link = _Link(connection, self._patience_s)
         # A server that takes connections and answers nothing is away too.
-        if await link.send(hiredis.pack_command(("PING",))) != b"PONG":
+        try:
+            if await link.send(hiredis.pack_command(("PING",))) != b"PONG":
+                raise Away("what listens there is not Redis")
+        except BaseException:  # also where this process ends meanwhile: else the connection would stay open
             link.drop("its answer to PING is not PONG")
-            raise Away("what listens there is not Redis")
+            raise
         return link
 
     async def _keep_connected(self) -> None:
@@ -120,17 +124,18 @@ class Wire:
                 if self._link is None:
                     self._link = await self._connect()
                     _log.warning("Redis answers again")
-                why, gave_up = await self._link.lost
+                why = await self._link.lost
                 self._link = None
                 _log.warning("%s; asking it again", why)
             except (RedisError, OSError):
-                gave_up = True
-            if gave_up:
-                await asyncio.sleep(AGAIN_S)
+                pass
+            except Exception:  # whatever it is, nobody else would connect again
+                _log.exception("cannot connect to Redis; trying again")
+            await asyncio.sleep(AGAIN_S)
 
 
 class _Link(asyncio.Protocol):
-    """One connection: who waits for what on it. `lost` ends with it: why, and whether it was we who gave up."""
+    """One connection: who waits for what on it. `lost` ends with it, and says why."""
 
     def __init__(self, connection: AbstractConnection, patience_s: float) -> None:
         # redis-py has no public way to give away the socket that it opened.
@@ -146,7 +151,7 @@ class _Link(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._looks = 0
         self._looking: asyncio.TimerHandle | None = None
-        self.lost: asyncio.Future[tuple[str, bool]] = self._loop.create_future()
+        self.lost: asyncio.Future[str] = self._loop.create_future()
 
     def send(self, packed: bytes) -> asyncio.Future[Any]:
         waiting = self._loop.create_future()
@@ -181,10 +186,10 @@ class _Link(asyncio.Protocol):
             self.drop("what came is not Redis' answer")
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end(f"Redis ended the connection{f': {error}' if error else ''}", gave_up=False)
+        self._end(f"Redis ended the connection{f': {error}' if error else ''}")
 
     def drop(self, why: str) -> None:
-        self._end(why, gave_up=True)
+        self._end(why)
         self._transport.abort()
 
     def _look(self) -> None:
@@ -195,10 +200,10 @@ class _Link(asyncio.Protocol):
         elif self._waiting:
             self._looking = self._loop.call_later(self._every_s, self._look)
 
-    def _end(self, why: str, *, gave_up: bool) -> None:
+    def _end(self, why: str) -> None:
         if self.lost.done():
             return
-        self.lost.set_result((why, gave_up))
+        self.lost.set_result(why)
         if self._looking is not None:
             self._looking.cancel()
         while self._waiting:
