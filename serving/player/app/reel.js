@@ -324,7 +324,8 @@ export class Reel {
   #add(clips) {
     const isAtTail = this.#at === -1 || this.#at === this.#slides.length;
     const slides = clips.map((clip) => new Slide(clip));
-    for (const slide of slides) slide.like(this.#likes.includes(slide.clip.video_id));
+    const likes = new Set(this.#likes);
+    for (const slide of slides) if (likes.has(slide.clip.video_id)) slide.like(false);
     this.#slides.push(...slides);
     this.#tail.element.before(...slides.map((slide) => slide.element));
     if (isAtTail) {

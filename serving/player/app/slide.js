@@ -22,7 +22,8 @@ export class Slide {
   video = null;
   /** @type {?AbortController} */
   #handlers = null;
-  #isLiked = false;
+  /** A like of this visit, which no night has counted yet. */
+  #added = 0;
   /** The next picture of the bar that shows how far the clip is. */
   #frame = 0;
 
@@ -54,7 +55,7 @@ export class Slide {
     Object.assign(this.clip, { hashtags, views, likes });
     this.#part("tags").textContent = (hashtags ?? []).map((tag) => `#${tag}`).join(" ");
     this.#part("views").textContent = views ? `${short.format(views)} views` : "";
-    this.like(this.#isLiked);
+    this.#count();
   }
 
   /** @param {string} name A class of player.css. @param {boolean} is */
@@ -68,12 +69,16 @@ export class Slide {
     this.element.inert = !isCurrent;
   }
 
-  /** @param {boolean} isLiked */
-  like(isLiked) {
-    this.#isLiked = isLiked;
-    const likes = (this.clip.likes ?? 0) + Number(isLiked);
+  /** @param {boolean} isNew Whether it was just now. */
+  like(isNew) {
+    this.#added = Number(isNew);
+    this.#part("like").setAttribute("aria-pressed", "true");
+    this.#count();
+  }
+
+  #count() {
+    const likes = (this.clip.likes ?? 0) + this.#added;
     const count = likes ? short.format(likes) : "";
-    this.#part("like").setAttribute("aria-pressed", String(isLiked));
     this.#part("like").setAttribute("aria-label", count ? `Like, ${count}` : "Like");
     this.#part("likes").textContent = count || "Like";
   }

@@ -196,6 +196,8 @@ def test_a_like_and_a_share_are_told_once_and_a_like_is_remembered(
     person.come_back(f"/?video={IDS[0]}")
     person.sees(IDS[0])
     assert person.window.run("return document.querySelector('.is-current [data-act=like]').ariaPressed") == "true"
+    # The likes of an earlier visit are the night's to count.
+    person.window.wait("return document.querySelector('.is-current [data-act=like]').ariaLabel == 'Like, 11'")
 
 
 def test_what_somebody_does_not_want_leaves_the_screen_at_once_and_is_told(person: Person, world: World) -> None:
