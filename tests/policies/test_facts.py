@@ -60,7 +60,7 @@ def test_finished_and_skipped_are_those_of_the_contract() -> None:
 
 def test_the_player_takes_for_a_skip_and_for_an_id_what_the_platform_does() -> None:
     def constant(file: str, name: str) -> str:
-        (found,) = re.findall(rf"^const {name} = (.+);$", (APP / file).read_text(), re.MULTILINE)
+        (found,) = re.findall(rf"^(?:export )?const {name} = (.+);$", (APP / file).read_text(), re.MULTILINE)
         return str(found).replace("_", "")
 
     assert float(constant("watch.js", "SKIPPED")) == SKIPPED
