@@ -20,7 +20,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data_contracts import Contract
@@ -35,6 +35,7 @@ SERVICE = "ranker_v1"
 PROJECT = "reelmill"
 # Feast's own Spark store, but for a join that does not grow with the square of the rows.
 OFFLINE_STORE = "jobs.features.offline_store.AsOfSparkOfflineStore"
+QUOTED_NAMES = "spark.sql.parser.quotedRegexColumnNames"
 # Feast finds the time of an entity row by this name.
 AT = "event_timestamp"
 # How Feast writes the key of an entity.
@@ -176,9 +177,19 @@ def _connection(redis_url: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Feast's progress on stdout, and its warning, at each touch, that its Spark store is in alpha."""
+    """Without Feast's progress on stdout, its warning, at each touch, that its Spark store is in alpha, and its setting.
+
+    By that, names in quotes are patterns for every job that comes after in this session, and Delta's own queries of a
+    table's metadata, whose columns have a dot in their names, an error.
+    """
+    spark = SparkSession.getActiveSession()
+    before = spark.conf.get(QUOTED_NAMES, "false") if spark else "false"
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         # First, since importing it puts a filter of its own in front of all others.
         import_module("feast.infra.offline_stores.contrib.spark_offline_store.spark")
         warnings.filterwarnings("ignore", message="The spark .* is an experimental feature", category=RuntimeWarning)
-        yield
+        try:
+            yield
+        finally:
+            if spark:
+                spark.conf.set(QUOTED_NAMES, str(before))

@@ -11,7 +11,7 @@ from feature_repo import definitions
 from jobs.engine.lake import Lake, TableMissing
 from jobs.engine.window import Window
 from jobs.features import materialise, users
-from jobs.features.store import feature_store, quiet
+from jobs.features.store import QUOTED_NAMES, feature_store, quiet
 from jobs.host.redis_server import redis_url
 
 # PySpark leaves the socket of every collect() to the garbage collector, Feast that of its Redis client.
@@ -55,6 +55,8 @@ def test_features_are_online_after_the_night_and_corrections_replace_them(
     changing: Lake, redis: str, watches_of: Any
 ) -> None:
     assert materialise.materialise(changing, redis, midnight(4)) == {"user_id": 2, "video_id": 2, "hashtag": 1}
+    # Feast makes patterns of names in quotes, by which Delta's questions to a table's metadata would fail from then on.
+    assert changing.spark.conf.get(QUOTED_NAMES, "false") == "false"
     ann = online(changing, redis, user_id="ann")
     (table,) = changing.read("gold.user_daily").where("user_id = 'ann' AND event_date = '2024-03-03'").collect()
     assert (ann["watches_total"], ann["share_watched_total"]) == (table.watches_total, table.share_watched_total)

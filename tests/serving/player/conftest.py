@@ -107,7 +107,8 @@ class World:
         """What was told of a viewer and is like `wanted`, in order of time, as soon as there are so many."""
         until = time.monotonic() + 10
         while len(found := [event for event in self._kept(viewer) if wanted.items() <= event.items()]) < at_least:
-            assert time.monotonic() < until, self._kept(viewer)
+            told = " ".join(f"{event['event_type']}:{event['video_id']}" for event in self._kept(viewer))
+            assert time.monotonic() < until, told
             time.sleep(0.1)
         return sorted(found, key=lambda event: str(event["event_at"]))
 
