@@ -177,7 +177,7 @@ def _connection(redis_url: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without Feast's progress on stdout, its warning, at each touch, that its Spark store is in alpha, and its setting.
+    """Without Feast's progress on stdout, its warning, at each touch, that its store is in alpha, and its setting.
 
     By that, names in quotes are patterns for every job that comes after in this session, and Delta's own queries of a
     table's metadata, whose columns have a dot in their names, an error.
