@@ -26,7 +26,9 @@ from serving.feed_store.shapes import Slot, TrendingKind
 from serving.feed_store.trending import publish
 from serving.feed_store.writer import FeedStore
 from serving.spool_upkeep import every_file
+from tests.chromium import Chromium, chromium
 from tests.serving.conftest import over_http
+from tests.serving.player.person import Person
 
 TITLES = (
     "Round sunset, no filter", "A slow orange sky", "Carpet of squares", "Smoke over the harbour", "Rule 110 at dawn",
@@ -163,3 +165,20 @@ def world(server_url: str, media: Path, tmp_path_factory: pytest.TempPathFactory
             ranked = [item | {"rank": rank, "score": 9.0 - rank} for rank, item in enumerate(items, 1)]
             publish(client, kind, datetime.now(UTC), ranked)
         yield made
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Chromium]:
+    # Whatever it asks of another machine fails, and the console says so.
+    with chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1") as opened:
+        yield opened
+
+
+@pytest.fixture
+def person(window: Chromium, world: World) -> Iterator[Person]:
+    """Nothing that they did made the console complain or asked another origin."""
+    somebody = Person(window, world.url)
+    yield somebody
+    assert somebody.console() == []
+    somebody.leave()
+    assert [address for address in somebody.asked if not address.startswith((world.url, "blob:"))] == []

@@ -3,25 +3,23 @@
 With PICTURES set, pictures for README.md and docs/player.md are made on the way.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from jobs.host import npm
-from jobs.settings import REPOSITORY, cache
+from jobs.settings import cache
 from serving.app import create_app
-from tests.chromium import Chromium, chromium
+from tests.chromium import Chromium
 from tests.serving.conftest import over_http
 from tests.serving.player.conftest import IDS, ODD, REASONS, TITLES, VERSION, World
+from tests.serving.player.person import DESK, PHONE, STILL, Person
 
 pytestmark = pytest.mark.browser
 
 DOWN, UP, SPACE, ESCAPE, TAB = "\ue015", "\ue013", " ", "\ue00c", "\ue004"
-PHONE, DESK = (390, 844), (1280, 800)
 # MPL-2.0: used here, and part of nothing that we hand out.
 AXE = npm.Package(
     "axe-core",
@@ -29,18 +27,6 @@ AXE = npm.Package(
     "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
     {"axe.min.js": "axe-4.14.1.js"},
 )
-# The clip that is shown and fills the screen, whether it is heard, and how far it has played.
-SHOWN = """
-const slide = [...document.querySelectorAll('.clip.is-current')].find(one => one.checkVisibility());
-const video = slide?.querySelector('video');
-const stands = slide && Math.abs(slide.getBoundingClientRect().top) < 1;
-return stands ? [slide.dataset.videoId ?? slide.dataset.state, video && !video.paused, video?.currentTime ?? 0] : null;
-"""
-PLAYS = f"""
-const shown = (() => {{{SHOWN}}})();
-return shown && shown[0] == (arguments[0] ?? shown[0]) && shown[2] > arguments[1];
-"""
-ADDRESSES = "return performance.getEntriesByType('resource').map(entry => entry.name)"
 MISSING = "Failed to load resource: the server responded with a status of 404 (Not Found)"
 TWICE = "const button = document.querySelector(arguments[0]); button.focus(); button.click(); button.click();"
 TAPS = """
@@ -70,74 +56,9 @@ FOCUS = """
 const has = document.activeElement;
 return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
 """
-# When nothing comes in or goes any more.
-STILL = """
-const moving = document.getAnimations().filter(one => one.effect.getTiming().iterations === 1);
-Promise.allSettled(moving.map(one => one.finished)).then(arguments[0]);
-"""
 LOOK = "axe.run().then(found => arguments[0]([found.violations, found.passes.length]));"
 GONE = "Failed to load resource: the server responded with a status of 410 (Gone)"
 IS_HIDDEN = "return !document.querySelector(arguments[0])?.checkVisibility({opacityProperty: true})"
-
-
-class Person:
-    """Somebody at a window with the player in it."""
-
-    def __init__(self, window: Chromium, url: str) -> None:
-        self.window, self.url = window, url
-        self.asked: set[str] = set()
-
-    def open(self, address: str, *, screen: tuple[int, int] = DESK) -> None:
-        """In a browser that remembers nothing."""
-        self.leave()
-        self.window.screen(*screen, phone=screen == PHONE, scale=1.5 if screen == PHONE else 1)
-        self.window.tool("Storage.clearDataForOrigin", origin=self.url, storageTypes="all")
-        self.window.open(f"{self.url}{address}")
-
-    def come_back(self, address: str = "/") -> None:
-        """In the same browser, without saying again who it is."""
-        self.leave()
-        self.window.open(f"{self.url}{address}")
-
-    def leave(self) -> None:
-        """Go elsewhere, and remember what the page had asked for."""
-        self.asked.update(self.window.run(ADDRESSES))
-        self.window.open("about:blank")
-
-    def sees(self, video_id: str | None, played: float = 0.0) -> None:
-        """Wait until this clip, or any, is shown and has played for so many seconds."""
-        self.window.wait(PLAYS, video_id, played, seconds=15)
-
-    def shown(self) -> Any:
-        return self.window.run(SHOWN)[0]
-
-    def console(self) -> list[str]:
-        """What the console complained of since it was asked last."""
-        return [entry["message"] for entry in self.window.ask("POST", "/se/log", {"type": "browser"})]
-
-    def picture(self, name: str, folder: Path) -> None:
-        """Of the whole screen, at rest; for the documentation when PICTURES is set."""
-        self.window.run_async(STILL)
-        width, height = self.window.run("return [innerWidth, innerHeight]")
-        place = REPOSITORY / "docs" / "pictures" if os.environ.get("PICTURES") else folder
-        self.window.keep(place / f"{name}.png", 0, 0, width, height)
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Chromium]:
-    # Whatever it asks of another machine fails, and the console says so.
-    with chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1") as opened:
-        yield opened
-
-
-@pytest.fixture
-def person(window: Chromium, world: World) -> Iterator[Person]:
-    """Nothing that they did made the console complain or asked another origin."""
-    somebody = Person(window, world.url)
-    yield somebody
-    assert somebody.console() == []
-    somebody.leave()
-    assert [address for address in somebody.asked if not address.startswith((world.url, "blob:"))] == []
 
 
 def test_a_feed_plays_by_keys_from_clip_to_clip_and_what_was_watched_is_told(
