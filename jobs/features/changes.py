@@ -84,40 +84,17 @@ def daily_state(
     for name, member in distinct.items():
         if name in by_day:
             continue
-        known = rows
-        if past is not None and f"{name}_{TOTAL}" not in past.rows.columns:
-            known = rows.where(F.col("started_at") >= F.lit(window.start - timedelta(days=max(spans))))
-        known = known.select(*keys, F.expr(member).alias("member"), F.to_date("started_at").alias("day"))
-        if past is not None:
-            coming_or_going = rows.where(_moving(spans, window)).select(*keys, F.expr(member).alias("member"))
-            known = _among(known, past.keep(_hashes(coming_or_going)), coming_or_going.columns)
-            if window.end - window.start == timedelta(days=1):
-                moves.append(_members_of_one_day(known, name, keys, spans, window.day))
-                continue
+        known = _known(rows, keys, name, member, spans, window, past)
+        if past is not None and window.end - window.start == timedelta(days=1):
+            moves.append(_members_of_one_day(known, name, keys, spans, window.day))
+            continue
         steps.append(_members(known, name, keys, spans))
         stepped.append(name)
     first = window.start.date()
-    active = F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day")))
-    summed = (
-        _together(steps)
-        .withColumn("offset", F.explode(F.array(*[F.lit(offset) for offset in (0, *spans)])))
-        .where("offset = 0 OR starts")
-        .withColumn("event_date", F.date_add("day", F.col("offset")))
-        # What is before the window is in the state before it, or in the running totals, which need every earlier day.
-        .where(F.lit(True) if past is None else F.col("event_date") >= F.lit(first))
-        .where(F.col("event_date") <= F.lit(window.day))
-        .groupBy(*keys, "event_date")
-        .agg(
-            active.alias("first_date"),
-            active.alias("last_date"),
-            *[F.sum(_moved(name, span)).alias(f"{name}_{span}d") for name in stepped for span in spans],
-            *[F.sum(_at(0, f"{name}_first")).alias(f"{name}_{TOTAL}") for name in stepped],
-        )
-    )
-    moved = summed
+    moved = _moves(_together(steps), keys, stepped, spans, window.day, since=None if past is None else first)
     if moves:
         dates = [F.max(name).alias(name) for name in ("first_date", "last_date")]
-        each = _together([summed, *moves]).groupBy(*keys, "event_date")
+        each = _together([moved, *moves]).groupBy(*keys, "event_date")
         moved = each.agg(*dates, *[F.sum(count).alias(count) for count in counts])
     if past is not None:
         moved = past.keep(moved)
@@ -172,6 +149,53 @@ def _steps(
         steps += [once.alias(f"{name}_{way}_{span}") for way in ("in", "out") for span in spans]
         steps.append(once.alias(f"{name}_first"))
     return dated.groupBy(*keys, "day").agg(*steps)
+
+
+def _moves(
+    steps: DataFrame, keys: Sequence[str], names: Sequence[str], spans: Sequence[int], last: date, since: date | None
+) -> DataFrame:
+    """Per entity and `event_date` up to the last: what each count gains and loses, and that day where it is active.
+
+    From `since` on: what is before it is in the state before it, or, where None, in running totals of all days.
+    """
+    active = F.max(F.when((F.col("offset") == 0) & F.col("starts"), F.col("day")))
+    moving = (
+        steps.withColumn("offset", F.explode(F.array(*[F.lit(offset) for offset in (0, *spans)])))
+        .where("offset = 0 OR starts")
+        .withColumn("event_date", F.date_add("day", F.col("offset")))
+        .where(F.col("event_date") <= F.lit(last))
+    )
+    if since is not None:
+        moving = moving.where(F.col("event_date") >= F.lit(since))
+    return moving.groupBy(*keys, "event_date").agg(
+        active.alias("first_date"),
+        active.alias("last_date"),
+        *[F.sum(_moved(name, span)).alias(f"{name}_{span}d") for name in names for span in spans],
+        *[F.sum(_at(0, f"{name}_first")).alias(f"{name}_{TOTAL}") for name in names],
+    )
+
+
+def _known(
+    rows: DataFrame,
+    keys: Sequence[str],
+    name: str,
+    member: str,
+    spans: Sequence[int],
+    window: Window,
+    past: Past | None,
+) -> DataFrame:
+    """Which members an entity had on which days: `keys`, member, day. With `past`, of those that come or go in it.
+
+    Their days before the longest span are left out where no total is asked for.
+    """
+    members = rows.select(*keys, F.expr(member).alias("member"), "started_at")
+    named, day = [*keys, "member"], F.to_date("started_at").alias("day")
+    if past is None:
+        return members.select(*named, day)
+    moving = members.where(_moving(spans, window)).select(*named)
+    if f"{name}_{TOTAL}" not in past.rows.columns:
+        members = members.where(F.col("started_at") >= F.lit(window.start - timedelta(days=max(spans))))
+    return _among(members.select(*named, day), past.keep(_hashes(moving)), named)
 
 
 def _members(known: DataFrame, name: str, keys: Sequence[str], spans: Sequence[int]) -> DataFrame:

@@ -94,6 +94,7 @@ def test_ten_clips_follow_a_finger_on_a_phone_both_ways(person: Person) -> None:
     person.sees(IDS[9])
     person.window.screen(*reversed(PHONE), phone=True)
     person.sees(IDS[9])
+    assert person.shown() == IDS[9]
 
 
 def test_a_wheel_turns_one_clip_at_a_time(person: Person) -> None:
@@ -102,6 +103,8 @@ def test_a_wheel_turns_one_clip_at_a_time(person: Person) -> None:
     turn = {"type": "scroll", "x": 600, "y": 400, "deltaX": 0, "deltaY": 120, "duration": 0, "origin": "viewport"}
     person.window.ask("POST", "/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
     person.sees(IDS[1], played=0.1)
+    time.sleep(0.5)
+    assert person.shown() == IDS[1]
 
 
 def test_a_like_and_a_share_are_told_once_and_a_like_is_remembered(
@@ -259,6 +262,8 @@ def test_a_shared_clip_comes_first_and_then_the_feed_without_it(person: Person) 
     person.sees(IDS[0])
     person.window.press(DOWN)
     person.sees(IDS[2])
+    order = "return [...document.querySelectorAll('.clip')].map(clip => clip.dataset.videoId)"
+    assert person.window.run(order)[:3] == [IDS[1], IDS[0], IDS[2]]
 
 
 def test_a_stranger_gets_what_is_popular_and_whoever_says_who_they_are_is_remembered(
