@@ -165,7 +165,7 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
             strangers.foreachPartition(write_refused)
             hand_over_cards(videos, url, window.day)
             own.foreachPartition(write_feeds)
-            store.write_fallback(version, [row.asDict() for row in fallback(videos, counts).collect()])
+            store.write_fallback(version, [row.asDict(recursive=True) for row in fallback(videos, counts).collect()])
             store.commit(version, own.count(), back=back)
     finally:
         own.unpersist()
@@ -205,4 +205,5 @@ def run(lake: Lake, window: Window) -> None:
 
 
 def _plain(slots_of_viewer: list[Row]) -> list[dict[str, Any]]:
-    return [{name: slot[name] for name in SLOT} for slot in slots_of_viewer]
+    plain = [slot.asDict(recursive=True) for slot in slots_of_viewer]
+    return [{name: slot[name] for name in SLOT} for slot in plain]

@@ -13,20 +13,22 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from jobs.media.status import published
-from serving.feed_store.shapes import MEDIA
+from serving.feed_store.shapes import FIRST_SECONDS, MEDIA
+
+TOTALS = ("views_total", "likes_total", "share_watched_total")
 
 
 def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
-    """silver.videos to the cards (shapes.Video) of those published; `totals` has video_id, views_total and likes_total.
+    """silver.videos to the cards (shapes.Video) of those published; `totals` has video_id and TOTALS.
 
     `duration` is in seconds, 0.0 for a catalogue entry without media, whose length nobody knows. `published_at` is
     ISO 8601 in UTC: as a time it would become one of this machine's zone in Python.
     """
     none = F.lit(None).cast("bigint")
     counted = (
-        videos.withColumns({"views_total": none, "likes_total": none})
+        videos.withColumns(dict.fromkeys(TOTALS, none))
         if totals is None
-        else videos.join(totals.select("video_id", "views_total", "likes_total"), on="video_id", how="left")
+        else videos.join(totals.select("video_id", *TOTALS), on="video_id", how="left")
     )
     return published(counted).select(
         "video_id",
@@ -39,6 +41,7 @@ def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
         F.coalesce("likes_total", F.lit(0)).alias("likes"),
         _media_url("playback_path").alias("playback_url"),
         _media_url("poster_path").alias("poster_url"),
+        F.when(F.col("start_path").isNotNull(), _preload()).alias("preload"),
     )
 
 
@@ -51,9 +54,21 @@ def hand_over_cards(cards: DataFrame, url: str, night: date | None = None) -> No
 
     def write(rows: Iterator[Row]) -> None:
         with FeedStore(url) as store:
-            store.write_videos((row.asDict(), night or date.fromisoformat(row["published_at"][:10])) for row in rows)
+            store.write_videos(
+                (row.asDict(recursive=True), night or date.fromisoformat(row["published_at"][:10])) for row in rows
+            )
 
     cards.foreachPartition(write)
+
+
+def _preload() -> Column:
+    """shapes.Preload. The seconds are the video's own mean: no ranker says for how long one viewer will watch."""
+    weights = [F.get("start_bytes", F.lit(place)).alias(str(n)) for place, n in enumerate(FIRST_SECONDS)]
+    return F.struct(
+        _media_url("start_path").alias("playlist_url"),
+        F.struct(*weights).alias("bytes"),
+        F.round(F.col("share_watched_total") * F.col("duration_ms") / 1000, 1).alias("watch_seconds"),
+    )
 
 
 def _media_url(path: str) -> Column:

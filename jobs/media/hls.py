@@ -5,10 +5,17 @@ Belongs here: RFC 8216 text and nothing else. Making segments: ladder.py. Servin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+from serving.feed_store.shapes import FIRST_SECONDS
+
 AAC_LC = "mp4a.40.2"
+
+SLACK_S = 0.05
+"""A segment may be shorter than it was to be by a frame, and still holds the seconds that were asked for."""
 
 
 class BrokenPlaylist(Exception):
@@ -17,7 +24,10 @@ class BrokenPlaylist(Exception):
 
 @dataclass(frozen=True)
 class Variant:
-    """One rendition as measured on disk. Bit rates in bit/s, as HLS counts: whole segments, audio included."""
+    """One rendition as measured on disk. Bit rates in bit/s, as HLS counts: whole segments, audio included.
+
+    `first_bytes` are as from `first_bytes`; None where it was measured before they were.
+    """
 
     name: str
     width: int
@@ -29,6 +39,7 @@ class Variant:
     video_codec: str
     audio_codec: str | None
     playlist: str
+    first_bytes: Sequence[int] | None = None
 
 
 def measure(folder: Path, name: str, width: int, height: int, has_audio: bool) -> Variant:
@@ -61,6 +72,7 @@ def measure(folder: Path, name: str, width: int, height: int, has_audio: bool) -
         video_codec=avc_codec(init),
         audio_codec=AAC_LC if has_audio else None,
         playlist=f"{name}/index.m3u8",
+        first_bytes=first_bytes(len(init), sizes, lengths),
     )
 
 
@@ -91,6 +103,19 @@ def peak_bps(sizes: list[int], lengths: list[float]) -> int:
             if length >= 0.5 * target and length > 0:
                 peak = max(peak, size * 8 / length)
     return round(peak)
+
+
+def first_bytes(init: int, sizes: list[int], lengths: list[float]) -> list[int]:
+    """What is to be fetched for each of FIRST_SECONDS: the init segment, and as many whole segments as hold them.
+
+    Whole ones, since a player can show nothing of a part: the sound of a segment comes behind its pictures.
+    """
+    held, weights = list(accumulate(lengths)), list(accumulate(sizes, initial=init))[1:]
+    found = []
+    for seconds in FIRST_SECONDS:
+        enough = (weight for weight, end in zip(weights, held, strict=True) if end >= seconds - SLACK_S)
+        found.append(next(enough, weights[-1]))
+    return found
 
 
 def avc_codec(init: bytes) -> str:

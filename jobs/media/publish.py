@@ -46,7 +46,7 @@ class Outcome:
 
 MEASURED = (
     "upload_id string, status string, reason string, duration_ms bigint, width int, height int, has_audio boolean, "
-    "media_hash string, playback_path string, poster_path string"
+    "media_hash string, playback_path string, poster_path string, start_path string, start_bytes array<bigint>"
 )
 
 
@@ -68,6 +68,8 @@ def imports(new: DataFrame) -> DataFrame:
         F.lit(None).cast("string").alias("media_hash"),
         F.lit(None).cast("string").alias("playback_path"),
         F.lit(None).cast("string").alias("poster_path"),
+        F.lit(None).cast("string").alias("start_path"),
+        F.lit(None).cast("array<bigint>").alias("start_bytes"),
         "source",
     )
 
@@ -91,6 +93,8 @@ def clips(new: DataFrame, measured: DataFrame) -> DataFrame:
         "media_hash",
         "playback_path",
         "poster_path",
+        "start_path",
+        "start_bytes",
         "source",
     )
 
@@ -116,6 +120,7 @@ def publish_clip(upload: Row, landing: Path, media: Path) -> Outcome:
 def playable(upload: Row, landing: Path, media: Path) -> Outcome:
     """The rows of a clip that can be played, its media made; raises Refused."""
     from jobs.media.ladder import read_ladder, transcode
+    from jobs.media.opening import opening
     from jobs.media.probe import probe
     from jobs.media.store import ladder_of, media_hash
 
@@ -126,7 +131,7 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
     seen = probe(source)
     name = media_hash(source)
     variants = read_ladder(ladder_of(media, name, partial(transcode, source, seen)))
-    best = variants[-1]
+    best, start = variants[-1], opening(variants)
     video = {
         "upload_id": upload.upload_id,
         "status": Status.PUBLISHED.value,
@@ -139,6 +144,8 @@ def playable(upload: Row, landing: Path, media: Path) -> Outcome:
         "media_hash": name,
         "playback_path": f"{name}/master.m3u8",
         "poster_path": f"{name}/poster.jpg",
+        "start_path": start and f"{name}/{start.playlist}",
+        "start_bytes": start and start.first_bytes,
     }
     renditions = [
         {

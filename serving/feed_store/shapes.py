@@ -13,6 +13,21 @@ from pydantic import BaseModel, Field
 # Below this path the endpoint serves the media store, and the addresses of playlists and posters begin with it.
 MEDIA = "/media"
 
+# Of which first seconds a player is told what they weigh.
+FIRST_SECONDS = (1, 2, 3, 5)
+
+
+class Preload(BaseModel):
+    """What a player needs for the first frame at once, and what it should not load in vain."""
+
+    playlist_url: str = Field(description="HLS media playlist of the rendition to start with.")
+    bytes: dict[str, int] = Field(
+        description=f"Of that rendition: the bytes to fetch for the first {FIRST_SECONDS} seconds, by their number."
+    )
+    watch_seconds: float | None = Field(
+        description="For how long a viewer watches it, on average over everybody who has; null where nobody has yet."
+    )
+
 
 class Slot(BaseModel):
     """One place in a feed."""
@@ -31,6 +46,9 @@ class Slot(BaseModel):
         description="Not null where chance has filled this place: the probability with which this video came here. "
         "Events need not repeat it.",
     )
+    preload: Preload | None = Field(
+        default=None, description="Null without media, and of clips of before there was it."
+    )
 
 
 class Video(BaseModel):
@@ -46,6 +64,9 @@ class Video(BaseModel):
     likes: int
     playback_url: str | None
     poster_url: str | None
+    preload: Preload | None = Field(
+        default=None, description="Null without media, and of clips of before there was it."
+    )
 
 
 class TrendingKind(StrEnum):

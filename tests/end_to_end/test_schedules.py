@@ -47,7 +47,8 @@ class Home:
             "CAST(NULL AS array<timestamp>) AS hashtags_at, 10000L AS duration_ms, "
             "1 AS width, 1 AS height, true AS has_audio, 'published' AS status, CAST(NULL AS STRING) AS reason, "
             "TIMESTAMP '2024-01-01' AS published_at, CAST(NULL AS STRING) AS media_hash, CAST(NULL AS STRING) AS "
-            f"playback_path, CAST(NULL AS STRING) AS poster_path, 'api' AS source FROM VALUES {rows} AS t(id, hashtag)"
+            f"playback_path, CAST(NULL AS STRING) AS poster_path, CAST(NULL AS STRING) AS start_path, "
+            f"CAST(NULL AS array<bigint>) AS start_bytes, 'api' AS source FROM VALUES {rows} AS t(id, hashtag)"
         ))  # fmt: skip
 
     def ingest(self, events: list[dict[str, object]]) -> None:

@@ -147,6 +147,8 @@ def publish(lake: Lake, *withdrawn: str) -> None:
         "media_hash": "'h'",
         "playback_path": "CAST(NULL AS STRING)",
         "poster_path": "CAST(NULL AS STRING)",
+        "start_path": "CAST(NULL AS STRING)",
+        "start_bytes": "CAST(NULL AS array<bigint>)",
     }
     lake.merge("silver.videos", known.selectExpr(*[f"{said.get(c.name, c.name)} AS {c.name}" for c in columns]))
 

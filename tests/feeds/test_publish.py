@@ -12,22 +12,25 @@ from serving.feed_store.shapes import Video
 
 VIDEOS = (
     "video_id string, user_id string, title string, hashtags array<string>, duration_ms bigint, status string, "
-    "published_at timestamp, playback_path string, poster_path string"
+    "published_at timestamp, playback_path string, poster_path string, start_path string, start_bytes array<bigint>"
 )
 COUNTS = (
-    "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, viewers_total bigint"
+    "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, "
+    "viewers_total bigint, share_watched_total double"
 )
 FEEDS = "user_id string, position int, video_id string, score double, reason string, propensity double"
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
+NO_MEDIA = (None, None, None, None)
 LONG_AGO = datetime(2024, 1, 5, 8, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def videos(spark: SparkSession) -> DataFrame:
+    media = ("ab/master.m3u8", "ab/poster.jpg", "ab/360p/index.m3u8", [50, 50, 90, 130])
     rows = [
-        ("clip", "ann", "A clip", ["cats"], 12_345, "published", LONG_AGO, "ab/master.m3u8", "ab/poster.jpg"),
-        ("film", "ben", None, None, None, "published", LONG_AGO, None, None),
-        ("bad", "cid", "Bad", [], None, "rejected", LONG_AGO, None, None),
+        ("clip", "ann", "A clip", ["cats"], 12_345, "published", LONG_AGO, *media),
+        ("film", "ben", None, None, None, "published", LONG_AGO, *NO_MEDIA),
+        ("bad", "cid", "Bad", [], None, "rejected", LONG_AGO, *NO_MEDIA),
     ]
     return frame_of(spark, VIDEOS, rows)
 
@@ -39,12 +42,12 @@ def refused(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def counts(spark: SparkSession) -> DataFrame:
-    rows = [("clip", OLD, 5, 1, 4, 4), ("clip", NEW, 9, 2, 0, 5), ("bad", NEW, 99, 9, 9, 9)]
+    rows = [("clip", OLD, 5, 1, 4, 4, 0.9), ("clip", NEW, 9, 2, 0, 5, 0.4), ("bad", NEW, 99, 9, 9, 9, 1.0)]
     return newest(frame_of(spark, COUNTS, rows), by=["video_id"], at="event_date")
 
 
 def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, counts: DataFrame) -> None:
-    card = {r.video_id: r.asDict() for r in cards(videos, counts).collect()}["clip"]
+    card = {r.video_id: r.asDict(recursive=True) for r in cards(videos, counts).collect()}["clip"]
     assert card == {
         "video_id": "clip",
         "user_id": "ann",
@@ -56,6 +59,11 @@ def test_a_card_says_seconds_newest_counts_and_where_to_play(videos: DataFrame, 
         "likes": 2,
         "playback_url": "/media/ab/master.m3u8",
         "poster_url": "/media/ab/poster.jpg",
+        "preload": {
+            "playlist_url": "/media/ab/360p/index.m3u8",
+            "bytes": {"1": 50, "2": 50, "3": 90, "5": 130},
+            "watch_seconds": 4.9,
+        },
     }
     assert list(card) == list(Video.model_fields)
 
@@ -67,6 +75,12 @@ def test_a_title_without_media_or_views_has_a_card_and_a_rejected_one_has_none(
     assert set(every) == {"clip", "film"}
     film = every["film"]
     assert (film.duration, film.views, film.likes, film.hashtags, film.playback_url) == (0.0, 0, 0, [], None)
+    assert film.preload is None
+
+
+def test_what_nobody_has_watched_yet_has_no_seconds_that_they_watch_it(videos: DataFrame) -> None:
+    preload = {r.video_id: r.preload for r in cards(videos).collect()}["clip"]
+    assert preload.playlist_url and preload.watch_seconds is None
 
 
 def test_a_feed_is_one_row_of_slots_in_order(
@@ -102,11 +116,11 @@ def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out_and_the_ot
 
 def test_every_fifth_slot_of_strangers_has_a_new_video_of_another_creator(spark: SparkSession) -> None:
     def video(name: str, creator: str, age: int) -> tuple[object, ...]:
-        return (name, creator, name, [], 1, "published", LONG_AGO - timedelta(days=age), None, None)
+        return (name, creator, name, [], 1, "published", LONG_AGO - timedelta(days=age), *NO_MEDIA)
 
     watched = [video(f"seen{n:02}", f"maker{n}", 99) for n in range(60)]
     new = [video("flood1", "flood", 1), video("flood2", "flood", 2), video("late", "cid", 3)]
-    counts = [(f"seen{n:02}", NEW, 9, 9, 900 - n, 900) for n in range(60)]
+    counts = [(f"seen{n:02}", NEW, 9, 9, 900 - n, 900, 0.5) for n in range(60)]
     feed = fallback(cards(frame_of(spark, VIDEOS, [*watched, *new])), frame_of(spark, COUNTS, counts))
     rows = {r.position: (r.video_id, r.reason) for r in feed.collect()}
     assert len(rows) == 50

@@ -48,7 +48,9 @@ def made(draw: Draw, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_clip_gets_three_rungs_a_master_and_a_poster(made: Path) -> None:
-    assert [v.name for v in read_ladder((made / ladder.LADDER).read_text())] == ["360p", "540p", "720p"]
+    variants = read_ladder((made / ladder.LADDER).read_text())
+    assert [v.name for v in variants] == ["360p", "540p", "720p"]
+    assert all(v.first_bytes and v.first_bytes[-1] == v.bytes for v in variants)
     with av.open(str(made / "master.m3u8")) as container:
         assert len(container.streams.video) == len(container.streams.audio) == 3
     with av.open(str(made / "poster.jpg")) as container:

@@ -75,6 +75,10 @@ def test_good_clips_are_published_and_bad_ones_rejected_with_their_reason(lake: 
     card = orjson.loads(said["small"])
     assert card["playback_url"] == f"/media/{small.playback_path}"
     assert (card["duration"], card["hashtags"], card["views"]) == (1.0, ["cats"], 0)
+    # One rendition, and of a second all of it.
+    (start,) = (r for r in renditions if r.video_id == small.video_id)
+    weights = dict.fromkeys(("1", "2", "3", "5"), start.bytes)
+    assert card["preload"] == {"playlist_url": f"/media/{start.playlist_path}", "bytes": weights, "watch_seconds": None}
     assert said["silent"] is not None and said["letter"] is None and said["empty"] is None
 
 
