@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult
     from obstore.store import ObjectStore
 
 # Named here since a bare machine has no /etc/mime.types, and players refuse a playlist of the wrong type (RFC 8216,
@@ -32,6 +34,8 @@ _TYPES = {
 }
 # The path holds the hash of the content: what is behind it can never change.
 _FOREVER = "public, max-age=31536000, immutable"
+# One part of a file: the only kind of range that players and edges ask for. HTTP allows to answer others by the whole.
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # A bucket that does not answer is asked again for minutes; who looks whether it can be read does not wait for that.
 _LOOK_S = 2.0
 
@@ -85,7 +89,7 @@ class MediaFiles(StaticFiles):
 
 
 class MediaObjects:
-    """The same from a bucket. Ranges are not heeded, as HTTP allows: players ask for whole segments."""
+    """The same from a bucket."""
 
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
@@ -108,14 +112,47 @@ class MediaObjects:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         if not path or any(part.startswith(".") for part in path.split("/")):
             raise HTTPException(HTTPStatus.NOT_FOUND)
+        asked = _part(Headers(scope=scope)) if scope["method"] == "GET" else None
         try:
-            found = await self._objects.get_async(path)
+            found = await self._get(path, asked)
         except FileNotFoundError:
             raise HTTPException(HTTPStatus.NOT_FOUND) from None
-        headers = {"Cache-Control": _FOREVER, "Content-Length": str(found.meta["size"])}
+        (start, end), size = found.range, found.meta["size"]
+        headers = {"Cache-Control": _FOREVER, "Content-Length": str(end - start), "Accept-Ranges": "bytes"}
         headers |= {"ETag": found.meta["e_tag"] or ""}
+        if asked:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         kind = _TYPES.get(PurePath(path).suffix, "application/octet-stream")
-        response: Response = StreamingResponse(found.stream(), headers=headers, media_type=kind)
+        status = HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK
+        response: Response = StreamingResponse(found.stream(), status, headers=headers, media_type=kind)
         if headers["ETag"] in Headers(scope=scope).get("if-none-match", "none"):
             response = NotModifiedResponse(Headers(headers))
         await response(scope, receive, send)
+
+    async def _get(self, path: str, asked: GetOptions | None) -> GetResult:
+        """An object or a part of it. Raises FileNotFoundError, and 416 for a part that begins behind its end."""
+        try:
+            return await self._objects.get_async(path, options=asked)
+        except FileNotFoundError:
+            raise
+        except Exception:  # each kind of store has an error of its own for it
+            size = (await self._objects.head_async(path))["size"]
+            match asked and asked["range"]:
+                case (int(start), _) | {"offset": int(start)} if start >= size:
+                    unsatisfied = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                    raise HTTPException(unsatisfied, headers={"Content-Range": f"bytes */{size}"}) from None
+            raise
+
+
+def _part(headers: Headers) -> GetOptions | None:
+    """The part of a file that is asked for; None for all of it."""
+    match = _RANGE.fullmatch(headers.get("range", ""))
+    # All of it is right whatever is behind the condition, since no file changes.
+    if match is None or "if-range" in headers:
+        return None
+    first, last = match.groups()
+    if first and last:
+        return {"range": (int(first), int(last) + 1)} if int(first) <= int(last) else None
+    if first:
+        return {"range": {"offset": int(first)}}
+    return {"range": {"suffix": int(last)}} if last.strip("0") else None

@@ -42,6 +42,11 @@ def loads(library: str) -> bool:
     return True
 
 
+def program(name: str) -> str | None:
+    """Where a program is; Debian keeps those that serve in /usr/sbin, where a user's shell does not look."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 # Found by `ldd` over every shared object and program of the installed packages, in a Debian 12 that has nothing else.
 NEEDS = (
     # Debian splits ensurepip off its Python; a venv that is there already needs it no more.
@@ -53,8 +58,9 @@ NEEDS = (
 TEST_NEEDS = (
     Need("chromium", "playing published clips in a browser, in the tests", lambda: bool(shutil.which("chromium"))),
     Need("chromium-driver", "driving that browser", lambda: bool(shutil.which("chromedriver"))),
+    Need("nginx-light", "the edge before the endpoint, in the tests", lambda: bool(program("nginx"))),
 )
-"""What `make test` needs beside NEEDS; nobody else pays for a browser."""
+"""What `make test` needs beside NEEDS; nobody else pays for a browser and a web server."""
 
 
 def missing(needs: Sequence[Need] = NEEDS) -> list[Need]:

@@ -35,6 +35,39 @@ def test_an_object_has_its_type_is_kept_for_ever_and_is_sent_once() -> None:
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "content", "content_range"),
+    [
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("bytes=8-50", 206, b"89", "bytes 8-9/10"),
+        ("bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-2", 206, b"89", "bytes 8-9/10"),
+        ("bytes=10-", 416, None, "bytes */10"),
+        ("bytes=20-30", 416, None, "bytes */10"),
+        ("bytes=4-2", 200, b"0123456789", None),
+        ("bytes=-0", 200, b"0123456789", None),
+        ("bytes=1-2,4-5", 200, b"0123456789", None),
+        ("words=1-2", 200, b"0123456789", None),
+    ],
+)
+def test_a_part_of_an_object_is_a_part(
+    asked: str, status: int, content: bytes | None, content_range: str | None
+) -> None:
+    objects = MemoryStore()
+    objects.put("ab12/000.m4s", b"0123456789")
+    app = Starlette(routes=[Mount("/media", MediaObjects(objects))])
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here/media") as client:
+            answer = await client.get("/ab12/000.m4s", headers={"Range": asked})
+            assert (answer.status_code, answer.headers.get("content-range")) == (status, content_range)
+            assert content is None or (answer.content, answer.headers["content-length"]) == (content, str(len(content)))
+            assert (await client.get("/ab12/nope.m4s", headers={"Range": asked})).status_code == 404
+            assert (await client.head("/ab12/000.m4s", headers={"Range": asked})).headers["content-length"] == "10"
+
+    asyncio.run(ask())
+
+
 class Refusing(MemoryStore):
     """A bucket whose keys are wrong."""
 
