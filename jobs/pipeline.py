@@ -31,6 +31,7 @@ MODULES = (
     "ranking.similar",
     "ranking.train",
     "feeds.build",
+    "feeds.audit",
     "feeds.publish",
     "feeds.rewards",
     "feeds.trending",

@@ -44,6 +44,7 @@ def run_demo(settings: Settings) -> None:
     for line, why in (
         (f"{reelmill} tables", "every table, with rows and bytes"),
         (f'{reelmill} query "SELECT * FROM gold.feeds LIMIT 5"', "SQL over the lake"),
+        (f"{reelmill} feeds audit --page audit.html", "what the feeds show, of whom, and how unequally"),
         (f"{reelmill} pipeline hourly && {reelmill} trending", "what rose in the newest hour, and why"),
         (f"{reelmill} upload FILE --user me", "publish a clip of your own"),
         (f"{orchestrators} airflow", "what ran, what is late, re-run and backfill"),

@@ -41,7 +41,7 @@ def test_a_query_goes_over_lines_to_its_semicolon_and_an_error_does_not_end_the_
 
 def test_tab_completes_tables_columns_and_keywords() -> None:
     ways = Typed().ways
-    assert ways("gold.fe", "") == ["gold.feeds"]
+    assert ways("gold.fee", "") == ["gold.feed_audit", "gold.feeds"]
     assert ways("quarantine.", "")[:2] == ['quarantine."bronze.events"', 'quarantine."bronze.uploads"']
     assert ways("pos", "SELECT * FROM gold.feeds WHERE pos") == ["position"]
     assert ways("f.propen", "SELECT * FROM gold.feeds f WHERE f.propen") == ["f.propensity"]

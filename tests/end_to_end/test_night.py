@@ -20,7 +20,7 @@ from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.evaluation import explored
 from jobs.features import users, videos
-from jobs.feeds import build, publish
+from jobs.feeds import audit, build, publish
 from jobs.feeds.explain import NothingToExplain, explain, why_not
 from jobs.feeds.slots import candidates_of
 from jobs.host.redis_server import redis_url
@@ -73,7 +73,7 @@ def platform(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> L
     every_day = Window.of_days(START.date(), NIGHT.day)
     users.run(lake, every_day)
     videos.run(lake, every_day)
-    for job in (candidates.run, examples.run, train.run, build.run):
+    for job in (candidates.run, examples.run, train.run, build.run, audit.run):
         job(lake, NIGHT)
     return lake
 

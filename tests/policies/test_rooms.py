@@ -73,6 +73,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "features.trending",
         "features.users",
         "features.videos",
+        "feeds.audit",
         "feeds.build",
         "feeds.publish",
         "feeds.rewards",

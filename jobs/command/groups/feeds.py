@@ -1,22 +1,23 @@
-"""Commands by which a person decides what is served: `reelmill feeds`.
+"""Commands about the feeds of a night: `reelmill feeds`.
 
-Belongs here: feeds of a night, published or brought back. The nightly publish: jobs/feeds/publish.py.
+Belongs here: feeds published or brought back, and what they show. The nightly publish: jobs/feeds/publish.py.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import click
 
-from jobs.command.options import Day, examples
+from jobs.command.options import Day, as_json, examples
 
 night = click.option("--night", type=Day(), required=True, help="The day as of whose end the feeds are.")
 
 
 @click.group()
 def feeds() -> None:
-    """Serve the feeds of another night than the newest, because somebody decided so."""
+    """Serve the feeds of another night than the newest, because somebody decided so; and see what feeds show."""
 
 
 @feeds.command("publish", epilog=examples("reelmill feeds publish --night 2026-01-17"))
@@ -49,3 +50,21 @@ def feeds_rollback(night: date) -> None:
     from jobs.settings import Settings
 
     console.say(f"served now: {rollback(Settings(), night)}")
+
+
+@feeds.command(
+    "audit",
+    epilog=examples("reelmill feeds audit", "reelmill feeds audit --night 2026-01-17 --page audit.html"),
+)
+@click.option("--night", type=Day(), help="The day as of whose end the feeds are; the newest by default.")
+@click.option("--page", "to", type=click.Path(dir_okay=False, path_type=Path), help="A page with pictures.")
+@as_json
+def feeds_audit(night: date | None, to: Path | None, as_json: bool) -> None:
+    """Show what the feeds of a night show: how much of what is published, of whom, and how unequally.
+
+    Beside each figure stands what popularity alone would have shown the same viewers, and whether feeds are worse.
+    """
+    from jobs.command import auditing
+    from jobs.settings import Settings
+
+    auditing.audit(Settings(), night, to, as_json)
