@@ -212,7 +212,8 @@ def audit(feeds: DataFrame, candidates: DataFrame, known: DataFrame, night: date
 
 def _shown(slots: DataFrame, known: DataFrame) -> dict[tuple[str, int], Shown]:
     """By system and depth, of the lists that have a slot."""
-    full = slots.join(known.drop("views"), on="video_id", how="inner")
+    # As when feeds are built, each task has the catalogue: slots are a hundred times as many as videos.
+    full = slots.join(F.broadcast(known.drop("views")), on="video_id", how="inner")
     which = ["system", "depth"]
     by_video = full.groupBy(*which, "video_id", "creator", "is_new", "is_small").agg(
         F.count("*").alias("slots"), F.sum(F.col("is_drawn").cast("int")).alias("drawn")
