@@ -28,7 +28,7 @@ def audit(settings: Settings, night: date | None, to: Path | None, as_json: bool
             f"{one.metric}@{one.depth}",
             f"{one.value:.3f}",
             "" if one.popularity is None else f"{one.popularity:.3f}",
-            f"worse by {one.behind:.0%}" if one.behind else "",
+            one.worse,
             one.words,
         )
         for one in tonight

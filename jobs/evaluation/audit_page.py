@@ -42,6 +42,11 @@ class Audited:
     def words(self) -> str:
         return MEASURES[self.metric].words
 
+    @property
+    def worse(self) -> str:
+        """By how much it is worse than popularity's, in words; empty where it is not, to the percent."""
+        return f"worse by {self.behind:.0%}" if round(self.behind or 0, 2) else ""
+
 
 def audited(settings: Settings, night: date | None) -> list[Audited]:
     """A night, the newest if none is named, and those before it: oldest first, each in the order of MEASURES.
@@ -123,7 +128,7 @@ def _table(tonight: Sequence[Audited]) -> str:
     rows = "".join(
         f"<tr><td>{escape(one.words)}</td><td>{one.metric}@{one.depth}</td><td>{one.value:.4f}</td>"
         f"<td>{'' if one.popularity is None else f'{one.popularity:.4f}'}</td>"
-        f"<td>{'' if not one.behind else f'worse by {one.behind:.0%}'}</td></tr>"
+        f"<td>{one.worse}</td></tr>"
         for one in tonight
     )
     head = "<tr><th>what</th><th>metric</th><th>served</th><th>popularity</th><th></th></tr>"
