@@ -10,6 +10,7 @@
  * @property {number} duration Seconds; 0 where nobody knows.
  * @property {?string} playback_url HLS; null for an entry of a catalogue without media.
  * @property {?string} poster_url
+ * @property {?Preload} preload What to load first of it; null where nobody measured it.
  * @property {string} reason
  * @property {number} [position] Of a slot only.
  * @property {?number} [propensity] Of a slot only: not null where chance has filled it.
@@ -17,6 +18,10 @@
  * @property {string[]} [hashtags] Of a card only, as what follows.
  * @property {number} [views]
  * @property {number} [likes]
+ * @typedef {object} Preload
+ * @property {string} playlist_url Of the rendition to start with.
+ * @property {Record<string, number>} bytes What its first seconds weigh, by their number.
+ * @property {?number} watch_seconds For how long a viewer watches it; null where nobody has yet.
  */
 
 /** How many the endpoint gives at once. */

@@ -221,20 +221,32 @@ export class Reel {
     (this.#current ?? this.#tail).element.focus({ preventScroll: true });
   }
 
+  get #near() {
+    const [first, last] = [Math.max(this.#at - BEFORE, 0), this.#at + AFTER];
+    return this.#slides.slice(first, last + 1);
+  }
+
   /** Have the clips around the one shown loaded, and no others. */
   #hold() {
-    const [first, last] = [Math.max(this.#at - BEFORE, 0), this.#at + AFTER];
-    const near = this.#slides.slice(first, last + 1);
+    const near = this.#near;
     for (const slide of this.#slides) if (!near.includes(slide)) slide.unmount();
     const videos = this.#players.hold(near.map((slide) => slide.clip), this.#current?.clip);
     for (const slide of near) {
       const video = videos.get(slide.clip);
       if (video) slide.mount(video, () => this.#ready(slide), (runs) => this.#ran(slide, runs));
     }
+    this.#picture();
+  }
+
+  /** Have the pictures of the clips around come, once that of the one shown moves. */
+  #picture() {
+    const video = this.#current?.video;
+    if (!video || video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) for (const slide of this.#near) slide.picture();
   }
 
   /** What was to play before it had come begins only now. @param {Slide} slide */
   #ready(slide) {
+    this.#picture();
     if (slide === this.#current && !slide.isHeld) this.#play();
   }
 

@@ -42,10 +42,7 @@ export class Slide {
     this.#part("avatar").style.setProperty("--hue", hueOf(clip.user_id));
     const poster = this.#part("poster");
     poster.addEventListener("load", () => this.mark("is-wide", poster.naturalWidth / poster.naturalHeight > WIDE));
-    for (const picture of [poster, this.#part("glow")]) {
-      if (clip.poster_url) picture.src = clip.poster_url;
-      else picture.remove();
-    }
+    if (!clip.poster_url) for (const picture of [poster, this.#part("glow")]) picture.remove();
     this.show(false);
     this.describe(clip);
   }
@@ -63,8 +60,15 @@ export class Slide {
     this.element.classList.toggle(name, is);
   }
 
+  /** Have its still picture come, which weighs as much as a second of the clip. */
+  picture() {
+    const { poster_url } = this.clip;
+    if (poster_url) for (const name of ["poster", "glow"]) this.#part(name).src ||= poster_url;
+  }
+
   /** @param {boolean} isCurrent Nobody reaches the buttons of another one. */
   show(isCurrent) {
+    if (isCurrent) this.picture();
     this.mark("is-current", isCurrent);
     this.element.inert = !isCurrent;
   }

@@ -22,7 +22,7 @@ from jobs.media.probe import probe
 from jobs.sim.clips import Clip, draw
 from serving.app import create_app
 from serving.feed_store.layout import version_of
-from serving.feed_store.shapes import Slot, TrendingKind
+from serving.feed_store.shapes import FIRST_SECONDS, Slot, TrendingKind
 from serving.feed_store.trending import publish
 from serving.feed_store.writer import FeedStore
 from serving.spool_upkeep import every_file
@@ -63,6 +63,11 @@ def card(n: int) -> dict[str, Any]:
         "likes": 57 * n + 11,
         "playback_url": f"{media}/master.m3u8",
         "poster_url": f"{media}/poster.jpg",
+        "preload": {
+            "playlist_url": f"{media}/{SIZE[0]}p/index.m3u8",
+            "bytes": dict.fromkeys(map(str, FIRST_SECONDS), 60_000),
+            "watch_seconds": 1.5,
+        },
     }
 
 
