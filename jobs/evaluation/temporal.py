@@ -28,11 +28,12 @@ from jobs.errors import ReelmillError
 from jobs.evaluation.catalogue import CREATOR, GIVEN, HASHTAGS, PUBLISHED, VIDEO
 from jobs.evaluation.data import Files
 from jobs.evaluation.files import RATING, TIME, USER
+from jobs.events.marks import unmarked
 from jobs.events.watches import known_by
 from jobs.features.hashtags import dated_hashtags
 from jobs.media.status import Status, published
 from jobs.ranking.moments import grade
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import never_again
 from jobs.ranking.watched import first_watches
 
 WATCHES, VIDEOS, EVENTS = "silver.watches", "silver.videos", "bronze.events"
@@ -87,12 +88,15 @@ class Taken:
 
 def take(lake: Lake, folder: Path, test_days: int | None = None, most: int = MOST) -> Taken:
     """Write the lake's watches into a folder as the files of an evaluation. Raises TooShort and TableMissing."""
-    watches, videos = lake.read(WATCHES), lake.read(VIDEOS)
+    every, videos = lake.read(WATCHES), lake.read(VIDEOS)
+    watches = unmarked(every)
     days = days_of(watches)
     found = cut(days, test_days)
     count = sum(day.watches for day in days)
     some = drawn(watches, count, most)
-    refused = refusals(lake.read(EVENTS, until=found.test)) if lake.exists(EVENTS) else None
+    refused = (
+        never_again(lake.read(EVENTS, until=found.test), known_by(every, found.test)) if lake.exists(EVENTS) else None
+    )
     made = parts(some, videos, refused, found)
     paths = {name: _written(getattr(made, name), folder / name) for name in Parts.__dataclass_fields__}
     files = Files(paths["train"], paths["valid"], catalogue=paths["catalogue"], refused=paths["refused"])

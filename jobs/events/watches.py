@@ -1,6 +1,7 @@
 """Makes watches of events: one viewer on one video, watched how long, then what.
 
-Belongs here: which events belong to which watch. Taking events in: ingest.py. Adding watches up: jobs/features/.
+Belongs here: which events belong to which watch. What a watch is beside its viewer's others: marks.py. Taking events
+in: ingest.py. Adding watches up: jobs/features/.
 
 A view starts a watch, and its time is the watch's key; so a late view adds a watch and never removes one. A like,
 share, comment, follow, skip, not_interested or report belongs to the viewer's latest view of that video at or before
@@ -8,9 +9,10 @@ it, if that is at most a day old. It keeps its own time, for it is not known bef
 `known_by` says what a past moment knew. An impression lends its slot and feed version to a view that does not say its
 own. Impressions and reactions without a view make no watch; they stay in bronze.events.
 
-Watches are made again from all the events around whatever is new, so that the table does not depend on the order in
-which events arrive. Events of a video that is not published wait in quarantine and are looked at again when it is; a
-watch that was made stays when its video is withdrawn (docs/decisions/0009).
+Watches are made again from all the events around whatever is new, and compared with all the watches of their viewers
+around them, so that the table does not depend on the order in which events arrive. Events of a video that is not
+published wait in quarantine and are looked at again when it is; a watch that was made stays when its video is withdrawn
+(docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from data_contracts import load
+from jobs.engine.bounds import between
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch
 from jobs.engine.window import Window, of_micros
+from jobs.events.marks import HOUR, REACHES, among_others, marked_by_itself
 from jobs.media.status import published
 from serving.interactions import MAX_SHARE, EventType
 
@@ -49,7 +54,7 @@ REACTIONS = {
 
 
 def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
-    """bronze.events (all of a viewer's events with a video) and silver.videos to the rows of silver.watches.
+    """bronze.events (all of a viewer's events with a video) and silver.videos to watches, each as it is by itself.
 
     Where the client said no share, it is watch_ms over the video's duration; where it said no time, that is the share
     of the duration. What neither says is NULL. Views of videos that are not published make no watch.
@@ -73,6 +78,7 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
         "share_watched",
         "position",
         "feed_version",
+        "received_at",
     )
     shown = F.when(is_view & _within("_shown.event_at", F.col("event_at")), F.col("_shown"))
     grouped = placed.groupBy("user_id", "video_id", "started_at").agg(
@@ -83,15 +89,15 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             for kind, (_, at) in REACTIONS.items()
         ],
     )
-    lengths = published(videos).select("video_id", "duration_ms")
+    of_videos = published(videos).select("video_id", "duration_ms", "published_at")
     share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
     # `least` passes over NULL, and would make a full share of none.
     # A clip of a second that ran for a day stays a watch: its share is the highest that a client may report.
     share = F.when(share > MAX_SHARE, MAX_SHARE).otherwise(F.round(share, 6))
     watch_ms = F.coalesce("view.watch_ms", F.round(F.col("view.share_watched") * F.col("duration_ms")).cast("bigint"))
     return (
-        grouped.join(lengths, on="video_id", how="inner")
-        .withColumn("share_watched", share)
+        grouped.join(of_videos, on="video_id", how="inner")
+        .withColumns({"watch_ms": watch_ms, "share_watched": share})
         # A view says itself, at its own time, that it was short; a swipe comes later.
         .withColumn(
             "skipped_at", F.when(F.col("share_watched") < SKIPPED, F.col("started_at")).otherwise(F.col("skipped_at"))
@@ -100,13 +106,15 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             "user_id",
             "video_id",
             "started_at",
-            watch_ms.alias("watch_ms"),
+            "watch_ms",
             "share_watched",
             (F.col("share_watched") >= FINISHED).alias("is_finished"),
             *[F.col(at).isNotNull().alias(flag) for flag, at in REACTIONS.values()],
             F.coalesce("view.position", "shown.position").alias("position"),
             F.coalesce("view.feed_version", "shown.feed_version").alias("feed_version"),
             *[at for _, at in REACTIONS.values()],
+            F.greatest(F.floor("share_watched") - 1, F.lit(0)).cast("int").alias("loops"),
+            marked_by_itself(F.col("view.received_at"), F.col("published_at")).alias("marks"),
         )
     )
 
@@ -179,11 +187,43 @@ def _remake(lake: Lake, changed: DataFrame) -> None:
         # A new view also takes reactions over that follow within a day.
         around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))
         events = around.join(touched.select("user_id", "video_id"), on=["user_id", "video_id"], how="left_semi")
-        # Watches outside this span were made from events that are not all here.
-        complete = F.col("started_at").between(F.lit(first - BELONGS), F.lit(last))
-        lake.merge(WATCHES, watches(events, lake.read(VIDEOS)).where(complete))
+        # In whole hours, which are marked as a whole.
+        near = between(load(WATCHES), first - BELONGS - REACHES - HOUR, last + REACHES + HOUR)
+        lake.create(WATCHES)
+        there = lake.own(WATCHES).where(near)
+        lake.merge(WATCHES, changes(watches(events, lake.read(VIDEOS)), there, touched))
     finally:
         touched.unpersist()
+
+
+def changes(made: DataFrame, there: DataFrame, touched: DataFrame) -> DataFrame:
+    """The rows of silver.watches that are new, or may be others, since something happened to their viewers.
+
+    `made`: watches of the pairs that it happened with, each by itself. `there`: rows of silver.watches, with those of
+    the REACHES before and after. `touched` (user_id, first, last): from when to when it happened.
+    """
+    columns, by_others, start = there.columns, F.struct("session_started_at", "marks"), F.col("started_at")
+    viewers = touched.groupBy("user_id").agg(F.min("first").alias("first"), F.max("last").alias("last"))
+    # Watches outside this time were made from events that are not all here.
+    complete = start.between(F.col("first") - F.lit(BELONGS), F.col("last"))
+    begin, end = _hour(F.col("first") - F.lit(BELONGS)) - F.lit(REACHES), _hour(F.col("last") + F.lit(REACHES + HOUR))
+    new = made.withColumn("session_started_at", F.lit(None).cast("timestamp")).withColumn("is_new", F.lit(True))
+    new = new.join(viewers, on="user_id", how="inner").where(complete)
+    old = there.withColumn("is_new", F.lit(False)).join(viewers, on="user_id", how="inner")
+    same = Over.partitionBy("user_id", "video_id").orderBy(F.unix_micros("started_at")).rangeBetween(0, 0)
+    every = (
+        new.unionByName(old.where((start >= begin) & (start < end)))
+        # One exchange for all that follows.
+        .repartition("user_id")
+        .withColumns({"is_newest": F.col("is_new") == F.max("is_new").over(same), "before": by_others})
+        .where("is_newest")
+    )
+    is_other = (start >= _hour(F.col("first"))) & ~by_others.eqNullSafe(F.col("before"))
+    return among_others(every).where(F.col("is_new") | is_other).select(*columns)
+
+
+def _hour(at: Column) -> Column:
+    return F.date_trunc("hour", at)
 
 
 def _within(since: str, event_at: Column) -> Column:

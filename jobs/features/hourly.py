@@ -21,6 +21,7 @@ from jobs.engine.bounds import within
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.events.marks import unmarked
 from jobs.events.watches import BELONGS
 from jobs.features.outcomes import outcomes
 from jobs.features.tables import WATCHES
@@ -61,7 +62,7 @@ class HourlyTable:
         """Replace the window's rows by what the lake's tables say now. Without any watch there is nothing to say."""
         if lake.read(WATCHES).isEmpty():
             return
-        inputs = [lake.of(WATCHES, window, before=BELONGS), *map(lake.read, self.beside)]
+        inputs = [unmarked(lake.of(WATCHES, window, before=BELONGS)), *map(lake.read, self.beside)]
         lake.replace(self.table, self.hours(window, *inputs), window, empty_is_a_fact=True)
 
     def hours(self, window: Window, *inputs: DataFrame) -> DataFrame:

@@ -24,6 +24,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
 from jobs.errors import LastingError
+from jobs.events.marks import unmarked
 from jobs.features.changes import Counted, Past, daily_state, span_names
 
 WATCHES = "silver.watches"
@@ -69,7 +70,7 @@ class FeatureTable:
 
     def write(self, lake: Lake, window: Window) -> None:
         """Replace the window's rows by what the lake's tables say now, going on from the table's own where it can."""
-        inputs = [lake.read(WATCHES, until=window.end), *map(lake.read, self.beside)]
+        inputs = [unmarked(lake.read(WATCHES, until=window.end)), *map(lake.read, self.beside)]
         # Of a window longer than its spans, what moves within it is most of the past.
         is_short = window.end - window.start <= timedelta(days=max(_spans(load(self.table)), default=0))
         before = lake.before(self.table, window) if is_short and self.carries() else None

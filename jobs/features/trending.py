@@ -22,6 +22,7 @@ from jobs.engine.frames import frame_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import EPOCH, HOUR, Window
+from jobs.events.marks import unmarked
 from jobs.features.hashtags import tagged
 from jobs.features.independent import NEW_D, OF, counted
 from jobs.features.rises import LATELY, PAST_D, SPAN, hour_number, rises, score
@@ -182,5 +183,7 @@ def run(lake: Lake, window: Window) -> None:
     lake.create(TRENDING)
     since = window.start - timedelta(days=NEW_D)
     watches, listed = (lake.read(table, since=since, until=window.end) for table in (WATCHES, TRENDING))
-    rows = trending(counts, watches, lake.read(VIDEOS), listed.where(F.col("hour_start") < F.lit(window.start)), window)
+    rows = trending(
+        counts, unmarked(watches), lake.read(VIDEOS), listed.where(F.col("hour_start") < F.lit(window.start)), window
+    )
     lake.replace(TRENDING, rows, window, empty_is_a_fact=True)

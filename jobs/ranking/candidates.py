@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.events.marks import unmarked
 from jobs.ranking.propose import moments_at, propose
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import never_again
 from jobs.ranking.watched import first_watches
 
 
@@ -40,11 +41,11 @@ def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
     if watches.isEmpty():
         return
-    refused = refusals(lake.read("bronze.events", until=window.end))
+    refused = never_again(lake.read("bronze.events", until=window.end), watches)
     videos = lake.read("silver.videos", until=window.end)
     try:
         # Whoever has watched every video there is gets no candidate, and that may be everybody.
-        found = candidates(watches, videos, window.day, window.end, refused)
+        found = candidates(unmarked(watches), videos, window.day, window.end, refused)
         lake.replace("gold.candidates", found, window, empty_is_a_fact=True)
     finally:
         lake.spark.catalog.clearCache()

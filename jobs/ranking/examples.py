@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.events.marks import unmarked
 from jobs.events.watches import known_by
 from jobs.ranking.features import AGE, ranker_features, side_by_side, source_features, was_proposed, with_age
 from jobs.ranking.metrics import K
@@ -39,7 +40,7 @@ from jobs.ranking.moments import (
     watched_next,
 )
 from jobs.ranking.propose import propose
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import never_again
 from jobs.ranking.sources import registry
 from jobs.ranking.watched import first_watches
 
@@ -57,7 +58,7 @@ def examples(
     """Labelled examples without the feature store's features.
 
     `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
-    `nights` before (gold.candidates; None before the first) and all that was ever `refused` (refusals), all as of
+    `nights` before (gold.candidates; None before the first) and all that was ever `refused` (never_again), all as of
     tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
     other), position (NULL without impressions), label, is_judging and source_features(); None when nobody was shown
     anything or watched enough.
@@ -65,7 +66,8 @@ def examples(
     What teaches is a candidate, as everything that is ranked in serving: what was shown and no source proposed tells
     the ranker only how the feeds of then were made. What judges: `_judging`.
     """
-    watched = first_watches(watches).persist()
+    counting = unmarked(watches)
+    watched = first_watches(counting).persist()
     served = nights.withColumn("at", F.to_timestamp(F.date_add("event_date", 1))) if nights is not None else None
     kept = served.select("user_id", "at").distinct() if served is not None else None
     shown = shown_at_moments(impressions(events), kept).persist()
@@ -86,7 +88,7 @@ def examples(
     shown, replays = shown.where(F.col("shown_at") < begin), replays.where(F.col("at") < begin)
     learned = _learned(known, labelled(shown, watches), replays, watched)
     # What came later can be in no list of the moment.
-    positives = with_age(watched_after(watches, judged), videos).where(F.col(AGE) >= 0).drop(AGE)
+    positives = with_age(watched_after(counting, judged), videos).where(F.col(AGE) >= 0).drop(AGE)
     every = learned.unionByName(_judging(known, judged, positives), allowMissingColumns=False)
     return with_age(every, videos).select(*KEY, "at", "position", "label", "is_judging", *source_features())
 
@@ -171,13 +173,14 @@ def run(lake: Lake, window: Window) -> None:
     """Where nobody was shown anything yet and nobody watched enough there is nothing to learn: no row, no failure."""
     from jobs.features.store import point_in_time
 
+    watches = known_by(lake.read("silver.watches"), window.end)
     try:
         rows = examples(
-            known_by(lake.read("silver.watches"), window.end),
+            watches,
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
             _nights(lake, window),
-            refusals(lake.read("bronze.events", until=window.end)),
+            never_again(lake.read("bronze.events", until=window.end), watches),
         )
         if rows is None:
             return

@@ -22,6 +22,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.events.marks import is_marked
 from jobs.events.watches import BELONGS, SKIPPED
 from jobs.ranking.gate import ENOUGH_VIEWERS
 from serving.feed_store.layout import NIGHT_OF_VERSION
@@ -111,16 +112,27 @@ def shown_at_moments(shown: DataFrame, nights: DataFrame | None) -> DataFrame:
 
 
 def labelled(shown: DataFrame, watches: DataFrame) -> DataFrame:
-    """The impressions with label: 0 not watched or skipped, 1 in part, 2 finished, 3 liked, 4 shared or followed."""
-    watch = watches.select("user_id", "video_id", "started_at", grade().alias("label"))
+    """The impressions with label: 0 not watched or skipped, 1 in part, 2 finished, 3 liked, 4 shared or followed.
+
+    What a marked watch followed is left out: nobody knows what a person would have made of it.
+    """
+    watch = watches.select(
+        "user_id",
+        "video_id",
+        "started_at",
+        F.struct(is_marked().alias("is_marked"), grade().alias("label")).alias("made"),
+    )
     followed = shown.join(watch, on=["user_id", "video_id"], how="left").withColumn(
-        "label",
+        "made",
         F.when(
             (F.col("started_at") >= F.col("shown_at")) & (F.col("started_at") < F.col("shown_at") + F.lit(BELONGS)),
-            F.col("label"),
+            F.col("made"),
         ),
     )
-    return followed.groupBy(*shown.columns).agg(F.coalesce(F.max("label"), F.lit(0)).alias("label"))
+    # The one that is marked is the highest, if any is.
+    best = F.coalesce(F.max("made"), F.struct(F.lit(False).alias("is_marked"), F.lit(0).alias("label")))
+    labels = followed.groupBy(*shown.columns).agg(best.alias("made")).where("NOT made.is_marked")
+    return labels.select(*shown.columns, "made.label")
 
 
 def grade() -> Column:

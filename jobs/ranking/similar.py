@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.events.marks import unmarked
 from jobs.ranking.learn import Learned, learn
 from jobs.ranking.propose import Known, Sizes, chunks, moments_at, of_viewers, sizes_of
 from jobs.ranking.sources import registry
@@ -128,7 +129,7 @@ def _vectors(
     writes=["gold.similar_videos", "gold.embeddings"],
 )
 def run(lake: Lake, window: Window) -> None:
-    watched = first_watches(lake.read("silver.watches", until=window.end)).persist()
+    watched = first_watches(unmarked(lake.read("silver.watches", until=window.end))).persist()
     try:
         moments = moments_at(watched, window.end)
         sizes = sizes_of(watched, moments)

@@ -19,6 +19,7 @@ from jobs.engine.frames import rows_of
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
+from jobs.events.marks import unmarked
 from jobs.ranking import model
 from jobs.ranking.features import PRIOR, ranker_features
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED, Decision, Defaults, decide
@@ -202,7 +203,7 @@ def _facts(lake: Lake, window: Window, rows: pd.DataFrame) -> GuardFacts:
     judges = judging(rows, seen=None)
     videos = lake.read(VIDEOS, until=window.end)
     begin = _utc(judges["at"].min().floor("D"))
-    return guard_facts(lake.read(WATCHES, until=begin), videos, judges["user_id"].unique().tolist())
+    return guard_facts(unmarked(lake.read(WATCHES, until=begin)), videos, judges["user_id"].unique().tolist())
 
 
 @job(
@@ -218,7 +219,7 @@ def run(lake: Lake, window: Window) -> None:
     rows = ordered(of_night(lake.tables.open(EXAMPLES, lake.pin(EXAMPLES)), window.day, features))
     if judging(rows, seen=None).empty:
         return
-    watches = lake.read(WATCHES, until=window.end).count()
+    watches = unmarked(lake.read(WATCHES, until=window.end)).count()
     night = Night(window.day, rows, features, watches, _facts(lake, window, rows))
     judged = train(night, serving(lake, window.day))
     if judged is None:

@@ -13,7 +13,7 @@ import data_contracts
 from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
-from jobs.events import ingest, watches
+from jobs.events import ingest, marks, watches
 
 # PySpark leaves the socket of every collect() to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -44,7 +44,8 @@ def frame(spark: SparkSession, *events: dict[str, Any]) -> DataFrame:
 def videos(spark: SparkSession) -> DataFrame:
     rows = [("cats", "published", 10_000), ("dogs", "published", 10_000), ("film", "published", None)]
     rows += [("long", "rejected", 400_000)]
-    return frame_of(spark, "video_id string, status string, duration_ms bigint", rows)
+    known = frame_of(spark, "video_id string, status string, duration_ms bigint", rows)
+    return known.withColumn("published_at", F.lit(datetime(2024, 1, 1, tzinfo=UTC)))
 
 
 def made(spark: SparkSession, *events: dict[str, Any]) -> list[Row]:
@@ -122,6 +123,25 @@ def test_a_view_that_ran_for_a_day_is_a_watch_of_the_highest_share(spark: SparkS
     assert (watch.watch_ms, watch.share_watched) == (86_400_000, 1000.0)
 
 
+def test_loops_are_whole_plays_beyond_the_first(spark: SparkSession) -> None:
+    part, once, thrice = made(spark, *(event("view", n, watch_ms=ms) for n, ms in enumerate((9_000, 19_000, 39_900))))
+    assert (part.loops, once.loops, thrice.loops) == (0, 0, 2)
+
+
+def test_a_watch_that_cannot_be_has_the_rules_that_it_breaks_by_itself(spark: SparkSession) -> None:
+    before = datetime(2023, 12, 31, 23, tzinfo=UTC)
+    longest, early, ahead, good = made(
+        spark,
+        event("view", 0, watch_ms=86_400_000, event_id="longest", video_id="cats"),
+        event("view", 0, event_at=before, event_id="early", video_id="dogs"),
+        event("view", 1, received_at=NOON - timedelta(minutes=5), event_id="ahead", video_id="dogs"),
+        event("view", 2, received_at=NOON - timedelta(minutes=4), video_id="dogs"),
+    )
+    assert longest.marks == ["at_the_limit"]
+    assert early.marks == ["before_its_video"]
+    assert (ahead.marks, good.marks) == (["ahead_of_receipt"], [])
+
+
 def test_swiping_away_is_a_skip_however_long_it_ran(spark: SparkSession) -> None:
     (watch,) = made(spark, event("view", 0), event("skip", 4))
     assert watch.is_skipped and not watch.is_finished
@@ -138,7 +158,7 @@ def publish(lake: Lake, *withdrawn: str) -> None:
     known = known.withColumn(
         "status", F.when(F.col("video_id").isin(*withdrawn), "rejected").otherwise(F.col("status"))
     )
-    said = {"user_id": "'bob'", "title": "'T'", "published_at": "TIMESTAMP '2024-01-01'", "has_audio": "true"}
+    said = {"user_id": "'bob'", "title": "'T'", "has_audio": "true"}
     said |= {"source": "'api'", "reason": "IF(status = 'rejected', 'too_long: 400 s', NULL)", "width": "480"}
     said |= {
         "hashtags": "array('a')",
@@ -186,19 +206,29 @@ def test_what_came_before_its_video_was_published_becomes_a_watch_when_it_is(lak
     assert lake.read("quarantine.silver.watches").isEmpty()
 
 
-def test_any_order_of_arrival_and_publishing_makes_the_same_watches(lake: Lake) -> None:
-    # A viewer and a video know nothing of the others: thirty of them are thirty schedules for the price of one.
+def test_any_order_of_arrival_and_publishing_makes_the_same_watches(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Viewers know nothing of the others: fifteen of them are fifteen schedules for the price of one.
     chance = random.Random(7)
+    # So little is too much that every rule catches some of so few.
+    for name, least in {
+        "A_MINUTE": 1,
+        "A_VIDEO": 2,
+        "AN_HOUR": timedelta(seconds=9),
+        "DAY": timedelta(hours=2),
+    }.items():
+        monkeypatch.setattr(marks, name, least)
     drawn = [
         event(
             kind := chance.choice(["impression", "view", "view", "like", "share", "skip", "report"]),
-            timedelta(hours=chance.randrange(3 * 24)),
+            timedelta(hours=chance.choice([0, 1, 2, 3, 47, 48]), minutes=20 * chance.randrange(3)),
             user_id=f"viewer {n % 15}",
             video_id=chance.choice(["cats", "dogs"]),
             event_id=str(n),
             watch_ms=chance.randrange(12_000) if kind == "view" else None,
         )
-        for n in range(200)
+        for n in range(300)
     ]
     chance.shuffle(drawn)
     publish(lake, "dogs")
@@ -212,8 +242,11 @@ def test_any_order_of_arrival_and_publishing_makes_the_same_watches(lake: Lake) 
     watches.rebuild(lake, late)  # as after a kill before the checkpoint
     publish(lake)
     watches.take_up(lake)
-    at_once = watches.watches(frame(lake.spark, *drawn), videos(lake.spark)).collect()
-    assert table(lake) == sorted(at_once, key=lambda r: (r.user_id, r.video_id, r.started_at))
+    at_once = marks.among_others(watches.watches(frame(lake.spark, *drawn), videos(lake.spark)))
+    rows = at_once.select(lake.read(watches.WATCHES).columns).collect()
+    assert {name for row in rows for name in row.marks} == {*marks.BY_OTHERS}
+    assert len({row.session_started_at for row in rows}) > 5
+    assert table(lake) == sorted(rows, key=lambda r: (r.user_id, r.video_id, r.started_at))
     assert lake.read("quarantine.silver.watches").isEmpty()
 
 

@@ -97,6 +97,15 @@ def without_old_files(lake: Lake, watches: Any) -> None:
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
 
 
+def test_a_watch_that_is_marked_later_makes_its_day_again_and_counts_no_more(changing: Lake, watches_of: Any) -> None:
+    night(changing, 3)
+    changing.merge("silver.watches", watches_of(("ann", "cats", 0, {"marks": ["too_fast"]})))
+    assert owed(changing) == 0
+    hashtags.run(Lake(changing.spark, changing.settings), window(0, 3))
+    rows = Lake(changing.spark, changing.settings).read("gold.hashtag_daily").orderBy("event_date").collect()
+    assert [((row.event_date - FIRST).days, row.views_7d) for row in rows] == [(2, 2)]
+
+
 @pytest.mark.parametrize(
     "loses",
     [

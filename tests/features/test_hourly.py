@@ -67,6 +67,13 @@ def test_what_comes_late_makes_its_own_hours_again_in_one_commit_and_the_same_ru
     assert in_order(Lake(spark, settings).read("gold.video_hourly")) == in_order(whole)
 
 
+def test_what_a_ring_of_bots_did_adds_nothing_to_an_hour(lake: Lake, watches_of: Any) -> None:
+    ring = [(f"bot {n}", "cats", after(0.1), {"marks": ["replayed"]}) for n in range(9)]
+    lake.merge("silver.watches", watches_of(*ring, ("ann", "cats", after(0))))
+    hourly_videos.run(lake, hour(0))
+    assert [(row.plays, row.viewers) for row in lake.read("gold.video_hourly").collect()] == [(1, 1)]
+
+
 def test_a_hashtag_counts_the_people_of_all_its_videos_once(watches_of: Any, videos_of: Any) -> None:
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "cats", 0))
     rows = HASHTAG_HOURLY.hours(hour(0), watches, videos_of("cats", "dogs")).collect()

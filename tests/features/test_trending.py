@@ -26,13 +26,13 @@ from serving.feed_store.writer import FeedStore
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 LAST = Window(NOON, NOON + HOUR)
 PEOPLE = [f"viewer{n}" for n in range(40)]
-# All of which rise, and one of which is withdrawn.
-RISEN = ("again", "by ann 1", "by ann 2", "by ann 3", "withdrawn")
+# All of which rise by their counts; one of them by marked watches, and one is withdrawn.
+RISEN = ("again", "by ann 1", "by ann 2", "by ann 3", "by bots", "withdrawn")
 
 
 @pytest.fixture(scope="module")
 def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches_of: Any) -> Lake:
-    """For nine days one watches a video each hour, a thousand another; at noon forty watch five, three by ann."""
+    """For nine days one watches a video each hour, a thousand another; at noon forty watch six, three by ann."""
     lake = Lake(spark, Settings(home=tmp_path_factory.mktemp("risen")))
     counted: dict[str, Any] = {"finishes": 0, "skips": 0, "likes": 0, "shares": 0, "velocity": 0}
     rows: list[dict[str, Any]] = []
@@ -54,10 +54,11 @@ def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches
     ]
     videos[-1] |= {"status": "rejected", "reason": "withdrawn"}
     lake.merge("silver.videos", rows_of(spark, "silver.videos", videos))
-    # By a feed: that the same people watch all five is what they were shown.
+    # By a feed: that the same people watch all six is what they were shown.
     shown = {"feed_version": "a feed"}
     before = [(user, "before", 7.9) for user in PEOPLE]
-    now = [(user, video, 9, shown) for video in RISEN for user in PEOPLE]
+    caught: dict[str, Any] = {"by bots": {"marks": ["too_fast"]}}
+    now = [(user, video, 9, {**shown, **caught.get(video, {})}) for video in RISEN for user in PEOPLE]
     commit = lake.merge("silver.watches", watches_of(*before, (PEOPLE[0], "steady", 9), *now))
     assert commit and commit.quarantined == 0
     return lake

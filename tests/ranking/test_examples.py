@@ -50,6 +50,12 @@ def test_a_watch_before_the_impression_or_days_after_it_does_not_label_it(events
     assert {r.label for r in labels.collect()} == {0}
 
 
+def test_what_was_shown_and_then_watched_as_no_person_can_is_no_example(events_of: Make, watches_of: Make) -> None:
+    shown = moments_of(events_of(("ann", "a", hour(1), 0), ("ann", "b", hour(1), 1)))
+    watches = watches_of(("ann", "a", hour(2), {"marks": ["too_fast"]}), ("ann", "a", hour(3), {"is_liked": True}))
+    assert [(r.video_id, r.label) for r in labelled(shown, watches).collect()] == [("b", 0)]
+
+
 def test_a_moment_knows_the_latest_snapshot_before_its_day(events_of: Make) -> None:
     shown = moments_of(events_of(*[("ann", f"v{day}", hour(24 * day + 5), 0) for day in range(12)]))
     moments = shown.select("user_id", "at")

@@ -10,11 +10,12 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.events.marks import unmarked
 from jobs.ranking import learn as learn_module
 from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
 from jobs.ranking.propose import Proposal, moments_at, propose
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import never_again, refusals
 from jobs.ranking.sources.snapshot import Moment
 from jobs.ranking.sources.source import Found
 from jobs.ranking.watched import World, first_watches
@@ -49,6 +50,16 @@ def test_what_the_viewer_refused_or_made_is_never_proposed_and_a_refusal_counts_
     before = followed.select("user_id", F.lit(hour(5.5)).alias("at"), F.lit(hour(5)).alias("snapshot_at")).distinct()
     then = propose(first_watches(followed), videos, before, refused).collect()
     assert {r.video_id for r in then if r.user_id == "new"} == {"b", "e"}
+
+
+def test_the_video_of_a_marked_watch_is_not_proposed_again_though_nobody_learns_of_it(
+    watches_of: Make, events_of: Make
+) -> None:
+    watches = watches_of(("ann", "a", hour(2), {"marks": ["too_fast"]}), ("ann", "b", hour(3)), ("bob", "a", hour(4)))
+    shown = events_of(("bob", "c", hour(5), 0)).withColumn("event_type", F.lit("report"))
+    found = never_again(shown, watches).collect()
+    assert {(r.user_id, r.video_id, r["at"].hour) for r in found} == {("ann", "a", 2), ("bob", "c", 5)}
+    assert {(r.user_id, r.video_id) for r in unmarked(watches).collect()} == {("ann", "b"), ("bob", "a")}
 
 
 def test_a_viewer_who_watched_nothing_yet_gets_what_is_popular_or_fresh(followed: DataFrame, videos_of: Make) -> None:
