@@ -28,7 +28,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     put(settings, "silver.videos", {"video_id": "v1", "user_id": "creator-1", **published})
     put(settings, "silver.videos", {"video_id": "v2", "user_id": "creator-1", **refused})
     watch = {**ANN, "video_id": "v1", "watch_ms": 11000, "share_watched": 0.9, "is_finished": True, "is_skipped": False}
-    put(settings, "silver.watches", {**watch, "started_at": f"{WEEK_BEFORE}T09:00Z"})
+    put(settings, "silver.watches", {**watch, "started_at": f"{WEEK_BEFORE}T09:00Z", "marks": ["too_fast"]})
     put(settings, "silver.watches", {**watch, "started_at": f"{DAY}T09:00Z", "position": 0, "feed_version": "f"})
     put(settings, "gold.hashtag_daily", {"hashtag": "cats", "event_date": WEEK_BEFORE, "views_7d": 1})
     put(settings, "gold.hashtag_daily", {"hashtag": "cats", "event_date": DAY, "views_7d": 3})
@@ -54,8 +54,8 @@ def answer(question: str, home: Settings, capsys: pytest.CaptureFixture[str]) ->
     return capsys.readouterr().out.splitlines()[1:]
 
 
-def test_there_are_twenty_one_questions() -> None:
-    assert len(QUESTIONS) == 21 == len(re.findall("^```sql", TEXT, re.MULTILINE))
+def test_there_are_twenty_two_questions() -> None:
+    assert len(QUESTIONS) == 22 == len(re.findall("^```sql", TEXT, re.MULTILINE))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
