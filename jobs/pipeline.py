@@ -19,6 +19,7 @@ MODULES = (
     "media.publish",
     "events.ingest",
     "events.watches",
+    "events.impressions",
     "features.users",
     "features.videos",
     "features.hashtags",

@@ -30,6 +30,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     watch = {**ANN, "video_id": "v1", "watch_ms": 11000, "share_watched": 0.9, "is_finished": True, "is_skipped": False}
     put(settings, "silver.watches", {**watch, "started_at": f"{WEEK_BEFORE}T09:00Z", "marks": ["too_fast"]})
     put(settings, "silver.watches", {**watch, "started_at": f"{DAY}T09:00Z", "position": 0, "feed_version": "f"})
+    seen = {**ANN, "feed_version": "f"}
+    put(settings, "silver.impressions", {**seen, "position": 0, "started_at": f"{DAY}T09:00Z"})
+    put(
+        settings,
+        "silver.impressions",
+        {**seen, "position": 1},
+        {**seen, "position": 0, "not_interested_at": f"{DAY}T09:00Z"},
+    )
     put(settings, "gold.hashtag_daily", {"hashtag": "cats", "event_date": WEEK_BEFORE, "views_7d": 1})
     put(settings, "gold.hashtag_daily", {"hashtag": "cats", "event_date": DAY, "views_7d": 3})
     slot = {**ANN, "event_date": DAY, "video_id": "v1"}
@@ -54,8 +62,8 @@ def answer(question: str, home: Settings, capsys: pytest.CaptureFixture[str]) ->
     return capsys.readouterr().out.splitlines()[1:]
 
 
-def test_there_are_twenty_two_questions() -> None:
-    assert len(QUESTIONS) == 22 == len(re.findall("^```sql", TEXT, re.MULTILINE))
+def test_there_are_twenty_three_questions() -> None:
+    assert len(QUESTIONS) == 23 == len(re.findall("^```sql", TEXT, re.MULTILINE))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -70,6 +78,7 @@ def test_a_question_is_answered(question: str, home: Settings, capsys: pytest.Ca
         ("What share of the slots do new creators get?", [f"{DAY},1,1.0"]),
         ("Do viewers come back?", ["2026-01-05 00:00:00,1,1.0,0.0,0.0"]),
         ("What was refused, and why?", ['too_long,1,1,"too_long: 362 s, limit 180 s"']),
+        ("How often is what is shown watched, by its place in the feed?", ["0,2,0.5,1", "1,1,0.0,0"]),
         ("How do new videos start?", [f"v1,{WEEK_BEFORE} 08:00:00+00:00,1,0.9"]),
     ],
 )

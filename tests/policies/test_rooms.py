@@ -64,6 +64,7 @@ def test_the_layers_name_every_room_of_jobs() -> None:
 
 def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None:
     assert sorted(JOBS) == [
+        "events.impressions",
         "events.ingest",
         "events.watches",
         "features.hashtags",
