@@ -41,7 +41,7 @@ A_VIDEO = 24
 # The rules that a watch breaks by itself, and those that its viewer breaks in its hour, with what each says.
 BY_ITSELF = {
     "ahead_of_receipt": f"it started more than {CLOCKS // MINUTE} minutes after its view was received",
-    "before_its_video": f"it started more than {CLOCKS // MINUTE} minutes before its video was published",
+    "before_its_clip": f"it started more than {CLOCKS // MINUTE} minutes before its clip was published",
     "at_the_limit": f"it has the longest time, {MAX_WATCH_MS} ms, or share, {MAX_SHARE:.0f}, that a client may report",
 }
 BY_OTHERS = {
@@ -67,12 +67,15 @@ def unmarked(watches: DataFrame) -> DataFrame:
 
 
 def marked_by_itself(received_at: Column, published_at: Column) -> Column:
-    """The rules, in their order, that a row with started_at, watch_ms and share_watched breaks by itself."""
+    """The rules, in their order, that a row with started_at, watch_ms and share_watched breaks by itself.
+
+    `published_at` is that of a clip, NULL for a title: nobody knows since when people watch what was brought in.
+    """
     at = F.col("started_at")
     return _names(
         {
             "ahead_of_receipt": at > received_at + F.lit(CLOCKS),
-            "before_its_video": at < published_at - F.lit(CLOCKS),
+            "before_its_clip": at < published_at - F.lit(CLOCKS),
             "at_the_limit": (F.col("share_watched") >= MAX_SHARE) | (F.col("watch_ms") >= MAX_WATCH_MS),
         }
     )

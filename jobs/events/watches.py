@@ -89,7 +89,8 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             for kind, (_, at) in REACTIONS.items()
         ],
     )
-    of_videos = published(videos).select("video_id", "duration_ms", "published_at")
+    clip_published_at = F.when(F.col("playback_path").isNotNull(), F.col("published_at"))
+    of_videos = published(videos).select("video_id", "duration_ms", clip_published_at.alias("clip_published_at"))
     share = F.coalesce("view.share_watched", F.try_divide(F.col("view.watch_ms"), F.col("duration_ms")))
     # `least` passes over NULL, and would make a full share of none.
     # A clip of a second that ran for a day stays a watch: its share is the highest that a client may report.
@@ -114,7 +115,7 @@ def watches(events: DataFrame, videos: DataFrame) -> DataFrame:
             F.coalesce("view.feed_version", "shown.feed_version").alias("feed_version"),
             *[at for _, at in REACTIONS.values()],
             F.greatest(F.floor("share_watched") - 1, F.lit(0)).cast("int").alias("loops"),
-            marked_by_itself(F.col("view.received_at"), F.col("published_at")).alias("marks"),
+            marked_by_itself(F.col("view.received_at"), F.col("clip_published_at")).alias("marks"),
         )
     )
 

@@ -42,9 +42,9 @@ def frame(spark: SparkSession, *events: dict[str, Any]) -> DataFrame:
 
 
 def videos(spark: SparkSession) -> DataFrame:
-    rows = [("cats", "published", 10_000), ("dogs", "published", 10_000), ("film", "published", None)]
-    rows += [("long", "rejected", 400_000)]
-    known = frame_of(spark, "video_id string, status string, duration_ms bigint", rows)
+    rows = [("cats", "published", 10_000, "c"), ("dogs", "published", 10_000, "d"), ("film", "published", None, None)]
+    rows += [("long", "rejected", 400_000, None)]
+    known = frame_of(spark, "video_id string, status string, duration_ms bigint, playback_path string", rows)
     return known.withColumn("published_at", F.lit(datetime(2024, 1, 1, tzinfo=UTC)))
 
 
@@ -130,16 +130,17 @@ def test_loops_are_whole_plays_beyond_the_first(spark: SparkSession) -> None:
 
 def test_a_watch_that_cannot_be_has_the_rules_that_it_breaks_by_itself(spark: SparkSession) -> None:
     before = datetime(2023, 12, 31, 23, tzinfo=UTC)
-    longest, early, ahead, good = made(
+    longest, early, ahead, good, title = made(
         spark,
         event("view", 0, watch_ms=86_400_000, event_id="longest", video_id="cats"),
         event("view", 0, event_at=before, event_id="early", video_id="dogs"),
         event("view", 1, received_at=NOON - timedelta(minutes=5), event_id="ahead", video_id="dogs"),
         event("view", 2, received_at=NOON - timedelta(minutes=4), video_id="dogs"),
+        event("view", 0, event_at=before, event_id="before", video_id="film", share_watched=1.0),
     )
     assert longest.marks == ["at_the_limit"]
-    assert early.marks == ["before_its_video"]
-    assert (ahead.marks, good.marks) == (["ahead_of_receipt"], [])
+    assert early.marks == ["before_its_clip"]
+    assert (ahead.marks, good.marks, title.marks) == (["ahead_of_receipt"], [], [])
 
 
 def test_swiping_away_is_a_skip_however_long_it_ran(spark: SparkSession) -> None:
