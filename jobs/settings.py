@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobs.errors import LastingError
+from serving.limits import Limits
 from serving.topic import SCHEMES, Topic, topic
 
 # In a checkout its root; installed, the folder of packages that holds ours.
@@ -91,7 +92,11 @@ LEAST_HEAP = 512 * 2**20
 HEAP = re.compile(r"([0-9]+)([kmgt])", re.IGNORECASE)
 MASTER = re.compile(r"local(\[(\*|[0-9]+)(, *[0-9]+)?\])?|spark://.+|yarn|k8s://.+")
 # What pydantic says of these needs a programmer to read it.
-PLAINLY = {"bool_parsing": "it must be true or false", "float_parsing": "it must be a number"}
+PLAINLY = {
+    "bool_parsing": "it must be true or false",
+    "float_parsing": "it must be a number",
+    "int_parsing": "it must be a whole number",
+}
 
 
 SECRETS = ("secret", "redis_url", "kafka_password")
@@ -134,6 +139,17 @@ class Settings(BaseSettings):
         description="The JVM jars, which `reelmill setup` or the first job fetches once.",
     )
     redis_url: str | None = Field(default=None, description="Unset: an embedded Redis that lives under home.")
+    upload_max_bytes: int = Field(default=Limits.max_bytes, gt=0, description="The most bytes of one upload over HTTP.")
+    upload_types: str = Field(
+        default=Limits.types,
+        description="Media types that an upload over HTTP may say it is, with commas between them.",
+    )
+    uploads_at_once: int = Field(
+        default=Limits.at_once, gt=0, description="How many uploads over HTTP one person may have under way."
+    )
+    uploads_a_day: int = Field(
+        default=Limits.a_day, gt=0, description="How many uploads over HTTP one person may begin within a day."
+    )
     secret: SecretStr | None = Field(
         default=None,
         description="The key that signs, and marks a Redis as this home's; the same for an endpoint that has a home of "
@@ -163,6 +179,11 @@ class Settings(BaseSettings):
     def lake_bucket(self) -> str | None:
         """The address of the lake where it is in a bucket."""
         return uri_of(self.lake) if is_s3(self.lake) else None
+
+    @property
+    def upload_limits(self) -> Limits:
+        """What a person may upload over HTTP."""
+        return Limits(self.upload_max_bytes, self.upload_types, self.uploads_at_once, self.uploads_a_day)
 
     @property
     def topic(self) -> Topic | None:

@@ -1,7 +1,7 @@
-"""The HTTP service: feeds out, events in, media beside them. It knows Redis, media and a place for events, no Spark.
+"""The HTTP service: feeds out, events and uploads in, media beside them. It knows Redis and some folders, and no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-trending.py, events.py, media.py, readiness.py, player/; every error's shape is in problems.py.
+trending.py, events.py, uploads.py, media.py, readiness.py, player/; every error's shape is in problems.py.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from serving import events as event_routes
-from serving import feeds, problems, readiness, trending
+from serving import feeds, problems, readiness, trending, uploads
 from serving.answers import Ahead
 from serving.cursor import CursorSigner
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
 from serving.feed_store.trending import TrendingReader
+from serving.incoming import Incoming
+from serving.limits import Limits
 from serving.media import MediaFiles, MediaObjects
 from serving.metrics import Metrics, TimedRequests
 from serving.player import page
@@ -45,14 +47,24 @@ _RECOVER_EVERY_S = 60.0
 _log = logging.getLogger(__name__)
 
 
-def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topic, secret: str) -> FastAPI:
+def create_app(
+    *,
+    redis_url: str,
+    media: Path | ObjectStore,
+    events: Path | Topic,
+    landing: Path,
+    secret: str,
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+) -> FastAPI:
     """The service over the feeds in `redis_url`, the media in a folder or a bucket, and events in a spool or a topic.
 
+    Uploads go to `landing`, within their limits.
     `secret` signs cursors; processes that share a load balancer share it. Raises ValueError when it is empty.
     """
     signer = CursorSigner(secret)
     reader = FeedReader(redis_url)
     keeper = EventSpool(events) if isinstance(events, Path) else EventTopic(events)
+    incoming = Incoming(landing, limits)
     metrics = Metrics(events if isinstance(events, Path) else None)
     files: MediaFiles | MediaObjects
     if isinstance(media, Path):
@@ -63,7 +75,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with reader:
+        async with reader, uploads.kept_tidy(incoming):
             try:
                 if isinstance(keeper, EventSpool):
                     async with _moving(keeper):
@@ -90,6 +102,7 @@ def create_app(*, redis_url: str, media: Path | ObjectStore, events: Path | Topi
     app.add_middleware(TimedRequests, requests=metrics.requests)
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
+    app.include_router(uploads.router(incoming, reader))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
     app.mount(MEDIA, files, name="media")

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from serving.cursor import CursorInvalid
 from serving.feed_store.layout import FeedExpired, NoFeedPublished
 from serving.feed_store.trending import NoListPublished
+from serving.incoming import TooManyUploads, UploadBusy, UploadLanded, UploadOver, UploadUnknown
 from serving.producer import BrokerAway
 from serving.spool import SpoolError
 
@@ -107,6 +108,18 @@ def problem_of(exc: Exception) -> Problem:
         case SpoolError():
             detail = "the events could not be kept; send them again later"
             return Problem(HTTPStatus.INSUFFICIENT_STORAGE, "spool-full", detail, headers={"Retry-After": "30"})
+        case UploadUnknown():
+            return Problem(HTTPStatus.NOT_FOUND, "unknown-upload", "there is no such upload, or it was long ago")
+        case UploadOver():
+            return Problem(HTTPStatus.GONE, "upload-over", "the upload was ended, or came no further; begin another")
+        case UploadLanded():
+            return Problem(HTTPStatus.CONFLICT, "upload-landed", "all of the upload is here, and is being published")
+        case UploadBusy():
+            detail = "another request writes to the upload; ask again how far it has come"
+            return Problem(HTTPStatus.LOCKED, "upload-busy", detail, headers={"Retry-After": "1"})
+        case TooManyUploads():
+            headers = {"Retry-After": str(exc.again_s)}
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-uploads", str(exc), headers=headers)
         case _:
             # The cause goes to the log, not to a stranger.
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "", "an error of this service, which its log explains")
@@ -114,7 +127,7 @@ def problem_of(exc: Exception) -> Problem:
 
 EXPECTED: tuple[type[Exception], ...] = (
     Problem, RequestValidationError, HTTPException, CursorInvalid, FeedExpired, NoFeedPublished, NoListPublished,
-    RedisError, BrokerAway, SpoolError,
+    RedisError, BrokerAway, SpoolError, UploadUnknown, UploadOver, UploadLanded, UploadBusy, TooManyUploads,
 )  # fmt: skip
 
 

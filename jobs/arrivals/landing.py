@@ -1,22 +1,21 @@
 """Puts files from outside into the landing area, with what their creator states of them.
 
-Belongs here: what `reelmill upload` does, and the layout of the landing area: first files/<upload_id>.<extension>,
-then one line per upload in manifests/*.jsonl. No judgement on content: a bad file is kept, and publish.py says why.
+Belongs here: what `reelmill upload` does. The layout of the landing area, and uploads over HTTP: serving/landing.py. No
+judgement on content: a bad file is kept, and publish.py says why.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from jobs.arrivals.handover import hand_over, instant, json_line
+from jobs.arrivals.handover import hand_over, instant
 from jobs.errors import ReelmillError
 from jobs.host.files import appearing
+from serving import landing as area
+from serving.landing import Upload, upload_id_of
 
 
 class NothingToUpload(ReelmillError):
@@ -25,24 +24,6 @@ class NothingToUpload(ReelmillError):
 
 class Unreadable(ReelmillError):
     """A file to upload cannot be read, or an id that was given is not text."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One line of a manifest: the columns of bronze.uploads, as JSON has them."""
-
-    upload_id: str
-    user_id: str
-    title: str
-    hashtags: tuple[str, ...]
-    sound_id: str | None
-    duet_of: str | None
-    stitch_of: str | None
-    media_file: str
-    source: str
-    bytes: int
-    duration_ms: None
-    uploaded_at: str
 
 
 def land(
@@ -72,8 +53,7 @@ def land(
     uploads: dict[str, Upload] = {}
     sources: dict[str, Path] = {}
     for path in expand(files):
-        upload_id = hashlib.sha256(f"{user_id}\0{fingerprint(path)}".encode()).hexdigest()[:32]
-        media_file = f"files/{upload_id}.{extension(path)}"
+        upload_id = upload_id_of(user_id, fingerprint(path))
         sources[upload_id] = path
         uploads[upload_id] = Upload(
             upload_id=upload_id,
@@ -83,18 +63,17 @@ def land(
             sound_id=sound_id,
             duet_of=duet_of,
             stitch_of=stitch_of,
-            media_file=media_file,
+            media_file=area.media_file(upload_id, path.name),
             source=source,
             bytes=path.stat().st_size,
             duration_ms=None,
             uploaded_at=instant(uploaded_at),
         )
     # All the lines before the first copy: a file without a line is an orphan that nobody would ever look at.
-    lines = [json_line(asdict(upload)) for upload in uploads.values()]
+    lines = [area.line(upload) for upload in uploads.values()]
     for upload in uploads.values():
         copy(sources[upload.upload_id], landing / upload.media_file)
-    name = hashlib.sha256(b"".join(lines)).hexdigest()[:12]
-    hand_over(landing / "manifests" / f"{source}-{name}.jsonl", lines)
+    hand_over(area.manifest(landing, source, lines), lines)
     return list(uploads.values())
 
 
@@ -126,8 +105,7 @@ def hidden(relative: Path) -> bool:
 def fingerprint(path: Path) -> str:
     """SHA-256 of the content, in hex. Raises Unreadable."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return area.fingerprint(path)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}. Nothing was uploaded.") from error
 
@@ -135,12 +113,6 @@ def fingerprint(path: Path) -> str:
 def readable(text: str) -> str:
     """The text as it can be stored: bytes of a file's name or of an argument that are not UTF-8 become U+FFFD."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def extension(path: Path) -> str:
-    """The file's extension where it is a plain one, else "bin"; only for people, since probing looks at the content."""
-    suffix = path.suffix.lower().removeprefix(".")
-    return suffix if re.fullmatch(r"[a-z0-9]{1,8}", suffix) else "bin"
 
 
 def copy(source: Path, target: Path) -> None:

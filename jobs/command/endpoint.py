@@ -62,7 +62,14 @@ def served(settings: Settings) -> Iterator[str]:
 def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
     media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
     events = settings.topic or settings.spool
-    app = create_app(redis_url=redis, media=media, events=events, secret=secret(settings))
+    app = create_app(
+        redis_url=redis,
+        media=media,
+        events=events,
+        landing=settings.landing,
+        secret=secret(settings),
+        limits=settings.upload_limits,
+    )
     # Nothing here asks who a client is, or what a proxy says of it.
     config = uvicorn.Config(
         app, log_level=log_level, access_log=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_S

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import data_contracts
-from jobs.arrivals.landing import Upload
 from jobs.engine.query import exists, query
 from jobs.media.status import Status
 from jobs.settings import Settings
+from serving.landing import Upload
 
 UPLOADS, VIDEOS, SET_ASIDE = "bronze.uploads", "silver.videos", 'quarantine."bronze.uploads"'
 Became = Literal["published", "refused", "set aside", "waiting"]

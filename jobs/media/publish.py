@@ -24,6 +24,7 @@ from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
+from jobs.media.outcomes import say_processing, say_refused
 from jobs.media.refusals import Reason, Refused
 from jobs.media.status import Status
 
@@ -211,11 +212,13 @@ def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
         if not found and new.where("media_file IS NULL").isEmpty():
             return False
         batch = found[:BATCH_CLIPS]
+        say_processing([row.upload_id for row in batch], lake.settings)
         outcomes = transcode_all(lake.spark, batch, lake.settings.landing, lake.settings.media)
         renditions = [row for outcome in outcomes for row in outcome.renditions]
         if renditions:
             lake.merge(RENDITIONS, rows_of(lake.spark, RENDITIONS, renditions))
         measured = frame_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
+        say_refused([outcome.video for outcome in outcomes if outcome.video], lake.settings)
         lake.merge(VIDEOS, imports(new).unionByName(clips(new, measured)))
         announce(lake, new)
     finally:

@@ -9,6 +9,7 @@ then and its rows go too, and one that begins later reads what is clean.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ from jobs.ops import traces
 from jobs.ops.places import FORGOTTEN, MARKED, LinesOfFiles, Place, RowsHeldOut, RowsSetAside, TableRows
 from jobs.ops.traces import Traces
 from jobs.settings import Settings
+from serving.feed_store import outcomes
 from serving.feed_store.forgotten import forget_trending, forget_videos, forget_viewer
+from serving.incoming import folder_of
 from serving.spool_upkeep import every_file, recover
 
 # Shows what goes on while it does.
@@ -141,10 +144,14 @@ def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) ->
 def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | None) -> Iterator[Removed]:
     """Remove what the job has taken from, or put to, places that are no tables; its lock is held."""
     if job.name == uploads.run.name:
+        yield Removed("uploads on their way", _remove_incoming(theirs, settings))
         yield Removed("files of uploads", _remove_uploads(theirs, settings))
     if job.name == videos.run.name:
         removed = [store.remove(settings.media, name) for name in _unplayed(theirs, settings)]
         yield Removed("folders of the media store", sum(removed))
+        if url is not None:
+            with redis.Redis.from_url(url) as client:
+                yield Removed("outcomes of uploads in Redis", outcomes.forget(client, theirs.videos))
     if job.name == materialise.run.name and url is not None:
         naming = chain.from_iterable(map(theirs.person.naming, views().values()))
         ids = {column: ids for column, ids, _ in naming}
@@ -205,6 +212,14 @@ def _check_read(table: str, settings: Settings) -> None:
                 f"{name} has not read all of {table}, and would bring back what is removed there: run "
                 "`reelmill pipeline ingest`, then forget again."
             )
+
+
+def _remove_incoming(theirs: Traces, settings: Settings) -> int:
+    """Remove what came of them over HTTP and has not landed, and what is kept of what did; returns how many uploads."""
+    folder = folder_of(settings.landing, theirs.user_id)
+    count = sum(1 for _ in folder.glob("*"))
+    shutil.rmtree(folder, ignore_errors=True)
+    return count
 
 
 def _remove_uploads(theirs: Traces, settings: Settings) -> int:

@@ -72,7 +72,13 @@ def topical(broker: Broker, lake: Lake, request: pytest.FixtureRequest) -> Lake:
 def endpoint(settings: Settings) -> Iterator[httpx.Client]:
     """The endpoint over that topic, and no Redis, which events do not need."""
     assert settings.topic is not None
-    app = create_app(redis_url="redis://127.0.0.1:1/0", media=settings.media, events=settings.topic, secret="s" * 32)
+    app = create_app(
+        redis_url="redis://127.0.0.1:1/0",
+        media=settings.media,
+        events=settings.topic,
+        landing=settings.landing,
+        secret="s" * 32,
+    )
     with over_http(app) as client:
         yield client
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.arrivals.landing import NothingToUpload, Unreadable, extension, land
+from jobs.arrivals.landing import NothingToUpload, Unreadable, land
+from serving.landing import extension
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -98,7 +99,7 @@ def test_equal_files_under_two_extensions_leave_no_orphan(tmp_path: Path) -> Non
 
 
 def test_a_strange_extension_does_not_reach_the_landing_area() -> None:
-    assert [extension(Path(name)) for name in ("a.mp4", "a.MOV", "a", "a.p h p", "a.verylongextension")] == [
+    assert [extension(name) for name in ("a.mp4", "a.MOV", "a", "a.p h p", "a.verylongextension")] == [
         "mp4",
         "mov",
         "bin",

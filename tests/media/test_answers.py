@@ -10,7 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from jobs.arrivals.landing import Upload, land
+from jobs.arrivals.landing import land
 from jobs.command.cli import cli
 from jobs.command.endpoint import served
 from jobs.engine.lake import Lake
@@ -18,6 +18,7 @@ from jobs.engine.window import window_for
 from jobs.host.address import playback_address
 from jobs.media import ingest
 from jobs.media.answers import answers
+from serving.landing import Upload
 
 Draw = Callable[..., Path]
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -72,6 +72,7 @@ def test_good_clips_are_published_and_bad_ones_rejected_with_their_reason(lake: 
     # What is published can be asked for at once, before any night.
     with redis_url(lake.settings) as url, redis.Redis.from_url(url) as client:
         said = {title: client.get(f"video:{video.video_id}") for title, video in videos.items()}
+        refused = client.get(f"outcome:{videos['empty'].video_id}")
     card = orjson.loads(said["small"])
     assert card["playback_url"] == f"/media/{small.playback_path}"
     assert (card["duration"], card["hashtags"], card["views"]) == (1.0, ["cats"], 0)
@@ -80,6 +81,7 @@ def test_good_clips_are_published_and_bad_ones_rejected_with_their_reason(lake: 
     weights = dict.fromkeys(("1", "2", "3", "5"), start.bytes)
     assert card["preload"] == {"playlist_url": f"/media/{start.playlist_path}", "bytes": weights, "watch_seconds": None}
     assert said["silent"] is not None and said["letter"] is None and said["empty"] is None
+    assert refused == b"not_media: the file is empty"
 
 
 def test_a_run_killed_before_its_last_commit_ends_in_the_same_tables(lake: Lake, clips: list[Path]) -> None:

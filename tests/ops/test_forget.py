@@ -20,6 +20,8 @@ from jobs.ops.forget import NotRead, Report, forget, look
 from jobs.ops.person import Person
 from jobs.pipeline import JOBS
 from jobs.settings import Settings
+from serving.incoming import Incoming, Note, UploadUnknown
+from serving.limits import Limits
 from tests.contracted import put
 
 # Whose ids begin and end like another's, and stand first and last among those that files and logs sum up.
@@ -171,10 +173,15 @@ def test_a_creator_takes_files_and_media_along_that_nobody_elses_upload_needs(se
     put(settings, "silver.videos", {"video_id": "dogs", "user_id": BEN, "media_hash": "of-both"})
     secret = settings.home / "secret"
     secret.write_text("key")
+    incoming = Incoming(settings.landing, Limits())
+    theirs, of_ben = (incoming.begin(Note(who, "T", (), "a.mp4", "", 9), datetime.now(UTC)) for who in (ANN, BEN))
     report = forget(ANN, JOBS.values(), settings)
     assert [path.name for path in (settings.landing / "files").iterdir()] == ["dogs.mp4"]
     assert [path.name for path in settings.media.iterdir() if not path.name.startswith(".")] == ["of-both"]
     assert secret.exists()
+    assert incoming.progress(of_ben, datetime.now(UTC)).note.user_id == BEN
+    with pytest.raises(UploadUnknown):
+        incoming.progress(theirs, datetime.now(UTC))
     assert (settings.landing / "manifests" / "m.jsonl").read_text().split() == ["no", "json"]
     assert "purge /media/only-theirs/ there" in report.notes[-1]
 

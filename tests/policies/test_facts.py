@@ -8,6 +8,7 @@ from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
 from jobs.features import trending
 from jobs.features.rises import LATELY
 from jobs.imports import interactions, movielens
+from jobs.media import refusals
 from jobs.media.status import Status
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED
 from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
@@ -16,7 +17,9 @@ from serving.events import Event
 from serving.feed_store.shapes import TrendingKind
 from serving.ids import MAX_ID, is_id
 from serving.interactions import MAX_SHARE, MAX_WATCH_MS, EventType
+from serving.limits import Limits
 from serving.player.page import APP
+from serving.stated import MAX_HASHTAGS, MAX_TITLE
 
 
 def rules(table: str) -> dict[str, str]:
@@ -42,6 +45,13 @@ def test_the_types_of_events_are_those_of_the_contract() -> None:
     assert listed(rules("bronze.events")["event_type_is_known"]) == list(EventType)
     described = data_contracts.load("bronze.events").column("event_type").description
     assert re.findall(r"\w+", described.replace(" or ", " ")) == list(EventType)
+
+
+def test_an_upload_over_http_may_state_what_the_contract_takes_and_be_as_large_as_a_clip_that_is_published() -> None:
+    of_uploads = rules("bronze.uploads")
+    assert numbers(of_uploads["title_is_not_a_book"]) == [MAX_TITLE]
+    assert numbers(of_uploads["hashtags_are_few"]) == [MAX_HASHTAGS]
+    assert Limits().max_bytes == refusals.MAX_BYTES
 
 
 def test_every_type_of_event_shows_or_starts_a_watch_or_is_a_reaction_to_one() -> None:

@@ -96,7 +96,13 @@ def serve(tmp_path: Path) -> Serve:
     """Starts the service over a Redis; media in tmp_path/media, events in tmp_path/events."""
 
     def serve(redis_url: str) -> AbstractContextManager[httpx.Client]:
-        app = create_app(redis_url=redis_url, media=tmp_path / "media", events=tmp_path / "events", secret="a secret")
+        app = create_app(
+            redis_url=redis_url,
+            media=tmp_path / "media",
+            events=tmp_path / "events",
+            landing=tmp_path / "landing",
+            secret="a secret",
+        )
         return over_http(app)
 
     return serve

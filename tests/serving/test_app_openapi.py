@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from serving.feed_store import trending
 from serving.feed_store.shapes import Slot, TrendingKind, Video
 from serving.feed_store.writer import FeedStore
+from serving.uploads import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from tests.serving.conftest import RawRedis
@@ -51,14 +52,20 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-ASKED = ["GET /livez", "GET /readyz", "GET /metrics"]
+ASKED = ["GET /livez", "GET /readyz", "GET /metrics", "OPTIONS /v1/uploads"]
 ASKED_FOR_SOMETHING = [
     "GET /v1/feed/{user_id}", "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}",
-    "POST /v1/events",
+    "POST /v1/events", "POST /v1/uploads", "HEAD /v1/uploads/{upload_id}", "PATCH /v1/uploads/{upload_id}",
+    "DELETE /v1/uploads/{upload_id}", "GET /v1/uploads/{upload_id}",
 ]  # fmt: skip
 quick = hypothesis_settings(
     max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate]
 )
+
+
+@schemathesis.serializer(CONTENT_TYPE)
+def as_it_is(ctx: schemathesis.SerializationContext, value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 @pytest.fixture

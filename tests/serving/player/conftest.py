@@ -153,8 +153,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def world(server_url: str, media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    spool = tmp_path_factory.mktemp("events")
-    app = create_app(redis_url=server_url, media=media, events=spool, secret="a secret")
+    spool, landing = tmp_path_factory.mktemp("events"), tmp_path_factory.mktemp("landing")
+    app = create_app(redis_url=server_url, media=media, events=spool, landing=landing, secret="a secret")
     with redis.Redis.from_url(server_url) as client, over_http(app) as http:
         client.flushall()
         made = World(str(http.base_url), server_url, client, spool)

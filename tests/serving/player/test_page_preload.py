@@ -43,7 +43,8 @@ def passer_by(server_url: str, window: Chromium, tmp_path: Path) -> Iterator[Per
         store.begin(VERSION)
         store.write_fallback(VERSION, feed)
         store.commit(VERSION, 0)
-    with over_http(create_app(redis_url=url, media=media, events=tmp_path / "events", secret="s")) as http:
+    events, landing = tmp_path / "events", tmp_path / "landing"
+    with over_http(create_app(redis_url=url, media=media, events=events, landing=landing, secret="s")) as http:
         yield Person(window, str(http.base_url))
         window.open("about:blank")
 

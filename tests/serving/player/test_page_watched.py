@@ -346,7 +346,9 @@ def test_markup_in_a_title_and_a_hashtag_is_text(person: Person) -> None:
 @pytest.fixture
 def empty(server_url: str, world: World, window: Chromium, tmp_path: Path) -> Iterator[Person]:
     """Somebody at an endpoint that has no feeds yet; its console may complain of what did not come."""
-    nothing = create_app(redis_url=f"{server_url.rpartition('/')[0]}/1", media=tmp_path, events=tmp_path, secret="s")
+    nothing = create_app(
+        redis_url=f"{server_url.rpartition('/')[0]}/1", media=tmp_path, events=tmp_path, landing=tmp_path, secret="s"
+    )
     with over_http(nothing) as http:
         yield Person(window, str(http.base_url))
         window.open("about:blank")
