@@ -80,6 +80,11 @@ def test_the_player_takes_for_a_skip_and_for_an_id_what_the_platform_does() -> N
         assert bool(re.fullmatch(pattern.removesuffix("$"), text)) == is_id(text), text
 
 
+def test_the_player_has_words_for_every_reason_to_refuse_a_clip() -> None:
+    (words,) = re.findall(r"REFUSALS = \{(.+?)\}", (APP / "upload.js").read_text(), re.DOTALL)
+    assert re.findall(r"^  (\w+): ", words, re.MULTILINE) == list(refusals.Reason)
+
+
 def test_a_feature_is_behind_by_the_day_that_has_to_be_over_before_it_is_known() -> None:
     for view in views().values():
         assert view.behind == "1 d" and numbers(rules(view.table)["known_only_when_the_day_is_over"]) == [1]

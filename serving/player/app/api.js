@@ -1,7 +1,7 @@
 /**
  * The routes of the endpoint that the player reads, and its errors as one class.
  *
- * Belongs here: addresses and shapes. Sending events: outbox.js. Following pages: sources.js.
+ * Belongs here: addresses and shapes. Sending events: outbox.js. Sending clips: tus.js. Following pages: sources.js.
  *
  * @typedef {object} Clip One place in what is watched: a slot of a feed, or a card.
  * @property {string} video_id
@@ -37,17 +37,22 @@ export class Problem extends Error {
   }
 }
 
-/** @param {string} path @returns {Promise<any>} Raises Problem. */
-async function get(path) {
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} Raises Problem. */
+export async function ask(path, options) {
   let answer;
   try {
-    answer = await fetch(path);
+    answer = await fetch(path, options);
   } catch {
     throw new Problem(0, "unreachable", "The server did not answer. Is this device online?");
   }
+  if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
-  if (answer.ok) return body;
   throw new Problem(answer.status, (body.type ?? "").split(":").pop(), body.detail ?? answer.statusText);
+}
+
+/** @param {string} path @returns {Promise<any>} Raises Problem. */
+export async function get(path) {
+  return (await ask(path)).json().catch(() => ({}));
 }
 
 /** @param {string} viewer @param {?string} cursor */

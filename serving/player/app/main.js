@@ -1,8 +1,8 @@
 /**
- * The web player: a viewer's feed, one clip at a time, and a page of what rises.
+ * The web player: a viewer's feed, one clip at a time, a page of what rises, and one to upload clips.
  *
  * Belongs here: who watches, which view is shown, and keys. The column of clips: reel.js. The page of what rises:
- * rising.js. Plain modules: there is nothing to build (docs/decisions/0038).
+ * rising.js. Uploading: upload.js. Plain modules: there is nothing to build (docs/decisions/0038).
  */
 
 import { newId, recall, remember } from "./memory.js";
@@ -11,6 +11,7 @@ import { Reel } from "./reel.js";
 import { showRising } from "./rising.js";
 import * as sheets from "./sheets.js";
 import { Feed, Listed } from "./sources.js";
+import { UploadPage } from "./upload.js";
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
@@ -38,24 +39,33 @@ let risen = null;
 let shown = null;
 /** @type {import("./api.js").Clip[]} */
 let rising = [];
+/** @type {?UploadPage} */
+let uploading = null;
 
-/** Show what the address says: the feed, `#trending`, or `#trending/<video>`. */
+/** Show what the address says: the feed, `#upload`, `#trending`, or `#trending/<video>`. */
 async function route() {
   const [view, video] = location.hash.slice(1).split("/");
-  const isTrending = view === "trending";
-  for (const [name, is] of Object.entries({ feed: !isTrending, trending: isTrending })) {
+  const [isTrending, isUpload] = [view === "trending", view === "upload"];
+  const isFeed = !isTrending && !isUpload;
+  for (const [name, is] of Object.entries({ feed: isFeed, trending: isTrending, upload: isUpload })) {
     if (is) element(`to-${name}`).setAttribute("aria-current", "page");
     else element(`to-${name}`).removeAttribute("aria-current");
   }
   shown?.rest(true);
   shown = null;
-  element("feed").hidden = isTrending;
+  element("feed").hidden = !isFeed;
+  element("upload").hidden = !isUpload;
   element("rising").hidden = !isTrending || Boolean(video);
-  element("risen").hidden = !video;
-  document.body.classList.toggle("is-reading", isTrending && !video);
+  element("risen").hidden = !isTrending || !video;
+  document.body.classList.toggle("is-reading", isUpload || (isTrending && !video));
   risen?.close();
   risen = null;
-  if (!isTrending) {
+  if (isUpload) {
+    document.title = "Upload · Reelmill";
+    uploading ??= new UploadPage(element("upload"), viewer);
+    return;
+  }
+  if (isFeed) {
     feed ??= new Reel(element("feed"), new Feed(viewer, query.get("video")), viewer, outbox);
     shown = feed;
     feed.rest(document.hidden);

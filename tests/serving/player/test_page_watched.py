@@ -396,6 +396,9 @@ def test_people_who_cannot_see_or_use_a_mouse_can_use_every_view(person: Person)
         person.window.click("#to-trending")
         person.window.see("#sunset")
         assert faults() == {}
+        person.window.click("#to-upload")
+        person.window.see("Upload a clip")
+        assert faults() == {}
 
 
 def test_the_keyboard_reaches_the_buttons_of_the_clip_that_is_shown_and_of_no_other(person: Person) -> None:
