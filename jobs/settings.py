@@ -150,6 +150,15 @@ class Settings(BaseSettings):
     uploads_a_day: int = Field(
         default=Limits.a_day, gt=0, description="How many uploads over HTTP one person may begin within a day."
     )
+    open_to_all: bool | None = Field(
+        default=None,
+        description="Whether the endpoint lets in who has no API key. Unset: where it listens for this machine alone.",
+    )
+    origins: str = Field(
+        default="",
+        description="Origins whose pages may call the endpoint from a browser, such as https://app.example, with "
+        "commas between them; * is all.",
+    )
     secret: SecretStr | None = Field(
         default=None,
         description="The key that signs, and marks a Redis as this home's; the same for an endpoint that has a home of "
@@ -184,6 +193,11 @@ class Settings(BaseSettings):
     def upload_limits(self) -> Limits:
         """What a person may upload over HTTP."""
         return Limits(self.upload_max_bytes, self.upload_types, self.uploads_at_once, self.uploads_a_day)
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins, each without a slash at its end, as browsers name them."""
+        return [origin.strip().rstrip("/") for origin in self.origins.split(",") if origin.strip()]
 
     @property
     def topic(self) -> Topic | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from serving import api_keys, feeds, problems, readiness, trending, uploads
 from serving import events as event_routes
-from serving import feeds, problems, readiness, trending, uploads
 from serving.answers import Ahead
+from serving.api_keys import Keyring
 from serving.cursor import CursorSigner
 from serving.feed_store.reader import FeedReader
 from serving.feed_store.shapes import MEDIA
@@ -44,6 +46,11 @@ if TYPE_CHECKING:
 _MAINTAIN_EVERY_S = 1.0
 # What a sibling acknowledged before it died waits at most this long, where no ingest runs either.
 _RECOVER_EVERY_S = 60.0
+# What pages of other origins may read. Keys go by a header, and no cookie is ever asked for.
+_EXPOSED = (
+    "ETag", "Location", "Retry-After", "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Expires",
+    "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-Feed-Source",
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -55,16 +62,19 @@ def create_app(
     landing: Path,
     secret: str,
     limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    demand_keys: bool = False,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """The service over the feeds in `redis_url`, the media in a folder or a bucket, and events in a spool or a topic.
 
-    Uploads go to `landing`, within their limits.
-    `secret` signs cursors; processes that share a load balancer share it. Raises ValueError when it is empty.
+    Uploads go to `landing`, within their limits. Pages of `origins` may call it from a browser, and with `demand_keys`
+    only who has an API key. `secret` signs cursors; processes that share a load balancer share it. Raises ValueError
+    when it is empty.
     """
     signer = CursorSigner(secret)
     reader = FeedReader(redis_url)
     keeper = EventSpool(events) if isinstance(events, Path) else EventTopic(events)
-    incoming = Incoming(landing, limits)
+    incoming, keyring = Incoming(landing, limits), Keyring(reader.wire)
     metrics = Metrics(events if isinstance(events, Path) else None)
     files: MediaFiles | MediaObjects
     if isinstance(media, Path):
@@ -75,7 +85,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with reader, uploads.kept_tidy(incoming):
+        async with reader, uploads.kept_tidy(incoming), keyring if demand_keys else nullcontext():
             try:
                 if isinstance(keeper, EventSpool):
                     async with _moving(keeper):
@@ -99,7 +109,13 @@ def create_app(
     app.include_router(feeds.router(reader, signer, metrics.without_redis))
     feed = next(r for r in app.routes if isinstance(r, APIRoute) and r.path == f"{feeds.PREFIX}{feeds.FEED}")
     app.add_middleware(Ahead, route=feed)
+    if demand_keys:
+        api_keys.demand(app, keyring)
     app.add_middleware(TimedRequests, requests=metrics.requests)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
+        )
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
     app.include_router(uploads.router(incoming, reader))

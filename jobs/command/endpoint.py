@@ -9,8 +9,9 @@ import gc
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import redis
 import uvicorn
 
 from jobs.command.console import say
@@ -19,8 +20,9 @@ from jobs.host import bucket
 from jobs.host.address import noted
 from jobs.host.redis_server import redis_url
 from jobs.host.secret import secret
-from jobs.settings import Settings, is_s3, uri_of
+from jobs.settings import Settings, is_loopback, is_s3, uri_of
 from serving.app import create_app
+from serving.feed_store import api_keys
 
 # How long requests in flight may take when the server is told to stop: less than the ten seconds after which a
 # container is killed, or what it acknowledged last would wait in an open spool file for somebody to recover it.
@@ -31,10 +33,17 @@ class PortTaken(ReelmillError):
     """Another process listens on the port."""
 
 
+class NoKeys(ReelmillError):
+    """API keys are demanded, and there is none."""
+
+
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until interrupted. Raises PortTaken."""
-    with redis_url(settings) as redis, _listening(host, port) as listener, noted(settings, _address(listener)):
-        server = _server(settings, redis, "warning")
+    """Serve until interrupted. Raises PortTaken and NoKeys."""
+    demand_keys = not (is_loopback(host) if settings.open_to_all is None else settings.open_to_all)
+    with redis_url(settings) as url, _listening(host, port) as listener, noted(settings, _address(listener)):
+        if demand_keys:
+            _check_keys(url, host)
+        server = _server(settings, url, "warning", demand_keys=demand_keys)
         # What is there by now stays, and a page leaves nothing behind that needs looking for: as often as Python looks
         # by itself, that took an eighth of a page's time, and held up one in a hundred.
         gc.freeze()
@@ -48,8 +57,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
 @contextmanager
 def served(settings: Settings) -> Iterator[str]:
     """The endpoint on a free loopback port for as long as the context is open; yields its base URL."""
-    with redis_url(settings) as redis, _listening("127.0.0.1", 0) as listener, noted(settings, _address(listener)):
-        server = _server(settings, redis, "error")
+    with redis_url(settings) as url, _listening("127.0.0.1", 0) as listener, noted(settings, _address(listener)):
+        server = _server(settings, url, "error", demand_keys=settings.open_to_all is False)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -59,16 +68,29 @@ def served(settings: Settings) -> Iterator[str]:
             thread.join()
 
 
-def _server(settings: Settings, redis: str, log_level: str) -> uvicorn.Server:
+def _check_keys(url: str, host: str) -> None:
+    """Raises NoKeys. A Redis that is away names them later, and nobody is let in before."""
+    with suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+        if not api_keys.listed(client):
+            raise NoKeys(
+                f"Whoever reaches {host} would see everybody's feed and could write events, and there is no API key "
+                "yet. Make one by `reelmill keys create NAME`, listen on 127.0.0.1, or set REELMILL_OPEN_TO_ALL=true "
+                "where something in front of the endpoint decides who may call it."
+            )
+
+
+def _server(settings: Settings, url: str, log_level: str, *, demand_keys: bool) -> uvicorn.Server:
     media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
     events = settings.topic or settings.spool
     app = create_app(
-        redis_url=redis,
+        redis_url=url,
         media=media,
         events=events,
         landing=settings.landing,
         secret=secret(settings),
         limits=settings.upload_limits,
+        demand_keys=demand_keys,
+        origins=settings.allowed_origins,
     )
     # Nothing here asks who a client is, or what a proxy says of it.
     config = uvicorn.Config(
