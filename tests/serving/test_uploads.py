@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from jobs.arrivals.landing import land
 from jobs.host.ports import free_port
 from jobs.settings import Settings
 from serving import incoming, uploads
@@ -99,11 +100,13 @@ def test_a_clip_that_comes_in_two_parts_lands_whole_with_what_its_creator_stated
     assert offset(api, address) == len(CLIP)
 
 
-def test_the_same_bytes_of_one_person_are_one_video_and_without_a_title_the_name_is_it(
-    api: httpx.Client, landing: Path
+def test_the_same_bytes_of_one_person_are_one_video_by_the_command_too_and_without_a_title_the_name_is_it(
+    api: httpx.Client, landing: Path, tmp_path: Path
 ) -> None:
     for _ in range(2):
         assert send(api, begun(api), CLIP, 0).status_code == 204
+    (tmp_path / "My cat.mp4").write_bytes(CLIP)
+    land([tmp_path / "My cat.mp4"], landing=landing, user_id="ann", uploaded_at=NOW)
     assert len({line["upload_id"] for line in lines(landing)}) == 1
     assert {line["title"] for line in lines(landing)} == {"My cat"}
 
