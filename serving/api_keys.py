@@ -22,7 +22,7 @@ from typing import Any, Self
 from fastapi import FastAPI
 from redis.exceptions import RedisError
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.feed_store import api_keys
 from serving.feed_store.api_keys import COUNT, WINDOW_S, ApiKey
@@ -127,14 +127,23 @@ class KeysDemanded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What a server is able to do (OPTIONS) is asked before anything is sent.
-        if scope["type"] == "http" and scope["path"].startswith(GUARDED) and scope["method"] != "OPTIONS":
-            shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-            try:
-                self._keyring.admit(shown.decode("latin-1"), _scope_of(scope["path"]), time.time())
-            except Problem as problem:
-                await problem_response(Request(scope), problem)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(GUARDED) or scope["method"] == "OPTIONS":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_to_it_alone(message: Message) -> None:
+            # Or a cache in front would hand what it keeps for a key to who has none.
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"vary", b"Authorization"))
+            await send(message)
+
+        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        try:
+            self._keyring.admit(shown.decode("latin-1"), _scope_of(scope["path"]), time.time())
+        except Problem as problem:
+            await problem_response(Request(scope), problem)(scope, receive, send)
+            return
+        await self._app(scope, receive, send_to_it_alone)
 
 
 def demand(app: FastAPI, keyring: Keyring) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +23,9 @@ from jobs.host import needs
 from jobs.host.ports import free_port
 from jobs.settings import REPOSITORY
 from serving.app import create_app
+from serving.feed_store import api_keys
 from tests.serving.conftest import over_http
+from tests.serving.tus import begun, connected, lines, offset, send, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +87,8 @@ def edge(folder: Path, endpoint: str, secret: str | None = None) -> Iterator[htt
 class Origin:
     """The endpoint over one new clip, until it is killed."""
 
-    def __init__(self, redis_url: str, folder: Path) -> None:
+    def __init__(self, redis_url: str, folder: Path, *, demand_keys: bool = False) -> None:
+        self.landing = folder / "landing"
         self.asked: Counter[str] = Counter()
         self.files = {path: random.Random(path).randbytes(30_000) for path in CLIP}
         self.files[LARGE] = random.Random(LARGE).randbytes(LARGE_BYTES)
@@ -92,8 +96,10 @@ class Origin:
             file = folder / path.removeprefix("/")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        media, events, landing = (folder / name for name in ("media", "events", "landing"))
-        app = create_app(redis_url=redis_url, media=media, events=events, landing=landing, secret="a secret")
+        app = create_app(
+            redis_url=redis_url, media=folder / "media", events=folder / "events", landing=self.landing,
+            secret="a secret", demand_keys=demand_keys,
+        )  # fmt: skip
         app.add_middleware(Counting, asked=self.asked)
         app.add_route("/v1/brief", brief)
         self._running = ExitStack()
@@ -196,3 +202,32 @@ def test_with_a_secret_media_are_handed_out_by_signed_links_alone(
         assert client.get(f"{signed('new', past, 'a word: of ours')}/master.m3u8").status_code == 410
         assert client.get("/v1/brief").status_code == 200
     assert edges[0].get(f"{signed('new', soon, '')}/master.m3u8").status_code == 404
+
+
+def test_a_clip_is_uploaded_through_an_edge_in_pieces_and_what_comes_before_the_connection_breaks_is_kept(
+    edges: list[httpx.Client], origin: Origin
+) -> None:
+    client, content = edges[0], origin.files[LARGE]
+    address = begun(client, length=len(content))
+    with connected(client, address, content[:2_000_000], length=len(content)):
+        wait_for(lambda: offset(client, address) > 0)
+    wait_for(lambda: send(client, address, b"", at=offset(client, address)).status_code == 204)
+    here = offset(client, address)
+    assert send(client, address, content[here:], here).status_code == 204
+    (line,) = lines(origin.landing)
+    assert (origin.landing / line["media_file"]).read_bytes() == content
+    assert client.get(address).json()["status"] == "waiting"
+
+
+def test_what_an_edge_keeps_for_a_key_is_not_for_who_has_none(server_url: str, tmp_path: Path) -> None:
+    with redis.Redis.from_url(server_url) as writer:
+        key = {"Authorization": f"Bearer {api_keys.create(writer, 'app', api_keys.Scope, 100)[1]}"}
+    origin = Origin(server_url, tmp_path, demand_keys=True)
+    try:
+        with edge(tmp_path / "a", origin.url) as client:
+            assert client.get("/v1/brief", headers=key).headers["x-cache"] == "MISS"
+            assert client.get("/v1/brief", headers=key).headers["x-cache"] == "HIT"
+            assert client.get("/v1/brief").status_code == 401
+            assert client.get("/v1/brief", headers={"Authorization": "Bearer rm_a_b"}).status_code == 401
+    finally:
+        origin.kill()

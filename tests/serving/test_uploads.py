@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
-import time
 import uuid
-from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
@@ -32,44 +27,15 @@ from serving.incoming import EXPIRES, KEPT, Incoming, Note, UploadOver, UploadUn
 from serving.landing import write_whole
 from serving.limits import Limits
 from tests.serving.conftest import over_http
+from tests.serving.tus import CLIP, TUS, begin, begun, connected, lines, metadata, offset, send, wait_for
 
 if TYPE_CHECKING:
     from serving.feed_store.writer import FeedStore
 
-Serve = Callable[..., AbstractContextManager[httpx.Client]]
-CLIP = bytes(range(256)) * 40
 # Blocks of it are written while it comes.
 LARGE = CLIP * 200
-TUS = {"Tus-Resumable": "1.0.0"}
 NOTE = Note("ann", "T", (), "a.mp4", "", len(CLIP))
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-
-
-def metadata(**values: str) -> str:
-    return ",".join(f"{name} {b64encode(value.encode()).decode()}" for name, value in values.items())
-
-
-def begin(api: httpx.Client, *, length: int = len(CLIP), **values: str) -> httpx.Response:
-    stated = metadata(**({"user_id": "ann", "filename": "My cat.MP4"} | values))
-    return api.post("/v1/uploads", headers=TUS | {"Upload-Length": str(length), "Upload-Metadata": stated})
-
-
-def begun(api: httpx.Client, *, length: int = len(CLIP), **values: str) -> str:
-    """The address of a new upload."""
-    return str(begin(api, length=length, **values).headers["location"])
-
-
-def send(api: httpx.Client, address: str, data: bytes, at: int, **more: str) -> httpx.Response:
-    headers = TUS | {"Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"} | more
-    return api.patch(address, content=data, headers=headers)
-
-
-def offset(api: httpx.Client, address: str) -> int:
-    return int(api.head(address, headers=TUS).headers["upload-offset"])
-
-
-def lines(landing: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for file in landing.glob("manifests/[!.]*") for line in file.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -183,7 +149,7 @@ def test_what_does_not_belong_at_the_end_is_refused_and_changes_nothing(api: htt
 
 def test_what_came_before_the_connection_was_lost_is_kept(api: httpx.Client, landing: Path) -> None:
     address = begun(api, length=len(LARGE))
-    with connected(api, address, LARGE[:1_500_000]):
+    with connected(api, address, LARGE[:1_500_000], length=len(LARGE)):
         wait_for(lambda: offset(api, address) > 0)
     wait_for(lambda: send(api, address, b"", at=offset(api, address)).status_code == 204)
     here = offset(api, address)
@@ -198,7 +164,7 @@ def test_one_request_at_a_time_writes_and_one_that_falls_silent_keeps_nobody_out
 ) -> None:
     monkeypatch.setattr(uploads, "IDLE_S", 1.0)
     address = begun(api, length=len(LARGE))
-    with connected(api, address, LARGE[:1_500_000]) as silent:
+    with connected(api, address, LARGE[:1_500_000], length=len(LARGE)) as silent:
         wait_for(lambda: offset(api, address) > 0)
         assert send(api, address, b"", offset(api, address)).status_code == 423
         assert api.delete(address, headers=TUS).status_code == 423
@@ -292,7 +258,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_endpoint_is_killed(
         assert process.stdout is not None and "Reelmill serves" in process.stdout.readline()
         address = begun(api, length=len(LARGE))
         send(api, address, LARGE[:1000], 0)
-        with connected(api, address, LARGE[1000:1_500_000], at=1000):
+        with connected(api, address, LARGE[1000:1_500_000], at=1000, length=len(LARGE)):
             wait_for(lambda: offset(api, address) > 1_000_000)
             process.kill()
     with start(home, "serve", "--port", str(port)) as process, httpx.Client(base_url=f"http://127.0.0.1:{port}") as api:
@@ -345,28 +311,3 @@ def limited(server_url: str, tmp_path: Path, landing: Path) -> Iterator[httpx.Cl
     )  # fmt: skip
     with over_http(app) as client:
         yield client
-
-
-class connected:
-    """A PATCH with what follows of LARGE, whose body stops after `data` and never ends."""
-
-    def __init__(self, api: httpx.Client, address: str, data: bytes, at: int = 0) -> None:
-        self._socket = socket.create_connection((api.base_url.host, cast(int, api.base_url.port)), timeout=10)
-        head = (
-            f"PATCH {address} HTTP/1.1", "Host: x", "Tus-Resumable: 1.0.0", f"Upload-Offset: {at}",
-            "Content-Type: application/offset+octet-stream", f"Content-Length: {len(LARGE) - at}",
-        )  # fmt: skip
-        self._socket.sendall("\r\n".join((*head, "", "")).encode() + data)
-
-    def __enter__(self) -> socket.socket:
-        return self._socket
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
