@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import pyarrow.compute as pc
 import redis
@@ -48,6 +49,7 @@ from serving.feed_store.forgotten import forget_trending, forget_videos, forget_
 from serving.incoming import folder_of
 from serving.spool_upkeep import every_file, recover
 
+ON_THEIR_WAY = "uploads on their way"
 # Shows what goes on while it does.
 Showing = Callable[[str], AbstractContextManager[object]]
 
@@ -84,6 +86,7 @@ def look(user_id: str, jobs: Iterable[Job], settings: Settings) -> tuple[Traces,
     for job in jobs:
         places += [*_lines(job, settings), *_tables(job, settings)]
     found = [Removed(place.name, place.find(known.person)) for place in places]
+    found.append(Removed(ON_THEIR_WAY, len(_incoming(user_id, settings))))
     return known, [one for one in found if one.count]
 
 
@@ -144,7 +147,9 @@ def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) ->
 def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | None) -> Iterator[Removed]:
     """Remove what the job has taken from, or put to, places that are no tables; its lock is held."""
     if job.name == uploads.run.name:
-        yield Removed("uploads on their way", _remove_incoming(theirs, settings))
+        on_their_way = len(_incoming(theirs.user_id, settings))
+        shutil.rmtree(folder_of(settings.landing, theirs.user_id), ignore_errors=True)
+        yield Removed(ON_THEIR_WAY, on_their_way)
         yield Removed("files of uploads", _remove_uploads(theirs, settings))
     if job.name == videos.run.name:
         removed = [store.remove(settings.media, name) for name in _unplayed(theirs, settings)]
@@ -214,12 +219,9 @@ def _check_read(table: str, settings: Settings) -> None:
             )
 
 
-def _remove_incoming(theirs: Traces, settings: Settings) -> int:
-    """Remove what came of them over HTTP and has not landed, and what is kept of what did; returns how many uploads."""
-    folder = folder_of(settings.landing, theirs.user_id)
-    count = sum(1 for _ in folder.glob("*"))
-    shutil.rmtree(folder, ignore_errors=True)
-    return count
+def _incoming(user_id: str, settings: Settings) -> list[Path]:
+    """What came of them over HTTP and has not landed, and what is kept of what did: a folder for each upload."""
+    return list(folder_of(settings.landing, user_id).glob("*"))
 
 
 def _remove_uploads(theirs: Traces, settings: Settings) -> int:

@@ -186,6 +186,14 @@ def test_a_creator_takes_files_and_media_along_that_nobody_elses_upload_needs(se
     assert "purge /media/only-theirs/ there" in report.notes[-1]
 
 
+def test_who_has_begun_an_upload_and_nothing_else_is_somebody_to_forget(settings: Settings) -> None:
+    Incoming(settings.landing, Limits()).begin(Note(ANN, "T", (), "a.mp4", "", 9), datetime.now(UTC))
+    (found,) = look(ANN, JOBS.values(), settings)[1]
+    (removed,) = forget(ANN, JOBS.values(), settings).removed
+    assert (found.place, found.count) == (removed.place, removed.count) == ("uploads on their way", 1)
+    assert look(ANN, JOBS.values(), settings)[1] == []
+
+
 def test_of_what_a_manifest_names_just_files_of_theirs_alone_go(settings: Settings) -> None:
     names = ("theirs.mp4", "awaited.mp4", ".writing.mp4", "folder/other.mp4")
     for name in names:
