@@ -176,10 +176,13 @@ class Lake:
         """Insert the rows whose key is not there yet, so that what arrives twice counts once."""
         return self._merge(table, frame, update=False)
 
-    def quarantine(self, table: str, frame: DataFrame, rule: str) -> int:
-        """Keep rows that a job itself had to refuse, whole, as JSON with the reason; returns how many."""
+    def quarantine(self, table: str, frame: DataFrame, rule: str, *, apart_from: str | None = None) -> int:
+        """Keep rows that a job itself had to refuse, whole, as JSON with the reason; returns how many.
+
+        Rows that differ in the column `apart_from` alone are one, of which the one that came first stays.
+        """
         keep_word(self._declared, "writes", table)
-        count = self._quarantine(table, frame.withColumn("_broken", F.array(F.lit(rule))))
+        count = self._quarantine(table, frame.withColumn("_broken", F.array(F.lit(rule))), apart_from)
         self.set_aside += count
         return count
 
@@ -286,19 +289,19 @@ class Lake:
         self.read_versions.pop(table, None)
         return commit
 
-    def _quarantine(self, table: str, marked: DataFrame) -> int:
+    def _quarantine(self, table: str, marked: DataFrame, apart_from: str | None = None) -> int:
         """Insert-only on a hash of the rule and the row, so that a re-run of the window keeps each row once."""
         from delta.tables import DeltaTable
 
+        row = [name for name in marked.columns if name != "_broken"]
+        same = F.to_json(F.struct(*[name for name in row if name != apart_from]))
         rows = marked.select(
+            F.sha2(F.concat_ws("|", "_broken", same), 256).alias("rejected_id"),
             F.lit(self.job).alias("job"),
             F.lit(self.run_id).alias("run_id"),
             F.col("_broken").alias("rules"),
-            F.to_json(F.struct(*[c for c in marked.columns if c != "_broken"])).alias("row"),
-        )
-        rows = rows.withColumn("rejected_id", F.sha2(F.concat_ws("|", "rules", "row"), 256)).dropDuplicates(
-            ["rejected_id"]
-        )
+            F.to_json(F.struct(*row)).alias("row"),
+        ).dropDuplicates(["rejected_id"])
         rows = rows.select(*(c.name for c in contract_of(f"{QUARANTINE}.{table}").columns)).persist()
         try:
             name = f"{QUARANTINE}.{table}"

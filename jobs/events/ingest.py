@@ -98,15 +98,16 @@ def once(events: DataFrame) -> DataFrame:
 
 
 def contradicting(events: DataFrame, kept: DataFrame) -> DataFrame:
-    """The events whose key is kept with other content; a retry differs in its time of receipt, which does not count."""
+    """The events whose key is kept with other content, each as it was first received: a retry is no other content."""
     contract = data_contracts.load(TABLE)
-    key = list(contract.key)
-    content = [c.name for c in contract.columns if c.name not in (*key, "received_at")]
+    key, columns = list(contract.key), [c.name for c in contract.columns]
+    content = [name for name in columns if name not in (*key, "received_at")]
     # First the few rows of these keys: else all that was ever kept would be shuffled with all its columns.
     near = kept.join(events.select(*key).distinct(), on=key, how="left_semi")
     same_key = [F.col(f"e.{name}") == F.col(f"k.{name}") for name in key]
     differs = reduce(or_, [~F.col(f"e.{name}").eqNullSafe(F.col(f"k.{name}")) for name in content])
-    return events.alias("e").join(near.alias("k"), on=[*same_key, differs], how="left_semi")
+    found = events.alias("e").join(near.alias("k"), on=[*same_key, differs], how="left_semi")
+    return found.groupBy(*key, *content).agg(F.min("received_at").alias("received_at")).select(*columns)
 
 
 def take_in(lake: Lake, lines: DataFrame) -> None:
@@ -169,7 +170,7 @@ def insert(lake: Lake, good: DataFrame, implausible: DataFrame, count: int, repe
         else:
             return
         if not contradictions.isEmpty():
-            lake.quarantine(TABLE, contradictions, "same_key_same_content")
+            lake.quarantine(TABLE, contradictions, "same_key_same_content", apart_from="received_at")
     finally:
         several.unpersist()
 

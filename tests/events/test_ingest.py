@@ -103,7 +103,10 @@ def test_a_second_event_under_the_id_of_another_is_set_aside(lake: Lake) -> None
     spool(lake, "a.jsonl", event("1"), event("1", **later), event("1", video_id="dogs", **later))
     ingest.run(lake, ANY_WINDOW)
     again = {"received_at": "2024-03-02T00:00:00Z"}
-    spool(lake, "b.jsonl", event("1", **again), event("1", watch_ms=1, **again), event("2", watch_ms=None), event("2"))
+    # Retries of what is set aside, in this batch and of the one before, are none of their own.
+    retried = [event("1", video_id="dogs", **again), event("1", watch_ms=1, received_at="2024-03-02T00:01:00Z")]
+    other = event("1", watch_ms=1, **again)
+    spool(lake, "b.jsonl", event("1", **again), *retried, other, event("2", watch_ms=None), event("2"))
     ingest.run(lake, ANY_WINDOW)
     assert [(e["event_id"], e["video_id"], e["watch_ms"]) for e in events_of(lake).orderBy("event_id").collect()] == [
         ("1", "cats", 4000),
@@ -111,10 +114,12 @@ def test_a_second_event_under_the_id_of_another_is_set_aside(lake: Lake) -> None
     ]
     aside = [(json.loads(r["row"]), r["rules"]) for r in lake.read("quarantine.bronze.events").collect()]
     assert sorted(
-        (rules[0], row["video_id"], row.get("watch_ms")) for row, rules in aside if row["event_id"] == "1"
+        (rules[0], row["video_id"], row.get("watch_ms"), row["received_at"])
+        for row, rules in aside
+        if row["event_id"] == "1"
     ) == [
-        ("same_key_same_content", "cats", 1),
-        ("same_key_same_content", "dogs", 4000),
+        ("same_key_same_content", "cats", 1, "2024-03-02T00:00:00.000Z"),
+        ("same_key_same_content", "dogs", 4000, "2024-03-01T11:00:00.000Z"),
     ]
     assert [rules for row, rules in aside if row["event_id"] == "2"] == [["view_says_how_long"]]
 

@@ -93,7 +93,7 @@ def test_every_rule_under_which_a_job_sets_rows_aside_is_described_in_the_contra
     for name in JOBS:
         module = import_module(f"jobs.{name}")
         source = Path(str(module.__file__)).read_text()
-        for table, rule in re.findall(r"lake\.quarantine\((\w+), .*, (\"?\w+\"?)\)", source):
+        for table, rule in re.findall(r"lake\.quarantine\((\w+), .*?, (\"?\w+\"?)[,)]", source):
             used.add((getattr(module, table), rule.strip('"') if rule.startswith('"') else getattr(module, rule)))
     assert used == {(table, rule.name) for table in tables() for rule in load(table).job_rules}
     assert [(table, rule.name) for table in tables() for rule in rules(table) if len(rule.description) < 10] == []
