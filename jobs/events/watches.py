@@ -185,11 +185,11 @@ def _remake(lake: Lake, changed: DataFrame) -> None:
             return
         first, last = (of_micros(span[name]) for name in ("first", "last"))
         # A new event changes watches that started up to a day before it; those need the impressions of one more day.
-        # A new view also takes reactions over that follow within a day.
-        around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + BELONGS + timedelta(microseconds=1))
+        # A new impression changes watches that start up to a day after it; those have reactions of one more day.
+        around = lake.read(EVENTS, since=first - 2 * BELONGS, until=last + 2 * BELONGS + timedelta(microseconds=1))
         events = around.join(touched.select("user_id", "video_id"), on=["user_id", "video_id"], how="left_semi")
         # In whole hours, which are marked as a whole.
-        near = between(load(WATCHES), first - BELONGS - REACHES - HOUR, last + REACHES + HOUR)
+        near = between(load(WATCHES), first - BELONGS - REACHES - HOUR, last + BELONGS + REACHES + HOUR)
         lake.create(WATCHES)
         there = lake.own(WATCHES).where(near)
         lake.merge(WATCHES, changes(watches(events, lake.read(VIDEOS)), there, touched))
@@ -206,8 +206,9 @@ def changes(made: DataFrame, there: DataFrame, touched: DataFrame) -> DataFrame:
     columns, by_others, start = there.columns, F.struct("session_started_at", "marks"), F.col("started_at")
     viewers = touched.groupBy("user_id").agg(F.min("first").alias("first"), F.max("last").alias("last"))
     # Watches outside this time were made from events that are not all here.
-    complete = start.between(F.col("first") - F.lit(BELONGS), F.col("last"))
-    begin, end = _hour(F.col("first") - F.lit(BELONGS)) - F.lit(REACHES), _hour(F.col("last") + F.lit(REACHES + HOUR))
+    since, until = F.col("first") - F.lit(BELONGS), F.col("last") + F.lit(BELONGS)
+    complete = start.between(since, until)
+    begin, end = _hour(since) - F.lit(REACHES), _hour(until + F.lit(REACHES + HOUR))
     new = made.withColumn("session_started_at", F.lit(None).cast("timestamp")).withColumn("is_new", F.lit(True))
     new = new.join(viewers, on="user_id", how="inner").where(complete)
     old = there.withColumn("is_new", F.lit(False)).join(viewers, on="user_id", how="inner")

@@ -224,10 +224,14 @@ def test_any_order_of_arrival_and_publishing_makes_the_same_watches(
             video_id=chance.choice(["cats", "dogs"]),
             event_id=str(n),
             watch_ms=chance.randrange(12_000) if kind == "view" else None,
+            position=n if kind == "impression" else None,
         )
         for n in range(300)
     ]
     chance.shuffle(drawn)
+    # What lends a view its slot comes after it, alone; the view keeps its last like.
+    view, like = event("view", 60, video_id="dogs"), event("like", timedelta(days=1, seconds=60), video_id="dogs")
+    drawn = [view, like, *drawn, event("impression", 0, video_id="dogs", position=3)]
     publish(lake, "dogs")
     early = frame(lake.spark, *drawn[:100])
     lake.insert_new(watches.EVENTS, early)
