@@ -48,6 +48,7 @@ from serving.feed_store.shapes import FIRST_SECONDS, MEDIA, Preload, Slot
 from serving.feed_store.writer import FeedStore
 from tests.chromium import Chromium, chromium
 from tests.serving.conftest import over_http
+from tests.serving.staging import write_feeds
 
 SIZE = (720, 1280)
 SECONDS = 6
@@ -147,10 +148,13 @@ def made(folder: Path, number: int) -> Slot:
     return Slot(
         video_id=f"clip-{number:04d}",
         position=number,
-        score=0.5,
         reason="New here.",
         title=f"Clip {number}",
         user_id="cyra",
+        hashtags=[],
+        published_at="2026-01-10T12:00:00Z",
+        views=0,
+        likes=0,
         duration=variants[-1].seconds,
         playback_url=f"{MEDIA}/{name}/master.m3u8",
         poster_url=f"{MEDIA}/{name}/poster.jpg",
@@ -262,7 +266,7 @@ def main() -> None:
                 feed: list[dict[str, object]] = [slot.model_dump() for slot in slots]
                 store.begin(version)
                 viewers = [viewer_of(turn, name) for turn in range(options.rounds) for name in SIDES]
-                store.write_feeds(version, ((viewer, feed) for viewer in viewers))
+                write_feeds(store, version, ((viewer, feed) for viewer in viewers))
                 store.write_fallback(version, feed)
                 store.commit(version, len(viewers))
             took, loaded, link = measure(options, folder, url, slots)

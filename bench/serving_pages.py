@@ -45,9 +45,12 @@ from jobs.host.ports import free_port
 from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
 from serving.feed_store import seen
+from serving.feed_store.held import held
+from serving.feed_store.layout import encode
 from serving.feed_store.writer import FeedStore
 
 SLOTS_PER_FEED = 200
+VIDEOS = 10_000
 PAGE = 20
 SEEN_OF_FEED, SEEN_OF_OTHERS = 20, 160
 CONNECTIONS = (1, 8, 32, 128)
@@ -81,24 +84,28 @@ class Turn(NamedTuple):
     by_load: float
 
 
-def feed_of(user: int) -> list[dict[str, object]]:
-    """A feed of realistic size: about 400 bytes a slot."""
-    chosen = random.Random(user).sample(range(10_000), SLOTS_PER_FEED)
-    return [
-        {
-            "video_id": str(video),
-            "position": position,
-            "score": round(1.0 - position / 237, 6),
-            "reason": "item_item: because you finished a video like this",
-            "title": f"What video {video} is about, in about forty letters",
-            "user_id": f"creator{video % 977}",
-            "duration": 14.52,
-            "playback_url": f"/media/{video:064x}/master.m3u8",
-            "poster_url": f"/media/{video:064x}/poster.jpg",
-            "propensity": None,
-        }
-        for position, video in enumerate(chosen)
-    ]
+def feed_of(user: int) -> list[int]:
+    return random.Random(user).sample(range(VIDEOS), SLOTS_PER_FEED)
+
+
+def words_of(video: int) -> dict[str, object]:
+    return {"reason": f"because you watched What video {video % 40} is about", "propensity": None}
+
+
+def card(video: int) -> dict[str, object]:
+    """A card of realistic size: about 400 bytes."""
+    return {
+        "video_id": str(video),
+        "user_id": f"creator{video % 977}",
+        "title": f"What video {video} is about, in about forty letters",
+        "hashtags": ["slowtv", "sunset"],
+        "duration": 14.52,
+        "published_at": "2018-09-20T12:00:00Z",
+        "views": video * 31,
+        "likes": video,
+        "playback_url": f"/media/{video:064x}/master.m3u8",
+        "poster_url": f"/media/{video:064x}/poster.jpg",
+    }
 
 
 def show(client: redis.Redis, viewer: str, videos: list[str]) -> None:
@@ -115,13 +122,17 @@ def publish(url: str, users: int) -> tuple[float, float]:
             show(client, f"measured-{n:07d}", [*others, *(f"video{m}" for m in range(SEEN_OF_OTHERS))])
         used = cast("dict[str, int]", client.info("memory"))["used_memory"] - before
         store.begin(VERSION)
-        store.write_feeds(VERSION, ((f"user{n}", feed_of(n)) for n in range(users)))
-        store.write_fallback(VERSION, feed_of(-1))
+        store.write_parts(VERSION, map(card, range(VIDEOS)))
+        feeds = ((f"user{n}", feed_of(n)) for n in range(users))
+        store.write_feeds(
+            VERSION, ((one, [str(v) for v in videos], [encode(words_of(v)) for v in videos]) for one, videos in feeds)
+        )
+        listed = enumerate(feed_of(-1))
+        store.write_fallback(VERSION, [card(v) | words_of(v) | {"position": n} for n, v in listed])
         store.commit(VERSION, users)
         for n in range(users):
-            some = random.Random(n).sample(feed_of(n), SEEN_OF_FEED)
-            show(client, f"user{n}", [*others, *(str(slot["video_id"]) for slot in some)])
-        return store.memory_per_viewer(), used / MEASURED_VIEWERS
+            show(client, f"user{n}", [*others, *map(str, random.Random(n).sample(feed_of(n), SEEN_OF_FEED))])
+        return held(client)[0].bytes_per_viewer, used / MEASURED_VIEWERS
 
 
 @contextmanager

@@ -290,8 +290,8 @@ def uploads(answers: Sequence[Answer], settings: Settings) -> None:
 
 def feed(items: Sequence[dict[str, Any]]) -> None:
     """The slots of a feed page."""
-    rows = [(str(i["position"]), i["video_id"], i["title"], f"{i['score']:.3f}", i["reason"]) for i in items]
-    table(("slot", "video", "title", "score", "why"), rows, right=(0, 3))
+    rows = [(str(i["position"]), i["video_id"], i["title"], i["reason"]) for i in items]
+    table(("slot", "video", "title", "why"), rows, right=(0,))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[int] = ()) -> None:

@@ -1,7 +1,8 @@
 """Hands tonight's feeds to the endpoint: every viewer's, one for strangers, and the card of each video.
 
 Belongs here: from tables to the slots that clients read, and which night is served. The keys in Redis and the switch to
-a new version: serving/feed_store/. Cards: jobs/media/cards.py. The order of a feed: build.py.
+a new version: serving/feed_store/. The feed for strangers: strangers.py. Cards: jobs/media/cards.py. The order of a
+feed: build.py.
 
 A night's order is what it was; whether a video may be shown is asked of the tables as they are now, since a video may
 have been withdrawn, or refused by this viewer, after the night's feeds were built.
@@ -10,36 +11,34 @@ have been withdrawn, or refused by this viewer, after the night's feeds were bui
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from itertools import pairwise
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame, Row
-from pyspark.sql import Window as Over
 from pyspark.sql import functions as F
 
+from jobs.engine.batches import whole_groups
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
+from jobs.feeds.strangers import fallback
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
-from jobs.ranking.sources.fresh import FRESH_VIEWERS, NEW_HERE
-from jobs.ranking.sources.popular import EVER_D, WINDOWS
-from jobs.ranking.spacing import SLOTS
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 from serving.feed_store.shapes import Slot, Video
 
-# The order for strangers: most viewers in the last 28 days, then ever. Every FRESH_EVERY-th slot is for a new video:
-# by popularity alone none would ever be seen.
-POPULARITY = ("viewers_28d", "viewers_total")
-FRESH_EVERY = 5
-SLOT = tuple(Slot.model_fields)
-# What a slot says of its video, in the words of its card.
-OF_VIDEO = tuple(name for name in SLOT if name in Video.model_fields)
+# What a slot says beside its video and its place.
+WORDS = tuple(name for name in Slot.model_fields if name not in Video.model_fields and name != "position")
+# Slots that a task packs at once: some 1,000 feeds of 200, 100 bytes a slot.
+AT_ONCE = 200_000
 FALLBACK = "fallback"
 _log = logging.getLogger(__name__)
 
@@ -53,59 +52,17 @@ class NightNotHeld(ReelmillError):
 
 
 def slots(feeds: DataFrame, videos: DataFrame, refused: DataFrame) -> DataFrame:
-    """One row per viewer: user_id and `slots`, an array of SLOT in order; `videos` as from `cards`.
+    """The slots that are served: user_id, position, video_id, and `words`, what a slot says beside its video, as JSON.
 
-    Without what is published no more, what the viewer refused (user_id, video_id) or made; the others close ranks.
+    `videos` as from `cards`. Without what is published no more, what the viewer refused (user_id, video_id) or made.
     """
-    card = videos.select(*OF_VIDEO).withColumnRenamed("user_id", "creator")
-    in_order = Over.partitionBy("user_id").orderBy("position")
-    full = (
-        feeds.join(card, on="video_id", how="inner")
+    creators = videos.select("video_id", F.col("user_id").alias("creator"))
+    words = F.to_json(F.struct(*WORDS), {"ignoreNullFields": "false"})
+    return (
+        feeds.join(creators, on="video_id", how="inner")
         .where("user_id <> creator")
         .join(refused, on=["user_id", "video_id"], how="left_anti")
-        .withColumn("position", F.row_number().over(in_order) - 1)
-    )
-    # The first field sorts.
-    slot = F.struct(
-        F.col("position").alias("order"),
-        *[F.col("creator").alias("user_id") if c == "user_id" else F.col(c) for c in SLOT],
-    )
-    return full.groupBy(F.col("user_id").alias("viewer")).agg(F.sort_array(F.collect_list(slot)).alias("slots"))
-
-
-def fallback(videos: DataFrame, counts: DataFrame) -> DataFrame:
-    """The feed for strangers, rows of SLOT by position: what most watched lately, then ever, then the newest.
-
-    Every FRESH_EVERY-th slot has a new video that few have seen, of another creator each as far as there are.
-    """
-    popular = Over.orderBy(
-        *[F.coalesce(c, F.lit(0)).desc() for c in POPULARITY], F.col("published_at").desc(), "video_id"
-    )
-    of_creator = Over.partitionBy("user_id", "is_fresh").orderBy(F.col("published_at").desc(), "video_id")
-    fresh = Over.partitionBy("is_fresh").orderBy("turn", F.col("published_at").desc(), "video_id")
-    best = Over.orderBy("place", "video_id")
-    return (
-        videos.join(counts.select("video_id", *POPULARITY), on="video_id", how="left")
-        .withColumn("is_fresh", F.coalesce("viewers_total", F.lit(0)) < FRESH_VIEWERS)
-        .withColumn("turn", F.row_number().over(of_creator))
-        .withColumn("by_popularity", F.row_number().over(popular))
-        # The popular ones fill the places between those of the fresh ones.
-        .withColumn("by_popularity", F.expr(f"by_popularity + (by_popularity - 1) DIV {FRESH_EVERY - 1}"))
-        .withColumn("by_freshness", F.when(F.col("is_fresh"), F.row_number().over(fresh) * FRESH_EVERY))
-        .withColumn("place", F.least("by_popularity", "by_freshness"))
-        .withColumn("position", F.row_number().over(best) - 1)
-        .where(F.col("position") < SLOTS)
-        .withColumn("score", F.coalesce("viewers_28d", F.lit(0)).cast("double"))
-        .withColumn("propensity", F.lit(None).cast("double"))
-        .withColumn(
-            "reason",
-            F.when(F.col("by_freshness") < F.col("by_popularity"), NEW_HERE)
-            .when(F.col("viewers_28d") > 0, WINDOWS[28])
-            .when(F.col("viewers_total") > 0, WINDOWS[EVER_D])
-            .otherwise(NEW_HERE),
-        )
-        .orderBy("position")
-        .select(*SLOT)
+        .select("user_id", "position", "video_id", words.alias("words"))
     )
 
 
@@ -127,6 +84,25 @@ def nobodys(lake: Lake, window: Window) -> str:
     return version_of(window.day, FALLBACK)
 
 
+def write(slots: DataFrame, version: str, url: str) -> DataFrame:
+    """Stage the feeds of `slots` in Redis when the answer is counted: user_id of each viewer whose feed was written.
+
+    By their own connection from each task, many feeds a round trip: a night's feeds never pass through one process. A
+    task that runs again writes the same again.
+    """
+    from serving.feed_store.writer import FeedStore
+
+    def write_feeds(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with FeedStore(url) as store:
+            for rows in whole_groups(batches, "user_id", AT_ONCE):
+                feeds = list(_feeds(rows))
+                store.write_feeds(version, feeds)
+                yield pa.RecordBatch.from_pydict({"user_id": [viewer_id for viewer_id, _, _ in feeds]})
+
+    together = slots.repartition("user_id").sortWithinPartitions("user_id", "position")
+    return together.mapInArrow(write_feeds, "user_id string")
+
+
 def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
     """Publish the night's feeds; those of an earlier night than the current one only to go `back` to them."""
     from serving.feed_store.writer import FeedStore
@@ -137,39 +113,62 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
     # A video's counts hold until its next row.
     counts = lake.newest("gold.video_daily", by=["video_id"], until=window.end)
     videos = cards(lake.read("silver.videos"), counts).persist()
-    refused = refusals(lake.read("bronze.events"))
-    own = slots(feeds, videos, refused).persist()
     try:
         if videos.isEmpty():
             return
-        with redis_url(lake.settings) as url, FeedStore(url) as store:
-            if store.is_older(version) and not back:
+        with redis_url(lake.settings) as url:
+            with FeedStore(url) as store:
+                is_older = store.is_older(version)
+            if is_older and not back:
                 _log.warning(
                     "The feeds of %s are not published: a newer night is. To serve them all the same: "
-                    "reelmill feeds publish --night %s", window.day, window.day,
+                    "reelmill feeds rebuild --night %s", window.day, window.day,
                 )  # fmt: skip
                 return
-
-            # By their own connection from each task: a night's feeds never pass through one process.
-            def write_feeds(rows: Iterator[Row]) -> None:
-                with FeedStore(url) as store:
-                    store.write_feeds(version, ((row["viewer"], _plain(row["slots"])) for row in rows))
-
-            # The feed for strangers is made with nobody in mind: the endpoint leaves out what each of them refused.
-            def write_refused(rows: Iterator[Row]) -> None:
-                with FeedStore(url) as store:
-                    store.refuse((row["user_id"], row["video_id"]) for row in rows)
-
-            strangers = refused.join(own, on=refused["user_id"] == own["viewer"], how="left_anti")
-            store.begin(version)
-            strangers.foreachPartition(write_refused)
             hand_over_cards(videos, url, window.day)
-            own.foreachPartition(write_feeds)
-            store.write_fallback(version, [row.asDict(recursive=True) for row in fallback(videos, counts).collect()])
-            store.commit(version, own.count(), back=back)
+            hand_over(Publication(version, feeds, videos, counts, refusals(lake.read("bronze.events"))), url, back=back)
     finally:
-        own.unpersist()
         videos.unpersist()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is published: gold.feeds of a night, cards, counts by video_id and who refused what, all as of now."""
+
+    version: str
+    feeds: DataFrame
+    videos: DataFrame
+    counts: DataFrame
+    refused: DataFrame
+
+
+def hand_over(publication: Publication, url: str, *, back: bool = False) -> None:
+    """Stage everybody's feeds in the Redis at `url`, count them and make them current."""
+    from serving.feed_store.writer import FeedStore
+
+    version = publication.version
+
+    def write_parts(rows: Iterator[Row]) -> None:
+        with FeedStore(url) as store:
+            store.write_parts(version, (row.asDict(recursive=True) for row in rows))
+
+    # The feed for strangers is made with nobody in mind: the endpoint leaves out what each of them refused.
+    def write_refused(rows: Iterator[Row]) -> None:
+        with FeedStore(url) as store:
+            store.refuse((row["user_id"], row["video_id"]) for row in rows)
+
+    with FeedStore(url) as store:
+        store.begin(version)
+        publication.videos.foreachPartition(write_parts)
+        viewers = write(slots(publication.feeds, publication.videos, publication.refused), version, url).persist()
+        try:
+            expected = viewers.count()
+            publication.refused.join(viewers, on="user_id", how="left_anti").foreachPartition(write_refused)
+        finally:
+            viewers.unpersist()
+        strangers = fallback(publication.videos, publication.counts).collect()
+        store.write_fallback(version, [row.asDict(recursive=True) for row in strangers])
+        store.commit(version, expected, back=back)
 
 
 def publish_again(lake: Lake, window: Window) -> None:
@@ -188,7 +187,7 @@ def rollback(settings: Settings, night: date) -> str:
             nights = ", ".join(sorted({str(night_of(version)) for version in held})) or "none"
             raise NightNotHeld(
                 f"The feeds of {night} are not held any more (held: {nights}). Publish them again from the tables: "
-                f"reelmill feeds publish --night {night}"
+                f"reelmill feeds rebuild --night {night}"
             )
         store.rollback(ours[-1])
         return ours[-1]
@@ -204,6 +203,13 @@ def run(lake: Lake, window: Window) -> None:
     publish(lake, window)
 
 
-def _plain(slots_of_viewer: list[Row]) -> list[dict[str, Any]]:
-    plain = [slot.asDict(recursive=True) for slot in slots_of_viewer]
-    return [{name: slot[name] for name in SLOT} for slot in plain]
+def _feeds(rows: pa.Table) -> Iterator[tuple[str, list[str], list[bytes]]]:
+    """Of each viewer, whose slots lie together in order: their id, the ids of the videos and the words."""
+    columns = [rows[name].combine_chunks().dictionary_encode() for name in ("user_id", "video_id", "words")]
+    viewers, videos, words = (column.dictionary.to_pylist() for column in columns)
+    viewer, video, word = (column.indices.to_numpy() for column in columns)
+    of_slots = [one.encode() for one in words]
+    ends = [*(np.flatnonzero(np.diff(viewer)) + 1).tolist(), len(viewer)]
+    for start, end in pairwise((0, *ends)):
+        shown, said = video[start:end].tolist(), word[start:end].tolist()
+        yield viewers[viewer[start]], [videos[n] for n in shown], [of_slots[n] for n in said]

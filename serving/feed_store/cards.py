@@ -26,13 +26,20 @@ def write(client: redis.Redis, videos: Iterable[tuple[Mapping[str, object], date
     written, rest = 0, iter(videos)
     while chunk := [(str(v["video_id"]), v, (night - _EPOCH).days) for v, night in islice(rest, CHUNK)]:
         days = cast("list[float | None]", client.zmscore(VIDEOS, [video_id for video_id, _, _ in chunk]))
-        # One transaction: an id without its value, or the other way round, would never be let go.
-        with client.pipeline(transaction=True) as pipe:
-            for (video_id, video, day), written_of in zip(chunk, days, strict=True):
-                if written_of is None or written_of <= day:
-                    pipe.zadd(VIDEOS, {video_id: day})
-                    pipe.set(video_key(video_id), encode(video))
-            written += len(pipe.execute()) // 2
+        news = [
+            (video_id, video, day)
+            for (video_id, video, day), written_of in zip(chunk, days, strict=True)
+            if written_of is None or written_of <= day
+        ]
+        if not news:
+            continue
+        # Ids first: a value without its id, which a kill would leave, would never be let go.
+        client.zadd(VIDEOS, {video_id: day for video_id, _, day in news})
+        with client.pipeline(transaction=False) as pipe:
+            for video_id, video, _ in news:
+                pipe.set(video_key(video_id), encode(video))
+            pipe.execute()
+        written += len(news)
     return written
 
 
@@ -43,8 +50,8 @@ def let_go_before(client: redis.Redis, night: date) -> None:
     """
     before = f"({(night - _EPOCH).days}"
     while ids := cast("list[bytes]", client.zrange(VIDEOS, "-inf", before, byscore=True, offset=0, num=CHUNK)):
-        with client.pipeline(transaction=True) as pipe:
+        with client.pipeline(transaction=False) as pipe:
             for video_id in ids:
                 pipe.expire(video_key(video_id.decode()), RETIRED_TTL_S)
-            pipe.zrem(VIDEOS, *ids)
             pipe.execute()
+        client.zrem(VIDEOS, *ids)

@@ -3,37 +3,55 @@
 Belongs here: which keys and which parts of their values name a person. Whoever does it has the lock of the job that
 publishes, so that no feed is being written. Who asks for it: jobs/ops.
 
-A list loses single slots, though a cursor counts them: a page that is open while that happens may pass over as many.
+Of a feed single slots are blanked, so that pages that are open go on where they were. A list, such as the one for
+strangers, loses them, though a cursor counts them: an open page may pass over as many.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 import orjson
 import redis
 from redis.client import Pipeline
 
-from serving.feed_store import refused, seen
-from serving.feed_store.layout import CHUNK, VIDEOS, fallback_key, feed_key, json_of, version_key, video_key
+from serving.feed_store import former, refused, seen
+from serving.feed_store.layout import (
+    CHUNK,
+    VIDEOS,
+    fallback_key,
+    feed_key,
+    feeds_of,
+    json_of,
+    name,
+    packed_key,
+    version_key,
+    video_key,
+    videos_key,
+)
+from serving.feed_store.packed import without
+from serving.feed_store.scan import scan
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.trending import list_key
 
-_SCAN_COUNT = 5_000
 # What a pattern of Redis takes for something else than itself.
 _SPECIAL = re.compile(r"([*?\[\]\\^-])")
 
 
 def forget_viewer(client: redis.Redis, viewer_id: str) -> int:
     """Remove a viewer's feeds of all versions, what they refused and were shown; returns how many keys."""
-    removed = int(cast(int, client.unlink(refused.key(viewer_id), seen.key(viewer_id))))
+    known = refused.key(viewer_id), former.refused_key(viewer_id), seen.key(viewer_id)
+    removed = sum(int(cast(int, client.unlink(key))) for key in known)
     versions = _versions(client)
-    for keys in _scan(client, feed_key("*", _SPECIAL.sub(r"\\\1", viewer_id))):
-        # An id may have a colon too, and end like another.
-        theirs = [key for key in keys if key == feed_key(_generation(key), viewer_id)]
-        removed += sum(_remove_feed(client, key, versions) for key in theirs)
+    for key_of in (feed_key, former.feed_key):
+        for keys in scan(client, key_of("*", _SPECIAL.sub(r"\\\1", viewer_id))):
+            # An id may have a colon too, and end like another.
+            theirs = [key for key in keys if key == key_of(_generation(key), viewer_id)]
+            if key_of is former.feed_key:  # among ours such a key would be another viewer's
+                theirs = [key for key in theirs if not client.exists(packed_key(_generation(key)))]
+            removed += sum(_remove_feed(client, key, versions) for key in theirs)
     return removed
 
 
@@ -44,16 +62,22 @@ def forget_videos(client: redis.Redis, video_ids: Collection[str]) -> int:
     """
     if not video_ids:
         return 0
-    with client.pipeline(transaction=True) as pipe:
-        pipe.zrem(VIDEOS, *video_ids)
-        pipe.unlink(*map(video_key, video_ids))
-        removed = int(pipe.execute()[1])
+    with client.pipeline(transaction=False) as pipe:
+        for video_id in video_ids:
+            pipe.unlink(video_key(video_id))
+        removed = sum(map(int, pipe.execute()))
+    client.zrem(VIDEOS, *video_ids)  # then, since a card without it would never be let go
     versions = _versions(client)
-    for pattern in (feed_key("*", "*"), fallback_key("*")):
-        for keys in _scan(client, pattern):
+    for pattern in (f"{feeds_of('*')}*", fallback_key("*")):
+        for keys in scan(client, pattern):
             for chunk in (keys[n : n + CHUNK] for n in range(0, len(keys), CHUNK)):
                 removed += _remove_slots(client, chunk, video_ids, versions)
-    for keys in _scan(client, refused.key("*")):
+    for generation in {_generation(key) for keys in scan(client, fallback_key("*")) for key in keys}:
+        with client.pipeline(transaction=False) as pipe:
+            for video_id in video_ids:
+                pipe.unlink(videos_key(generation, name(video_id)))
+            pipe.execute()
+    for keys in scan(client, f"{refused.KEYS}*"):
         with client.pipeline(transaction=False) as pipe:
             for key in keys:
                 pipe.srem(key, *video_ids)
@@ -64,7 +88,7 @@ def forget_videos(client: redis.Redis, video_ids: Collection[str]) -> int:
 def forget_trending(client: redis.Redis, video_ids: Collection[str]) -> int:
     """Remove these videos from the lists of what rises; returns how many items."""
     removed = 0
-    for keys in _scan(client, list_key(TrendingKind.VIDEOS, "*")):
+    for keys in scan(client, list_key(TrendingKind.VIDEOS, "*")):
         for key in keys:
             items = cast("list[bytes]", client.lrange(key, 0, -1))
             theirs = [item for item in items if orjson.loads(item)["id"] in video_ids]
@@ -77,55 +101,67 @@ def forget_trending(client: redis.Redis, video_ids: Collection[str]) -> int:
 def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
-            pipe.lrange(key, 0, -1)
-        feeds = dict(zip(keys, pipe.execute(), strict=True))
-    removed = 0
+            pipe.get(key)
+        replies = pipe.execute(raise_on_error=False)
+    feeds = {key: reply for key, reply in zip(keys, replies, strict=True) if isinstance(reply, bytes)}
+    lists = [key for key, reply in zip(keys, replies, strict=True) if isinstance(reply, redis.ResponseError)]
+    removed = _shorten(client, lists, video_ids, versions)
+    names = {name(video_id) for video_id in video_ids}
     with client.pipeline(transaction=False) as pipe:
-        for key, slots in feeds.items():
-            theirs = [slot for slot in slots if orjson.loads(json_of(slot))["video_id"] in video_ids]
-            if theirs and len(theirs) == len(slots) and key != fallback_key(_generation(key)):
+        for key, feed in feeds.items():
+            shorter, taken, left = without(feed, names)
+            if taken and not left:
                 _remove_feed(client, key, versions)
-            else:
-                for slot in theirs:
-                    pipe.lrem(key, 0, slot)
-            removed += len(theirs)
+            elif taken:
+                pipe.set(key, shorter, keepttl=True)
+            removed += taken
         pipe.execute()
     return removed
 
 
+def _shorten(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:
+    """Take slots out of lists: those for strangers, and feeds as an older version wrote them."""
+    removed = 0
+    for key in keys:
+        slots = cast("list[bytes]", client.lrange(key, 0, -1))
+        theirs = [slot for slot in slots if orjson.loads(json_of(slot))["video_id"] in video_ids]
+        if theirs and len(theirs) == len(slots) and key != fallback_key(_generation(key)):
+            _remove_feed(client, key, versions)
+        else:
+            for slot in theirs:
+                client.lrem(key, 0, slot)  # type: ignore[arg-type]
+        removed += len(theirs)
+    return removed
+
+
 def _remove_feed(client: redis.Redis, key: str, versions: Sequence[str]) -> bool:
-    """Remove one feed, if it is there, and count it no more among those of its version, which a rollback compares."""
+    """Remove one feed, if it is there, and count it no more among those of its version, which a rollback compares.
+
+    One after the other, since a Redis Cluster may have them in two places: killed in between, its version cannot be
+    rolled back to, which says to publish it again.
+    """
+    if not client.unlink(key):
+        return False
     generation = _generation(key)
 
-    def remove(pipe: Pipeline) -> None:
-        exists = pipe.exists(key)
-        counted = {name: cast("bytes | None", pipe.get(name)) or b"" for name in versions}
+    def count(pipe: Pipeline) -> None:
+        counted = {one: cast("bytes | None", pipe.get(one)) or b"" for one in versions}
         pipe.multi()
-        if not exists:
-            return
-        pipe.unlink(key)
-        for name, raw in counted.items():
+        for one, raw in counted.items():
             held, _, viewers = raw.decode().partition(" ")
             if held == generation:
-                pipe.set(name, f"{generation} {int(viewers) - 1}", keepttl=True)
+                pipe.set(one, f"{generation} {int(viewers) - 1}", keepttl=True)
 
-    return bool(client.transaction(remove, key, *versions))
+    if versions:
+        client.transaction(count, *versions)
+    return True
 
 
 def _versions(client: redis.Redis) -> list[str]:
     """The keys of all versions that are held."""
-    return [key for keys in _scan(client, version_key("*")) for key in keys]
+    former.take_over(client)
+    return [key for keys in scan(client, version_key("*")) for key in keys]
 
 
 def _generation(key: str) -> str:
     return key.split(":")[1]
-
-
-def _scan(client: redis.Redis, pattern: str) -> Iterator[list[str]]:
-    """The keys of a pattern, some at a time; one that is scanned twice may be there twice."""
-    cursor = 0
-    while True:
-        cursor, keys = cast("tuple[int, list[bytes]]", client.scan(cursor, match=pattern, count=_SCAN_COUNT))
-        yield [key.decode() for key in keys]
-        if cursor == 0:
-            return

@@ -4,23 +4,29 @@ Belongs here: what writer and reader must agree on.
 
     home                            string   whose database this is (jobs/host/redis_server.py)
     feed:current                    string   "<generation> <version>": THE pointer, moved in one command
-    feed:<generation>:u:<viewer_id> list     one viewer's feed in order, every slot a mark and an encoded JSON object
-    feed:<generation>:fallback      list     what a viewer without a feed of their own gets
-    feed:version:<version>          string   "<generation> <number of viewers>" of a committed version, for rollback
-    feed:staging:<version>          string   the generation that is being written and that no reader sees
-    feed:leaving                    set      generations that are to get a time to live, unless one is current
+    feed:<generation>:u:{seen:<viewer>} string one viewer's feed in order: of each slot its video and words (packed.py)
+    feed:<generation>:v:<name>      string   what every slot of a video says of it: the encoded JSON object of its card
+    feed:<generation>:w:<name>      string   words of slots: an encoded JSON object of what they say beside their video
+    feed:<generation>:fallback      list     what a viewer without a feed of their own gets: a mark and all of a slot
+    feed:<generation>:packed        string   there from the beginning, unless an older version wrote it (former.py)
+    {feed:current}:version:<version> string  "<generation> <number of viewers>" of a committed version, for rollback
+    {feed:current}:staging:<version> string  the generation that is being written and that no reader sees
+    {feed:current}:leaving          set      generations that are to get a time to live, unless one is current
     video:<video_id>                string   the encoded JSON object of one published video
-    refused:<viewer_id>             set      ids of videos that a viewer refused since feeds were built without them
-    seen:<viewer_id>                string   marks of the videos that a viewer was shown last (seen.py)
+    refused:{seen:<viewer>}         set      ids of videos that a viewer refused since feeds were built without them
+    seen:<viewer>                   string   marks of the videos that a viewer was shown last (seen.py)
     videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
 
 A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
-never touch what readers are reading, and a cursor that pins a generation sees lists that stay, but for slots of a
+never touch what readers are reading, and a cursor that pins a generation sees feeds that stay, but for slots of a
 creator who is forgotten. What is current has no TTL, since nobody knows how many nights will fail; what is replaced
 gets one that outlives every open page.
 
-A mark stands for a video's id, so that slots are left out without decoding them. Slots that were written before there
-were marks begin with their JSON, and are read as well.
+What slots of many viewers have in common lies in a generation once, under a name that is a hash: of a video's id, or of
+the words themselves. So writers need no numbering, and readers may keep what they have read of a generation.
+
+No command names keys of two slots of a Redis Cluster. What changes together lies in the pointer's (`{feed:current}`),
+and what is asked together of a viewer in that of what they were shown; `<viewer>` is the id without braces (`in_key`).
 """
 
 from __future__ import annotations
@@ -36,11 +42,12 @@ import orjson
 
 RETIRED_TTL_S = 2 * 86_400
 MAX_SLOTS = 500
+NAME_BYTES = 6
 MARK_BYTES = 4
 CHUNK = 200  # viewers or videos per round trip: some MB of commands, well under Redis' query buffer
 HOME = "home"
 POINTER = "feed:current"
-LEAVING = "feed:leaving"
+LEAVING = f"{{{POINTER}}}:leaving"
 VIDEOS = "videos"
 # A night's feeds come some hours after its day has ended, and are replaced a day later; six hours are patience.
 STALE_AFTER = timedelta(hours=30)
@@ -128,35 +135,65 @@ def encode(value: Mapping[str, object]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_SERIALIZE_NUMPY)
 
 
+def name(text: str | bytes) -> bytes:
+    """Six bytes that stand for a video by its id, or for words. Two of 10^6 have the same once in 560 catalogues."""
+    raw = text.encode() if isinstance(text, str) else text
+    return hashlib.sha1(raw, usedforsecurity=False).digest()[:NAME_BYTES]
+
+
 def mark(video_id: str) -> bytes:
     """Four bytes that stand for a video. Of two hundred, one stands for another video too once in 2 * 10^7 times."""
-    return hashlib.sha1(video_id.encode(), usedforsecurity=False).digest()[:MARK_BYTES]
+    return name(video_id)[:MARK_BYTES]
 
 
 def encode_slot(slot: Mapping[str, object]) -> bytes:
-    """A slot as it is stored."""
+    """A slot of the list for strangers as it is stored."""
     return mark(str(slot["video_id"])) + encode(slot)
 
 
 def json_of(slot: bytes) -> bytes:
-    """The JSON of a stored slot."""
+    """The JSON of a slot of a list. One that was written before there were marks begins with it."""
     return slot[MARK_BYTES:] if slot.startswith(b"{", MARK_BYTES) else slot
 
 
+def in_key(viewer_id: str) -> str:
+    """An id as keys have it. Braces would say in which slot of a cluster the key lies."""
+    if "%" in viewer_id or "{" in viewer_id or "}" in viewer_id:
+        return viewer_id.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+    return viewer_id
+
+
+def feeds_of(generation: str) -> str:
+    """With what the keys of all feeds of a generation begin."""
+    return f"feed:{generation}:u:"
+
+
 def feed_key(generation: str, viewer_id: str) -> str:
-    return f"feed:{generation}:u:{viewer_id}"
+    return f"feed:{generation}:u:{{seen:{in_key(viewer_id)}}}"
+
+
+def packed_key(generation: str) -> str:
+    return f"feed:{generation}:packed"
 
 
 def fallback_key(generation: str) -> str:
     return f"feed:{generation}:fallback"
 
 
+def videos_key(generation: str, name: bytes) -> str:
+    return f"feed:{generation}:v:{name.hex()}"
+
+
+def words_key(generation: str, name: bytes) -> str:
+    return f"feed:{generation}:w:{name.hex()}"
+
+
 def version_key(version: str) -> str:
-    return f"feed:version:{version}"
+    return f"{{{POINTER}}}:version:{version}"
 
 
 def staging_key(version: str) -> str:
-    return f"feed:staging:{version}"
+    return f"{{{POINTER}}}:staging:{version}"
 
 
 def video_key(video_id: str) -> str:

@@ -1,31 +1,28 @@
 """Reads feeds for the endpoint: one round trip a page, no slot decoded, and a list to show when Redis is away.
 
 Belongs here: which list a page is of, where the next one begins, and remembering what a viewer refused or was shown.
-How a page is found in a feed: page.py. The lists for strangers: strangers.py. What the keys are: layout.py. Who writes
-feeds: writer.py.
+How a page is found in a feed: page.py, put together of parts.py. The lists for strangers: strangers.py. What the keys
+are: layout.py. Who writes feeds: writer.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Self, cast
 
 from redis.exceptions import RedisError
 
 from serving.cursor import NONE, Cursor
-from serving.feed_store import page as pages
 from serving.feed_store import refused, seen
 from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, video_key
-from serving.feed_store.page import NOW, OwnPage
+from serving.feed_store.page import NOW, OwnPage, OwnPages
 from serving.feed_store.strangers import Listed, Strangers
-from serving.feed_store.wire import PATIENCE_S, Away, Script, Wire, Word
+from serving.feed_store.wire import PATIENCE_S, Script, Wire, Word
 
 # Of a cursor: nothing is left out for having been shown, since all had been.
 _EVER = 0
-# Of the patience, for what follows a first round trip: right after a publish there is another, and two for a stranger.
-_FURTHER = 0.4
 # Pages wait on the same connection for what is before them.
 _WRITES_AT_ONCE = 50
 
@@ -52,7 +49,7 @@ class FeedReader:
 
     def __init__(self, redis_url: str, patience_s: float = PATIENCE_S) -> None:
         self.wire = Wire(redis_url, patience_s)
-        self._further_s = patience_s * _FURTHER
+        self._pages = OwnPages(self.wire, patience_s)
         self._strangers = Strangers(self.wire)
         self._guess = Pointer("", "")
         self._preparing: asyncio.Task[None] | None = None
@@ -97,7 +94,7 @@ class FeedReader:
         self._prepare()  # again, where it failed
         if isinstance(own, OwnPage) and own.is_new:
             return _own(pointer, own, own.total)
-        async with self._in_time():
+        async with self._pages.in_time():
             return await self._other_page(pointer, own, viewer_id, limit)
 
     async def next_page(self, at: Cursor, viewer_id: str, limit: int) -> Page:
@@ -110,7 +107,7 @@ class FeedReader:
         as_of = at.as_of if at.detour == NONE else own.total
         if own.slots:
             return _own(Pointer(at.generation, at.version), own, as_of)
-        async with self._in_time():
+        async with self._pages.in_time():
             return await self._other_next_page(at, own, viewer_id, limit, as_of)
 
     def page_without_redis(self, at: Cursor | None, viewer_id: str, limit: int) -> Page | None:
@@ -146,15 +143,15 @@ class FeedReader:
 
     async def videos(self, video_ids: Sequence[str]) -> list[bytes]:
         """The encoded JSON objects of those videos that are published, in this order."""
-        found = cast("list[bytes | None]", await self.wire.ask("MGET", *map(video_key, video_ids)))
+        found = cast("list[bytes | None]", await self.wire.ask_all([("GET", video_key(one)) for one in video_ids]))
         return [card for card in found if card is not None]
 
     async def _newest(self, pointer: Pointer, viewer_id: str, limit: int) -> OwnPage | bytes:
-        return await pages.ask(self.wire, viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
+        return await self._pages.ask(viewer_id, pointer, 0, limit, as_of=NOW, is_pinned=False, is_own=True)
 
     async def _pinned(self, at: Cursor, viewer_id: str, limit: int, as_of: int) -> OwnPage:
-        own = await pages.ask(
-            self.wire, viewer_id, Pointer(at.generation, at.version), at.position, limit,
+        own = await self._pages.ask(
+            viewer_id, Pointer(at.generation, at.version), at.position, limit,
             as_of=as_of, is_pinned=True, is_own=not at.is_fallback,
         )  # fmt: skip
         assert isinstance(own, OwnPage)
@@ -195,15 +192,6 @@ class FeedReader:
         if own.slots:
             return _own(pointer, own, _EVER)
         return _of_strangers(listed, viewer_id, own.refused, 0, limit, _EVER)
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """For what follows the first round trip, if something does: people wait for the sum."""
-        try:
-            async with asyncio.timeout(self._further_s):
-                yield
-        except TimeoutError as error:
-            raise Away("Redis is too slow for a second look") from error
 
     def _moved_to(self, raw: bytes | None) -> Pointer:
         pointer = Pointer.parse(raw)

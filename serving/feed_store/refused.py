@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from serving.feed_store.layout import in_key
 from serving.feed_store.wire import Script
 
 # The next night builds feeds without what was refused; the feed for strangers is built with nobody in mind.
@@ -16,6 +17,8 @@ TTL_S = 60 * 86_400
 # A page looks at all of them within Redis, where everybody waits for it: 20,000 take 36 ms. Any go before the new ones
 # come; a night leaves out the others all the same.
 MOST = 2_000
+# With what all keys begin.
+KEYS = "refused:"
 
 # At once: a connection lost in between would leave a set that never goes away.
 _REMEMBER = Script(f"""
@@ -27,7 +30,7 @@ redis.call('EXPIRE', KEYS[1], {TTL_S})
 
 
 def key(viewer_id: str) -> str:
-    return f"refused:{viewer_id}"
+    return f"{KEYS}{{seen:{in_key(viewer_id)}}}"
 
 
 def remembering(refusals: Iterable[tuple[str, str]]) -> Iterator[tuple[Script, str, list[str]]]:

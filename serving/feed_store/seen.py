@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from serving.feed_store.layout import mark
+from serving.feed_store.layout import in_key, mark
 from serving.feed_store.wire import Script
 
 # The next nights build feeds that know what was watched; what was shown and left may come again after some days.
@@ -41,7 +41,7 @@ redis.call('SET', KEYS[1], struct.pack('>I4', total) .. string.sub(marks, -most)
 
 
 def key(viewer_id: str) -> str:
-    return f"seen:{viewer_id}"
+    return f"seen:{in_key(viewer_id)}"
 
 
 def remembering(shown: Iterable[tuple[str, str]]) -> Iterator[tuple[Script, str, bytes]]:

@@ -29,28 +29,6 @@ class Preload(BaseModel):
     )
 
 
-class Slot(BaseModel):
-    """One place in a feed."""
-
-    video_id: str
-    position: int = Field(description="0-based place in the whole feed; send it back with the events of this video.")
-    score: float
-    reason: str = Field(description="Why this video is here.")
-    title: str
-    user_id: str = Field(description="Who made the video.")
-    duration: float = Field(description="Seconds.")
-    playback_url: str | None = Field(description="HLS master playlist; null for a catalogue entry without media.")
-    poster_url: str | None
-    propensity: float | None = Field(
-        default=None,
-        description="Not null where chance has filled this place: the probability with which this video came here. "
-        "Events need not repeat it.",
-    )
-    preload: Preload | None = Field(
-        default=None, description="Null without media, and of clips of before there was it."
-    )
-
-
 class Video(BaseModel):
     """One published video: its card."""
 
@@ -66,6 +44,18 @@ class Video(BaseModel):
     poster_url: str | None
     preload: Preload | None = Field(
         default=None, description="Null without media, and of clips of before there was it."
+    )
+
+
+class Slot(Video):
+    """One place in a feed: its video's card as it was when the feed was published, and what is its viewer's own."""
+
+    position: int = Field(description="0-based place in the whole feed; send it back with the events of this video.")
+    reason: str = Field(description="Why this video is here.")
+    propensity: float | None = Field(
+        default=None,
+        description="Not null where chance has filled this place: the probability with which this video came here. "
+        "Events need not repeat it.",
     )
 
 

@@ -55,14 +55,18 @@ def publish(client: redis.Redis, kind: TrendingKind, as_of: datetime, items: Seq
     """
     told, new = f"{as_of:%Y-%m-%dT%H:%M:%SZ}", secrets.token_hex(6)
 
+    # Before the pointer, since a Redis Cluster may have them in two places. Killed in between, the list expires.
+    if items:
+        with client.pipeline(transaction=True) as pipe:
+            pipe.rpush(list_key(kind, new), *map(encode, items))
+            pipe.expire(list_key(kind, new), TTL_S)
+            pipe.execute()
+
     def move(pipe: Pipeline) -> None:
         current = Pointer.parse(cast(bytes | None, pipe.get(_pointer_key(kind))))
         pipe.multi()
         if current is not None and current.version > told:
             return
-        if items:
-            pipe.rpush(list_key(kind, new), *map(encode, items))
-            pipe.expire(list_key(kind, new), TTL_S)
         pipe.set(_pointer_key(kind), Pointer(new, told).text(), ex=TTL_S)
 
     return bool(client.transaction(move, _pointer_key(kind)))  # again where somebody else has moved it meanwhile
@@ -129,8 +133,8 @@ class TrendingReader:
         """The card of each item, None where it is of no video or of one that was withdrawn."""
         if kind != TrendingKind.VIDEOS or not items:
             return [None] * len(items)
-        keys = [video_key(orjson.loads(item)["id"]) for item in items]
-        return cast("list[bytes | None]", await self._wire.ask("MGET", *keys))
+        commands = [("GET", video_key(orjson.loads(item)["id"])) for item in items]
+        return await self._wire.ask_all(commands)
 
 
 class _Kept(NamedTuple):

@@ -14,8 +14,9 @@ import asyncio
 import hashlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import hiredis
 import redis.asyncio
@@ -50,6 +51,17 @@ class Script:
     def __init__(self, text: str) -> None:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class Packed(NamedTuple):
+    """So many commands as they go over the wire."""
+
+    text: bytes
+    many: int
+
+    @classmethod
+    def of(cls, commands: Sequence[tuple[Word, ...]]) -> Packed:
+        return cls(b"".join(map(hiredis.pack_command, commands)), len(commands))  # type: ignore[arg-type]  # its stub says one word
 
 
 class Wire:
@@ -87,9 +99,18 @@ class Wire:
 
     async def ask(self, *command: Word) -> Any:
         """The reply to one command, texts as bytes. Raises redis.ResponseError where Redis refuses it."""
+        (reply,) = await self.replies([command])
+        return _taken(reply)
+
+    async def ask_all(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """The replies to commands that go out together. Raises redis.ResponseError where Redis refuses one of them."""
+        return [_taken(reply) for reply in await self.replies(commands)]
+
+    async def replies(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """The same, with a hiredis.ReplyError in the place of what Redis refuses."""
         if self._link is None:
             raise Away("Redis is away")
-        return await self._link.send(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub says one word
+        return await self._link.send(*Packed.of(commands))
 
     async def run(self, script: Script, keys: tuple[str, ...], *words: Word) -> Any:
         """What a script answers."""
@@ -99,6 +120,18 @@ class Wire:
             if not str(error).startswith("NOSCRIPT"):
                 raise
             return await self.ask("EVAL", script.text, len(keys), *keys, *words)
+
+    async def run_among(
+        self, script: Script, keys: tuple[str, ...], words: tuple[Word, ...], others: Packed
+    ) -> list[Any]:
+        """As `replies`, first what a script answers, and then the replies to commands that go out with it."""
+        if self._link is None:
+            raise Away("Redis is away")
+        packed = Packed.of([("EVALSHA", script.sha, len(keys), *keys, *words)])
+        replies = await self._link.send(packed.text + others.text, 1 + others.many)
+        if isinstance(replies[0], hiredis.ReplyError) and str(replies[0]).startswith("NOSCRIPT"):
+            replies = await self.replies((("EVAL", script.text, len(keys), *keys, *words),)) + replies[1:]
+        return replies
 
     def distrust(self, why: str) -> None:
         """Drop the connection: a reply was not one to what had been asked, so that none of it can be believed."""
@@ -111,7 +144,7 @@ class Wire:
         link = _Link(connection, self._patience_s)
         # A server that takes connections and answers nothing is away too.
         try:
-            if await link.send(hiredis.pack_command(("PING",))) != b"PONG":
+            if await link.send(hiredis.pack_command(("PING",)), 1) != [b"PONG"]:
                 raise Away("what listens there is not Redis")
         except BaseException:  # also where this process ends meanwhile: else the connection would stay open
             link.drop("its answer to PING is not PONG")
@@ -134,6 +167,21 @@ class Wire:
             await asyncio.sleep(AGAIN_S)
 
 
+def _taken(reply: Any) -> Any:
+    if isinstance(reply, hiredis.ReplyError):
+        raise ResponseError(str(reply))
+    return reply
+
+
+class _Waiting(NamedTuple):
+    """Who waits for `many` replies, since which look, and those that have come."""
+
+    since: int
+    many: int
+    replies: list[Any]
+    future: asyncio.Future[list[Any]]
+
+
 class _Link(asyncio.Protocol):
     """One connection: who waits for what on it. `lost` ends with it, and says why."""
 
@@ -147,25 +195,26 @@ class _Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._every_s = patience_s / _LOOKS
         self._replies = hiredis.Reader()
-        self._waiting: deque[tuple[int, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._unsent: list[bytes] = []
         self._looks = 0
         self._looking: asyncio.TimerHandle | None = None
         self.lost: asyncio.Future[str] = self._loop.create_future()
 
-    def send(self, packed: bytes) -> asyncio.Future[Any]:
-        waiting = self._loop.create_future()
+    def send(self, packed: bytes, many: int) -> asyncio.Future[list[Any]]:
+        """The replies to so many commands."""
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
         if self.lost.done():
-            waiting.set_exception(Away("Redis is away"))
-            return waiting
-        self._waiting.append((self._looks, waiting))
+            future.set_exception(Away("Redis is away"))
+            return future
+        self._waiting.append(_Waiting(self._looks, many, [], future))
         # Written when all requests that have come by now have been looked at: a write is a system call.
         if not self._unsent:
             self._loop.call_soon(self._write)
         self._unsent.append(packed)
         if self._looking is None:
             self._looking = self._loop.call_later(self._every_s, self._look)
-        return waiting
+        return future
 
     def _write(self) -> None:
         self._transport.write(b"".join(self._unsent))
@@ -175,13 +224,13 @@ class _Link(asyncio.Protocol):
         try:
             self._replies.feed(data)
             while (reply := self._replies.gets()) is not False:
-                _, waiting = self._waiting.popleft()
-                if waiting.done():  # its client has left
+                waiting = self._waiting[0]
+                waiting.replies.append(reply)
+                if len(waiting.replies) < waiting.many:
                     continue
-                if isinstance(reply, hiredis.ReplyError):
-                    waiting.set_exception(ResponseError(str(reply)))
-                else:
-                    waiting.set_result(reply)
+                self._waiting.popleft()
+                if not waiting.future.done():  # else its client has left
+                    waiting.future.set_result(waiting.replies)
         except (hiredis.HiredisError, IndexError):  # not a reply, or nobody has asked
             self.drop("what came is not Redis' answer")
 
@@ -195,7 +244,7 @@ class _Link(asyncio.Protocol):
     def _look(self) -> None:
         self._looks += 1
         self._looking = None
-        if self._waiting and self._looks - self._waiting[0][0] >= _LOOKS:
+        if self._waiting and self._looks - self._waiting[0].since >= _LOOKS:
             self.drop("Redis does not answer in time")
         elif self._waiting:
             self._looking = self._loop.call_later(self._every_s, self._look)
@@ -207,6 +256,6 @@ class _Link(asyncio.Protocol):
         if self._looking is not None:
             self._looking.cancel()
         while self._waiting:
-            _, waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_exception(Away(why))
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_exception(Away(why))

@@ -15,7 +15,7 @@ from typing import Self, cast
 import redis
 from redis.client import Pipeline
 
-from serving.feed_store import cards, refused
+from serving.feed_store import cards, former, refused
 from serving.feed_store.layout import (
     CHUNK,
     LEAVING,
@@ -24,20 +24,25 @@ from serving.feed_store.layout import (
     RETIRED_TTL_S,
     EmptyPublish,
     IncompletePublish,
-    NoFeedPublished,
     NothingStaged,
     OlderNight,
     Pointer,
     UnknownVersion,
+    encode,
     encode_slot,
     fallback_key,
     feed_key,
+    feeds_of,
+    name,
     night_of,
+    packed_key,
     staging_key,
     version_key,
+    videos_key,
+    words_key,
 )
-
-_SCAN_COUNT = 5_000
+from serving.feed_store.packed import pack
+from serving.feed_store.scan import scan
 
 
 class FeedStore:
@@ -60,23 +65,61 @@ class FeedStore:
 
     def begin(self, version: str) -> None:
         """Open a staging area for `version` that no reader sees, dropping what a killed publish of it left behind."""
+        former.take_over(self._redis)
+        former.take_over_refusals(self._redis)
         abandoned = cast(bytes | None, self._redis.get(staging_key(version)))
         if abandoned is not None:
             for keys in self._keys_of(abandoned.decode()):
-                self._redis.unlink(*keys)
-        self._redis.set(staging_key(version), secrets.token_hex(6), ex=RETIRED_TTL_S)
+                with self._redis.pipeline(transaction=False) as pipe:
+                    for key in keys:
+                        pipe.unlink(key)
+                    pipe.execute()
+        generation = secrets.token_hex(6)
+        self._redis.set(packed_key(generation), b"1", ex=RETIRED_TTL_S)
+        self._redis.set(staging_key(version), generation, ex=RETIRED_TTL_S)
 
-    def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[Mapping[str, object]]]]) -> int:
+    def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[str], Sequence[bytes]]]) -> int:
         """Stage one feed per viewer, in order, at most MAX_SLOTS slots each; returns how many were written.
 
-        Writing a viewer again in the same attempt replaces their feed. Raises EmptyPublish for a feed without slots.
+        A feed is the id of its viewer, those of its videos, of which `write_parts` says the rest, and as many words:
+        the encoded JSON objects of what slots say beside their videos. Writing a viewer again in the same attempt
+        replaces their feed. Raises EmptyPublish for a feed without slots.
         """
         generation = self._staged(version)
-        return self._write_lists((feed_key(generation, viewer_id), slots) for viewer_id, slots in feeds)
+        videos, words = _Names(), _Names()
+        written, rest = 0, iter(feeds)
+        while chunk := list(islice(rest, CHUNK)):
+            packed = [(feed_key(generation, feed[0]), _packed(feed, videos, words)) for feed in chunk]
+            with self._redis.pipeline(transaction=False) as pipe:
+                # Before the feeds that have them: a task that is killed leaves no feed without words.
+                for new in words.new():
+                    pipe.set(words_key(generation, words[new]), new, ex=RETIRED_TTL_S)
+                for key, feed in packed:
+                    pipe.set(key, feed, ex=RETIRED_TTL_S)
+                pipe.execute()
+            written += len(chunk)
+        return written
+
+    def write_parts(self, version: str, videos: Iterable[Mapping[str, object]]) -> None:
+        """Stage what each slot of these videos says of them, by their `video_id`."""
+        generation, rest = self._staged(version), iter(videos)
+        while chunk := list(islice(rest, CHUNK)):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for video in chunk:
+                    pipe.set(videos_key(generation, name(str(video["video_id"]))), encode(video), ex=RETIRED_TTL_S)
+                pipe.execute()
 
     def write_fallback(self, version: str, slots: Sequence[Mapping[str, object]]) -> None:
-        """Stage the feed for strangers."""
-        self._write_lists([(fallback_key(self._staged(version)), slots)])
+        """Stage the feed for strangers, whose slots say everything themselves. Raises EmptyPublish without any."""
+        if not slots:
+            raise EmptyPublish(f"the feed for strangers of {version} has no slots")
+        key = fallback_key(self._staged(version))
+        # One transaction: a connection lost between RPUSH and EXPIRE would leave a list that never goes away.
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(key)
+            pipe.rpush(key, *map(encode_slot, slots[:MAX_SLOTS]))
+            pipe.expire(key, RETIRED_TTL_S)
+            pipe.execute()
 
     def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
         """Show these viewers (first) these videos (second) no more."""
@@ -140,24 +183,9 @@ class FeedStore:
 
     def versions(self) -> list[str]:
         """Every version that can be made current by `rollback`, the current one included, sorted."""
+        former.take_over(self._redis)
         prefix = version_key("")
-        keys = self._redis.scan_iter(match=f"{prefix}*", count=_SCAN_COUNT)
-        return sorted({key.decode().removeprefix(prefix) for key in keys})
-
-    def memory_per_viewer(self, sample: int = 200) -> float:
-        """Bytes of Redis memory that one viewer's feed in the current version takes: key, list and overhead.
-
-        The mean of up to `sample` viewers. Raises NoFeedPublished.
-        """
-        pointer = self._pointer()
-        if pointer is None:
-            raise NoFeedPublished("no feed version is current, so there is no feed to measure")
-        keys = list(islice((key for chunk in self._feed_keys(pointer.generation) for key in chunk), sample))
-        with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys:
-                pipe.memory_usage(key, samples=0)
-            sizes = [size for size in pipe.execute() if size is not None]
-        return sum(sizes) / len(sizes) if sizes else 0.0
+        return sorted({key.removeprefix(prefix) for keys in scan(self._redis, f"{prefix}*") for key in keys})
 
     def _staged(self, version: str) -> str:
         generation = cast(bytes | None, self._redis.get(staging_key(version)))
@@ -167,22 +195,6 @@ class FeedStore:
 
     def _pointer(self) -> Pointer | None:
         return Pointer.parse(cast(bytes | None, self._redis.get(POINTER)))
-
-    def _write_lists(self, lists: Iterable[tuple[str, Sequence[Mapping[str, object]]]]) -> int:
-        written = 0
-        rest = iter(lists)
-        while chunk := list(islice(rest, CHUNK)):
-            # One transaction: a connection lost between RPUSH and EXPIRE would leave a list that never goes away.
-            with self._redis.pipeline(transaction=True) as pipe:
-                for key, slots in chunk:
-                    if not slots:
-                        raise EmptyPublish(f"the feed for {key} has no slots: leave such a viewer to the fallback feed")
-                    pipe.delete(key)
-                    pipe.rpush(key, *map(encode_slot, slots[:MAX_SLOTS]))
-                    pipe.expire(key, RETIRED_TTL_S)
-                pipe.execute()
-            written += len(chunk)
-        return written
 
     def _hold(self, generation: str) -> int:
         """Take the TTL from a generation that is about to be current; returns how many viewers' feeds it holds.
@@ -234,31 +246,19 @@ class FeedStore:
 
     def _keep(self, generation: str, seconds: int | None) -> int:
         """Give every key of a generation `seconds` to live, None for ever; returns how many viewers' feeds it holds."""
-        viewers: set[bytes] = set()  # SCAN may name a key twice
-        for keys in self._feed_keys(generation):
+        viewers: set[str] = set()  # SCAN may name a key twice
+        for keys in self._keys_of(generation):
             with self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
                     _live(pipe, key, seconds)
                     pipe.exists(key)
                 exist = pipe.execute()[1::2]
-            viewers.update(key for key, exists in zip(keys, exist, strict=True) if exists)
-        _live(self._redis, fallback_key(generation), seconds)
+            there = (key for key, exists in zip(keys, exist, strict=True) if exists)
+            viewers.update(key for key in there if key.startswith(feeds_of(generation)))
         return len(viewers)
 
-    def _feed_keys(self, generation: str) -> Iterator[list[bytes]]:
-        return self._scan(feed_key(generation, "*"))
-
-    def _keys_of(self, generation: str) -> Iterator[list[bytes]]:
-        return self._scan(f"feed:{generation}:*")
-
-    def _scan(self, pattern: str) -> Iterator[list[bytes]]:
-        cursor = 0
-        while True:
-            cursor, keys = cast("tuple[int, list[bytes]]", self._redis.scan(cursor, match=pattern, count=_SCAN_COUNT))
-            if keys:
-                yield keys
-            if cursor == 0:
-                return
+    def _keys_of(self, generation: str) -> Iterator[list[str]]:
+        return scan(self._redis, f"feed:{generation}:*")
 
 
 def _live(client: redis.Redis, key: bytes | str, seconds: int | None) -> None:
@@ -266,6 +266,30 @@ def _live(client: redis.Redis, key: bytes | str, seconds: int | None) -> None:
         client.persist(key)
     else:
         client.expire(key, seconds)
+
+
+class _Names(dict[str | bytes, bytes]):
+    """The names of all that was met here."""
+
+    def __init__(self) -> None:
+        self._known = 0
+
+    def __missing__(self, text: str | bytes) -> bytes:
+        self[text] = name(text)
+        return self[text]
+
+    def new(self) -> list[str | bytes]:
+        """What was met since this was last asked."""
+        new = list(islice(self, self._known, None))
+        self._known = len(self)
+        return new
+
+
+def _packed(feed: tuple[str, Sequence[str], Sequence[bytes]], videos: _Names, words: _Names) -> bytes:
+    viewer_id, of_videos, of_words = feed
+    if not of_videos:
+        raise EmptyPublish(f"the feed for {viewer_id} has no slots: leave such a viewer to the fallback feed")
+    return pack([videos[one] for one in of_videos[:MAX_SLOTS]], [words[one] for one in of_words[:MAX_SLOTS]])
 
 
 def _is_older(version: str, than: str) -> bool:

@@ -22,6 +22,7 @@ from jobs.evaluation import explored
 from jobs.features import users, videos
 from jobs.feeds import audit, build, publish
 from jobs.feeds.explain import NothingToExplain, explain, why_not
+from jobs.feeds.shown import shown
 from jobs.feeds.slots import candidates_of
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
@@ -29,7 +30,6 @@ from jobs.ranking.orders import Order
 from jobs.ranking.rebuild import NotRebuilt, rebuild
 from jobs.ranking.serving import serving
 from jobs.settings import Settings
-from serving.feed_store.layout import json_of
 from serving.feed_store.writer import FeedStore
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -95,9 +95,7 @@ def test_a_night_ends_in_redis(platform: Lake) -> None:
     with redis_url(platform.settings) as url, FeedStore(url) as store, redis.Redis.from_url(url) as client:
         assert store.current_version() == feeds[0].feed_version
         generation = cast(bytes, client.get("feed:current")).decode().split()[0]
-        mine = [
-            orjson.loads(json_of(slot)) for slot in cast(list[bytes], client.lrange(f"feed:{generation}:u:u07", 0, -1))
-        ]
+        mine = shown("u07", platform.settings).slots
         assert [s["video_id"] for s in mine] == [r.video_id for r in feeds if r.user_id == "u07"]
         assert mine[0]["title"].startswith("Title ") and mine[0]["reason"]
         assert client.llen(f"feed:{generation}:fallback") == 50

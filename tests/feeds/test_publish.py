@@ -1,14 +1,22 @@
 """Publication: what clients read of a video, of a viewer's feed, and of a stranger's."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.frames import frame_of, newest
-from jobs.feeds.publish import fallback, slots
+from jobs.feeds.publish import slots, write
+from jobs.feeds.shown import shown
+from jobs.feeds.strangers import fallback
+from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards
+from jobs.settings import Settings
 from serving.feed_store.shapes import Video
+from serving.feed_store.writer import FeedStore
 
 VIDEOS = (
     "video_id string, user_id string, title string, hashtags array<string>, duration_ms bigint, status string, "
@@ -18,7 +26,7 @@ COUNTS = (
     "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, "
     "viewers_total bigint, share_watched_total double"
 )
-FEEDS = "user_id string, position int, video_id string, score double, reason string, propensity double"
+FEEDS = "user_id string, position int, video_id string, reason string, propensity double"
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
 NO_MEDIA = (None, None, None, None)
 LONG_AGO = datetime(2024, 1, 5, 8, 30, tzinfo=UTC)
@@ -83,35 +91,45 @@ def test_what_nobody_has_watched_yet_has_no_seconds_that_they_watch_it(videos: D
     assert preload.playlist_url and preload.watch_seconds is None
 
 
-def test_a_feed_is_one_row_of_slots_in_order(
-    spark: SparkSession, videos: DataFrame, counts: DataFrame, refused: DataFrame
-) -> None:
-    rows = [
-        ("me", 1, "clip", 0.5, "popular this week", 0.25),
-        ("me", 0, "film", 0.9, "because you watched A clip", None),
-    ]
-    feeds = frame_of(spark, FEEDS, rows)
-    (feed,) = slots(feeds, cards(videos, counts), refused).collect()
-    assert feed.viewer == "me"
-    assert [(s.position, s.video_id, s.user_id, s.reason, s.propensity) for s in feed.slots] == [
-        (0, "film", "ben", "because you watched A clip", None),
-        (1, "clip", "ann", "popular this week", 0.25),
+def test_a_slot_has_words_beside_its_video(spark: SparkSession, videos: DataFrame, refused: DataFrame) -> None:
+    rows = [("me", 1, "clip", "popular this week", 0.25), ("me", 0, "film", "because you watched “A clip”", None)]
+    found = slots(frame_of(spark, FEEDS, rows), cards(videos), refused).orderBy("position").collect()
+    assert [(r.user_id, r.position, r.video_id, json.loads(r.words)) for r in found] == [
+        ("me", 0, "film", {"reason": "because you watched “A clip”", "propensity": None}),
+        ("me", 1, "clip", {"reason": "popular this week", "propensity": 0.25}),
     ]
 
 
-def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out_and_the_others_close_ranks(
+def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out(
     spark: SparkSession, videos: DataFrame, refused: DataFrame
 ) -> None:
     rows = [
-        (viewer, place, video, 1.0, "why", None)
+        (viewer, place, video, "why", None)
         for viewer in ("ann", "you", "nobody")
         for place, video in enumerate(("bad",) if viewer == "nobody" else ("bad", "film", "clip"))
     ]
     feeds = frame_of(spark, FEEDS, rows)
-    served = {
-        r.viewer: [(s.position, s.video_id) for s in r.slots] for r in slots(feeds, cards(videos), refused).collect()
-    }
-    assert served == {"ann": [(0, "film")], "you": [(0, "clip")]}
+    served = {(r.user_id, r.position, r.video_id) for r in slots(feeds, cards(videos), refused).collect()}
+    assert served == {("ann", 1, "film"), ("you", 2, "clip")}
+
+
+def test_whole_feeds_are_written_in_order_however_their_rows_come(spark: SparkSession, tmp_path: Path) -> None:
+    places = [(f"viewer{n % 7}", n // 7, f"v{n // 7}", json.dumps({"reason": f"why {n % 3}"})) for n in range(7 * 30)]
+    order = np.random.default_rng(3).permutation(len(places)).tolist()
+    rows = frame_of(spark, "user_id string, position int, video_id string, words string", [places[n] for n in order])
+    settings = Settings(home=tmp_path)
+    with redis_url(settings) as url, FeedStore(url) as store:
+        store.begin("v1")
+        store.write_parts("v1", [{"video_id": f"v{n}"} for n in range(30)])
+        viewers = {row.user_id for row in write(rows.repartition(3), "v1", url).collect()}
+        store.write_fallback("v1", [{"video_id": "top"}])
+        store.commit("v1", len(viewers))
+        assert viewers == {f"viewer{n}" for n in range(7)}
+        for number in range(7):
+            assert shown(f"viewer{number}", settings).slots == [
+                {"video_id": f"v{place}", "position": place, "reason": f"why {(7 * place + number) % 3}"}
+                for place in range(30)
+            ]
 
 
 def test_every_fifth_slot_of_strangers_has_a_new_video_of_another_creator(spark: SparkSession) -> None:

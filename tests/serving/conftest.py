@@ -20,6 +20,7 @@ from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
 from serving.app import create_app
 from serving.feed_store.writer import FeedStore
+from tests.serving.staging import write_feeds
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 Publish = Callable[[str, dict[str, list[str]]], None]
@@ -67,7 +68,7 @@ def publish(store: FeedStore) -> Publish:
 
     def publish(version: str, feeds: dict[str, list[str]]) -> None:
         store.begin(version)
-        store.write_feeds(version, ((user_id, slots(video_ids)) for user_id, video_ids in feeds.items()))
+        write_feeds(store, version, ((user_id, slots(video_ids)) for user_id, video_ids in feeds.items()))
         store.write_fallback(version, slots([f"{version}-top{n}" for n in range(25)]))
         store.commit(version, len(feeds))
 

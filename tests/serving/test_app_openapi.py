@@ -27,22 +27,17 @@ from serving.feed_store import trending
 from serving.feed_store.shapes import Slot, TrendingKind, Video
 from serving.feed_store.writer import FeedStore
 from serving.uploads import CONTENT_TYPE
+from tests.serving.staging import write_feeds
 
 if TYPE_CHECKING:
     from tests.serving.conftest import RawRedis
 
 NIGHT = date(2024, 3, 1)
-SLOTS = [
-    Slot(
-        video_id=f"v{n}", position=n, score=0.5, reason="why", title="T", user_id="maker", duration=3.5,
-        playback_url=None, poster_url=None,
-    ).model_dump()
-    for n in range(40)
-]  # fmt: skip
 CARD = Video(
     video_id="v1", user_id="maker", title="T", hashtags=["sun"], duration=3.5, published_at="2024-03-01T00:00:00Z",
     views=1, likes=0, playback_url=None, poster_url=None,
 ).model_dump()  # fmt: skip
+SLOTS = [Slot(**CARD | {"video_id": f"v{n}"}, position=n, reason="why").model_dump() for n in range(40)]
 ITEM = {"rank": 1, "id": "v1", "score": 9.5, "people": 40, "reason": "why"}
 # "The schema allows it, so it is taken" is not among them: that a view says how long is not in any schema.
 CHECKS = [
@@ -72,7 +67,7 @@ def as_it_is(ctx: schemathesis.SerializationContext, value: object) -> bytes:
 def full(api: httpx.Client, store: FeedStore, raw_redis: RawRedis) -> httpx.Client:
     """The service over a Redis that has something of everything."""
     store.begin("20240301.m")
-    store.write_feeds("20240301.m", [("ann", SLOTS)])
+    write_feeds(store, "20240301.m", [("ann", SLOTS)])
     store.write_fallback("20240301.m", SLOTS)
     store.commit("20240301.m", 1)
     store.write_videos([(CARD, NIGHT)])

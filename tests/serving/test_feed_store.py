@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+import redis
 
+from serving.feed_store.held import held
 from serving.feed_store.layout import (
     MAX_SLOTS,
+    NAME_BYTES,
     RETIRED_TTL_S,
     EmptyPublish,
     IncompletePublish,
-    NoFeedPublished,
     NothingStaged,
     OlderNight,
     UnknownVersion,
     is_stale,
+    version_key,
 )
+from serving.feed_store.packed import unpack
 from serving.feed_store.writer import FeedStore
+from tests.serving.staging import write_feeds
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Publish, RawRedis
@@ -31,8 +36,12 @@ def slots(*video_ids: str) -> list[dict[str, object]]:
     return [{"video_id": video_id, "position": position} for position, video_id in enumerate(video_ids)]
 
 
+def stored(raw_redis: RawRedis, key: bytes) -> object:
+    return raw_redis.lrange(key, 0, -1) if key.endswith(b":fallback") else raw_redis.get(key.decode())
+
+
 def feed_keys(raw_redis: RawRedis, version: str) -> list[bytes]:
-    described = raw_redis.get(f"feed:version:{version}")
+    described = raw_redis.get(version_key(version))
     assert described is not None
     generation = described.split()[0].decode()
     return sorted(raw_redis.keys(f"feed:{generation}:*"))
@@ -45,7 +54,7 @@ def test_nothing_is_current_before_the_first_commit(store: FeedStore) -> None:
 
 def test_a_staged_version_is_not_current_until_it_is_committed(store: FeedStore) -> None:
     store.begin("v1")
-    store.write_feeds("v1", [("ann", slots("a"))])
+    write_feeds(store, "v1", [("ann", slots("a"))])
     store.write_fallback("v1", slots("b"))
     assert store.current_version() is None
     store.commit("v1", 1)
@@ -57,11 +66,11 @@ def test_a_publish_killed_halfway_never_becomes_visible_and_leaves_nothing_behin
 ) -> None:
     publish("v1", {"ann": ["a"]})
     store.begin("v2")
-    store.write_feeds("v2", [("ann", slots("b")), ("bob", slots("c"))])
+    write_feeds(store, "v2", [("ann", slots("b")), ("bob", slots("c"))])
     assert store.current_version() == "v1"
     publish("v2", {"ann": ["b"]})  # the next attempt has fewer users; the dead one's must not count
     assert store.current_version() == "v2"
-    assert len(raw_redis.keys("feed:*:u:bob")) == 0
+    assert len(raw_redis.keys("feed:*:u:{seen:bob}")) == 0
 
 
 def test_a_commit_that_counts_another_number_of_feeds_leaves_the_pointer_where_it_was(
@@ -69,7 +78,7 @@ def test_a_commit_that_counts_another_number_of_feeds_leaves_the_pointer_where_i
 ) -> None:
     publish("v1", {"ann": ["a"]})
     store.begin("v2")
-    store.write_feeds("v2", [("ann", slots("b"))])
+    write_feeds(store, "v2", [("ann", slots("b"))])
     store.write_fallback("v2", slots("b"))
     with pytest.raises(IncompletePublish, match="v2 should hold 2 feeds and Redis holds 1"):
         store.commit("v2", 2)
@@ -78,9 +87,9 @@ def test_a_commit_that_counts_another_number_of_feeds_leaves_the_pointer_where_i
 
 def test_a_feed_lost_between_write_and_commit_is_noticed(store: FeedStore, raw_redis: RawRedis) -> None:
     store.begin("v1")
-    store.write_feeds("v1", [("ann", slots("a")), ("bob", slots("a"))])
+    write_feeds(store, "v1", [("ann", slots("a")), ("bob", slots("a"))])
     store.write_fallback("v1", slots("b"))
-    raw_redis.delete(*raw_redis.keys("feed:*:u:bob"))
+    raw_redis.delete(*raw_redis.keys("feed:*:u:{seen:bob}"))
     with pytest.raises(IncompletePublish):
         store.commit("v1", 2)
 
@@ -94,7 +103,7 @@ def test_a_night_without_a_feed_of_anybodys_own_gives_everybody_the_fallback(sto
 
 def test_a_commit_without_a_fallback_is_an_error(store: FeedStore) -> None:
     store.begin("v1")
-    store.write_feeds("v1", [("ann", slots("a"))])
+    write_feeds(store, "v1", [("ann", slots("a"))])
     with pytest.raises(EmptyPublish, match="write_fallback"):
         store.commit("v1", 1)
 
@@ -102,21 +111,21 @@ def test_a_commit_without_a_fallback_is_an_error(store: FeedStore) -> None:
 def test_an_empty_feed_is_an_error_that_names_its_user(store: FeedStore) -> None:
     store.begin("v1")
     with pytest.raises(EmptyPublish, match="ann"):
-        store.write_feeds("v1", [("ann", [])])
+        write_feeds(store, "v1", [("ann", [])])
 
 
 def test_writing_without_begin_is_an_error_that_says_so(store: FeedStore) -> None:
     with pytest.raises(NothingStaged, match=r"begin\('v1'\)"):
-        store.write_feeds("v1", [("ann", slots("a"))])
+        write_feeds(store, "v1", [("ann", slots("a"))])
 
 
 def test_publishing_a_version_twice_changes_nothing_a_reader_sees(
     store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a", "b"], "bob": ["c"]})
-    before = [raw_redis.lrange(key, 0, -1) for key in feed_keys(raw_redis, "v1")]
+    before = [stored(raw_redis, key) for key in feed_keys(raw_redis, "v1")]
     publish("v1", {"ann": ["a", "b"], "bob": ["c"]})
-    assert [raw_redis.lrange(key, 0, -1) for key in feed_keys(raw_redis, "v1")] == before
+    assert [stored(raw_redis, key) for key in feed_keys(raw_redis, "v1")] == before
     assert store.versions() == ["v1"]
 
 
@@ -125,7 +134,7 @@ def for_ever(raw_redis: RawRedis) -> set[str]:
 
 
 def what_is_current(raw_redis: RawRedis, version: str) -> set[str]:
-    return {"feed:current", f"feed:version:{version}", *(key.decode() for key in feed_keys(raw_redis, version))}
+    return {"feed:current", version_key(version), *(key.decode() for key in feed_keys(raw_redis, version))}
 
 
 def test_what_is_current_has_no_time_to_live_and_all_else_has(
@@ -134,7 +143,7 @@ def test_what_is_current_has_no_time_to_live_and_all_else_has(
     publish("v1", {"ann": ["a"]})
     publish("v2", {"ann": ["b"]})
     store.begin("v3")
-    store.write_feeds("v3", [("ann", slots("c"))])
+    write_feeds(store, "v3", [("ann", slots("c"))])
     assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
     assert all(0 < raw_redis.ttl(key) <= RETIRED_TTL_S for key in feed_keys(raw_redis, "v1"))
 
@@ -143,7 +152,7 @@ def test_what_a_killed_commit_left_goes_with_the_next_one(
     store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     store.begin("v1")
-    store.write_feeds("v1", [("ann", slots("a"))])
+    write_feeds(store, "v1", [("ann", slots("a"))])
     store._hold(store._staged("v1"))  # and killed: nothing of it has a time to live, and the pointer has not moved
     publish("v2", {"ann": ["b"]})
     assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
@@ -168,7 +177,7 @@ def test_an_older_night_is_not_made_current_unless_somebody_asks_for_it(
     publish("20240302.m", {"ann": ["new"]})
     assert store.is_older("20240301.z") and not store.is_older("20240302.a")
     store.begin("20240301.z")
-    store.write_feeds("20240301.z", [("ann", slots("old"))])
+    write_feeds(store, "20240301.z", [("ann", slots("old"))])
     store.write_fallback("20240301.z", slots("old"))
     with pytest.raises(OlderNight, match="20240302.m, which stays current"):
         store.commit("20240301.z", 1)
@@ -223,7 +232,7 @@ def test_rolling_back_to_a_version_that_has_partly_expired_is_refused(
     store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
     publish("v1", {"ann": ["a"], "bob": ["a"]})
-    gone = next(key for key in feed_keys(raw_redis, "v1") if key.endswith(b"bob"))
+    gone = next(key for key in feed_keys(raw_redis, "v1") if key.endswith(b"bob}"))
     publish("v2", {"ann": ["b"]})
     raw_redis.delete(gone)
     with pytest.raises(IncompletePublish, match="1 are left"):
@@ -233,7 +242,8 @@ def test_rolling_back_to_a_version_that_has_partly_expired_is_refused(
 
 def test_a_feed_is_capped(store: FeedStore, raw_redis: RawRedis, publish: Publish) -> None:
     publish("v1", {"ann": [str(n) for n in range(MAX_SLOTS + 1)]})
-    assert {raw_redis.llen(key) for key in feed_keys(raw_redis, "v1") if key.endswith(b"ann")} == {MAX_SLOTS}
+    (key,) = raw_redis.keys("feed:*:u:{seen:ann}")
+    assert len(unpack(raw_redis.get(key.decode()) or b"")) == MAX_SLOTS
 
 
 def test_more_users_than_fit_in_one_round_trip_are_all_counted(store: FeedStore, publish: Publish) -> None:
@@ -244,8 +254,8 @@ def test_more_users_than_fit_in_one_round_trip_are_all_counted(store: FeedStore,
 def test_two_stores_may_write_parts_of_one_version(server_url: str, store: FeedStore) -> None:
     store.begin("v1")
     with FeedStore(server_url) as partition:
-        assert partition.write_feeds("v1", [("ann", slots("a"))]) == 1
-    store.write_feeds("v1", [("bob", slots("b"))])
+        assert write_feeds(partition, "v1", [("ann", slots("a"))]) == 1
+    write_feeds(store, "v1", [("bob", slots("b"))])
     store.write_fallback("v1", slots("c"))
     store.commit("v1", 2)
     assert store.current_version() == "v1"
@@ -259,9 +269,15 @@ def test_numpy_numbers_and_times_are_stored_as_plain_json(store: FeedStore, raw_
     assert raw_redis.get("video:a") == b'{"video_id":"a","views":3,"share":0.5,"published_at":"2018-09-24T00:00:00Z"}'
 
 
-def test_memory_per_viewer_measures_the_feeds_of_the_current_version(store: FeedStore, publish: Publish) -> None:
-    with pytest.raises(NoFeedPublished):
-        store.memory_per_viewer()
-    publish("v1", {f"user{n}": [f"video{m}" for m in range(50)] for n in range(20)})
-    one_slot = len('{"video_id":"video10","position":10}')
-    assert one_slot < store.memory_per_viewer() / 50 < 3 * one_slot
+def test_of_versions_that_are_held_it_is_said_what_they_take_and_when_they_go(
+    raw_redis: RawRedis, publish: Publish
+) -> None:
+    client = cast(redis.Redis, raw_redis)
+    assert held(client) == []
+    publish("20240301.m", {"ann": ["a"]})
+    publish("20240302.m", {f"user{n}": [f"video{m}" for m in range(200)] for n in range(20)})
+    old, new = held(client)
+    assert (old.version, old.night, old.viewers, old.is_current) == ("20240301.m", NIGHT, 1, False)
+    assert old.expires is not None and 0 < old.expires.total_seconds() <= RETIRED_TTL_S
+    assert (new.version, new.viewers, new.is_current, new.expires) == ("20240302.m", 20, True, None)
+    assert 200 * (NAME_BYTES + 1) < new.bytes_per_viewer < 2_048

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from serving.feed_store.layout import feed_key, version_key
 from serving.feed_store.writer import FeedStore
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ print("publishing", flush=True)
 for n in itertools.count():
     version = f"{sys.argv[2]}-{n}"
     store.begin(version)
-    store.write_feeds(version, ((f"user{u}", [{"video_id": version}] * 30) for u in range(300)))
+    store.write_parts(version, [{"video_id": version}])
+    store.write_feeds(version, ((f"user{u}", [version] * 30, [b"{}"] * 30) for u in range(300)))
     store.write_fallback(version, [{"video_id": version}])
     store.commit(version, 300)
 """
@@ -90,6 +92,6 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_
     assert current is not None
     generation = current.split()[0].decode()
     for_ever = {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
-    assert for_ever == {
-        "feed:current", "feed:version:last", f"feed:{generation}:u:user0", f"feed:{generation}:fallback",
-    }  # fmt: skip
+    of_generation = {key.decode() for key in raw_redis.keys(f"feed:{generation}:*")}
+    assert for_ever == {"feed:current", version_key("last"), *of_generation}
+    assert {key for key in of_generation if ":u:" in key} == {feed_key(generation, "user0")}

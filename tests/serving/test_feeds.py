@@ -163,7 +163,7 @@ def test_a_cursor_whose_version_has_expired_is_a_clear_problem(
 ) -> None:
     publish("v1", {"ann": FORTY})
     cursor = api.get("/v1/feed/ann").json()["next_cursor"]
-    raw_redis.delete(*raw_redis.keys("feed:*:u:ann"))
+    raw_redis.delete(*raw_redis.keys("feed:*:u:{seen:ann}"))
     answer = api.get("/v1/feed/ann", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["type"]) == (410, "urn:reelmill:problem:cursor-expired")
 

@@ -15,6 +15,7 @@ from jobs.sim.plan import NoWorldHere
 from jobs.sim.simulate import Lived, NotThatDay, live, simulate
 from jobs.sim.world import lots, make_world, video_id, viewer_id
 from serving.feed_store.writer import FeedStore
+from tests.serving.staging import write_feeds
 
 VIEWERS, VIDEOS, STRANGER = 40, 90, viewer_id(39)
 BEFORE, VERSION = date(2026, 1, 6), "20260106.item_item_order"
@@ -36,7 +37,7 @@ def served(home: Path, version: str = VERSION) -> Settings:
     )  # fmt: skip
     with redis_url(settings) as url, FeedStore(url) as store:
         store.begin(version)
-        store.write_feeds(version, ((viewer_id(n), slots(feed_of(n))) for n in range(VIEWERS - 1)))
+        write_feeds(store, version, ((viewer_id(n), slots(feed_of(n))) for n in range(VIEWERS - 1)))
         store.write_fallback(version, slots(FALLBACK))
         store.commit(version, VIEWERS - 1)
     return settings

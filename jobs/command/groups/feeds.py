@@ -1,6 +1,7 @@
-"""Commands about the feeds of a night: `reelmill feeds`.
+"""Commands by which a person sees and decides what is served: `reelmill feeds`.
 
-Belongs here: feeds published or brought back, and what they show. The nightly publish: jobs/feeds/publish.py.
+Belongs here: which feeds there are, those of a night brought back, and what feeds show. The nightly publish:
+jobs/feeds/publish.py.
 """
 
 from __future__ import annotations
@@ -17,12 +18,33 @@ night = click.option("--night", type=Day(), required=True, help="The day as of w
 
 @click.group()
 def feeds() -> None:
-    """Serve the feeds of another night than the newest, because somebody decided so; and see what feeds show."""
+    """See what is served, or serve the feeds of another night than the newest, because somebody decided so."""
 
 
-@feeds.command("publish", epilog=examples("reelmill feeds publish --night 2026-01-17"))
+@feeds.command("list", epilog=examples("reelmill feeds list", "reelmill feeds list --json"))
+@as_json
+def feeds_list(as_json: bool) -> None:
+    """List the versions of feeds that can be served at once, and what they take in Redis."""
+    from jobs.command import served
+    from jobs.settings import Settings
+
+    served.versions(Settings(), as_json)
+
+
+@feeds.command("show", epilog=examples("reelmill feeds show viewer-0000", "reelmill feeds show viewer-0000 --json"))
+@click.argument("user")
+@as_json
+def feeds_show(user: str, as_json: bool) -> None:
+    """Show a viewer's feed as the endpoint gives it out now: without what they were shown or refused."""
+    from jobs.command import served
+    from jobs.settings import Settings
+
+    served.feed(user, Settings(), as_json)
+
+
+@feeds.command("rebuild", epilog=examples("reelmill feeds rebuild --night 2026-01-17"))
 @night
-def feeds_publish(night: date) -> None:
+def feeds_rebuild(night: date) -> None:
     """Publish a night's feeds from the tables, also when a newer night is current; the next night replaces them."""
     from dataclasses import replace
 

@@ -148,4 +148,4 @@ def _decide(system: str | None, night: date | None, why: str) -> None:
         lake = Lake(session(settings), settings)
     turn = serving.promote(lake, system, night, why)
     console.say(f"{turn.system} orders the feeds from the night of {turn.event_date} on. To make that night's again:")
-    console.say(f"  reelmill run feeds.build --date {night} && reelmill feeds publish --night {night}")
+    console.say(f"  reelmill run feeds.build --date {night} && reelmill feeds rebuild --night {night}")

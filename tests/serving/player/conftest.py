@@ -29,6 +29,7 @@ from serving.spool_upkeep import every_file
 from tests.chromium import Chromium, chromium
 from tests.serving.conftest import over_http
 from tests.serving.player.person import Person
+from tests.serving.staging import write_feeds
 
 TITLES = (
     "Round sunset, no filter", "A slow orange sky", "Carpet of squares", "Smoke over the harbour", "Rule 110 at dawn",
@@ -74,13 +75,7 @@ def card(n: int) -> dict[str, Any]:
 def slots() -> list[dict[str, object]]:
     """A feed in the order of IDS; chance has filled its third place."""
     places = [
-        Slot(
-            **{name: value for name, value in card(n).items() if name in Slot.model_fields},
-            position=n,
-            score=0.5,
-            reason=REASONS[n % len(REASONS)],
-            propensity=0.004 if n == 2 else None,
-        )
+        Slot(**card(n), position=n, reason=REASONS[n % len(REASONS)], propensity=0.004 if n == 2 else None)
         for n in range(len(IDS))
     ]
     return [place.model_dump() for place in places]
@@ -88,7 +83,8 @@ def slots() -> list[dict[str, object]]:
 
 def odd() -> list[dict[str, object]]:
     none, gone, *rest = slots()
-    return [none | {"playback_url": None, "poster_url": None}, gone | {"playback_url": "/media/none.m3u8"}, *rest]
+    none |= {"video_id": "clip-none", "playback_url": None, "poster_url": None}
+    return [none, gone | {"video_id": "clip-gone", "playback_url": "/media/none.m3u8"}, *rest]
 
 
 @dataclass
@@ -106,7 +102,7 @@ class World:
         with FeedStore(self.redis_url) as store:
             store.begin(version)
             store.write_videos((card(n), NIGHT) for n in range(len(IDS)))
-            store.write_feeds(version, feeds.items())
+            write_feeds(store, version, feeds.items())
             store.write_fallback(version, slots())
             store.commit(version, len(feeds), back=True)
 

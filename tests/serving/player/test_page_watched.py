@@ -220,7 +220,7 @@ def test_when_a_version_is_gone_the_feed_goes_on_with_what_did_not_come_yet(pers
     person.open("/?viewer=hal")
     person.sees(IDS[0])
     # Ten came with the first page. All of that version goes, and another one is there.
-    stale = list(world.redis.scan_iter("feed:*:u:hal"))
+    stale = list(world.redis.scan_iter("feed:*:u:{seen:hal}"))
     world.publish("20260119.lightgbm")
     world.redis.delete(*stale)
     for video_id in IDS[1:6]:
