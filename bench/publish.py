@@ -103,6 +103,9 @@ def cards(spark: SparkSession, videos: int) -> DataFrame:
         "id AS likes",
         f"concat({media}, 'master.m3u8') AS playback_url",
         f"concat({media}, 'poster.jpg') AS poster_url",
+        f"named_struct('playlist_url', concat({media}, '360p/index.m3u8'), "
+        "'bytes', named_struct('1', 60000L, '2', 120000L, '3', 180000L, '5', 300000L), "
+        "'watch_seconds', 4.9D) AS preload",
     )
 
 
