@@ -47,6 +47,7 @@ def test_an_object_has_its_type_is_kept_for_ever_and_is_sent_once() -> None:
         ("bytes=4-2", 200, b"0123456789", None),
         ("bytes=-0", 200, b"0123456789", None),
         ("bytes=1-2,4-5", 200, b"0123456789", None),
+        ("bytes=2-99999999999999999999", 200, b"0123456789", None),
         ("words=1-2", 200, b"0123456789", None),
     ],
 )

@@ -29,7 +29,7 @@ from tests.serving.tus import begun, connected, lines, offset, send, wait_for
 
 pytestmark = pytest.mark.slow
 
-CLIENTS = 500
+CLIENTS, TOGETHER = 500, 10
 # What a player asks for, in its order.
 CLIP = [f"/media/new/{name}" for name in (
     "master.m3u8", "360p/index.m3u8", "360p/init.mp4", "360p/000.m4s", "360p/001.m4s", "360p/002.m4s",
@@ -102,6 +102,7 @@ class Origin:
         )  # fmt: skip
         app.add_middleware(Counting, asked=self.asked)
         app.add_route("/v1/brief", brief)
+        app.add_route("/v1/together", Together().page)
         self._running = ExitStack()
         self.url = str(self._running.enter_context(over_http(app)).base_url)
 
@@ -112,6 +113,18 @@ class Origin:
 async def brief(_: Request) -> Response:
     """Like a card, that may be kept for a minute, but for a second."""
     return Response("brief", headers={"Cache-Control": "public, max-age=1"})
+
+
+class Together:
+    """Like a page, that nobody may keep; it is there once TOGETHER wait for it."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Barrier(TOGETHER)
+
+    async def page(self, _: Request) -> Response:
+        async with asyncio.timeout(5):
+            await self._all.wait()
+        return Response("page", headers={"Cache-Control": "no-cache"})
 
 
 @pytest.fixture
@@ -153,6 +166,32 @@ def test_500_clients_of_a_new_clip_cost_the_endpoint_one_fetch_of_each_file_for_
 ) -> None:
     crowd(edges, origin.files, CLIENTS)
     assert origin.asked == dict.fromkeys(CLIP, len(edges))
+
+
+def test_who_asks_at_once_for_what_is_not_kept_waits_for_nobody(edges: list[httpx.Client], origin: Origin) -> None:
+    gone = "/media/gone/master.m3u8"
+
+    async def ask(path: str) -> list[int]:
+        async with httpx.AsyncClient(base_url=edges[0].base_url) as client:
+            return [answer.status_code for answer in await asyncio.gather(*map(client.get, [path] * TOGETHER))]
+
+    assert asyncio.run(ask("/v1/together")) == [200] * TOGETHER
+    assert asyncio.run(ask(gone)) == [404] * TOGETHER and origin.asked[gone] == 1
+
+
+def test_whatever_a_file_is_called_it_is_one_file(edges: list[httpx.Client], origin: Origin) -> None:
+    for address in (f"/player/%2e%2e{CLIP[0]}", f"/{CLIP[0]}", f"{CLIP[0]}?a=b", CLIP[0]):
+        answer = edges[0].get(str(edges[0].base_url) + address)
+        assert (answer.status_code, answer.content) == (200, origin.files[CLIP[0]])
+    assert origin.asked == {CLIP[0]: 1}
+
+
+def test_a_file_that_was_made_again_goes_on_where_it_was(
+    edges: list[httpx.Client], origin: Origin, tmp_path: Path
+) -> None:
+    assert edges[0].get(LARGE, headers={"Range": "bytes=0-9"}).status_code == 206
+    os.utime(tmp_path / LARGE.removeprefix("/"), (0, 0))
+    assert edges[0].get(LARGE).content == origin.files[LARGE]
 
 
 def test_what_an_edge_has_plays_on_when_the_endpoint_is_killed(edges: list[httpx.Client], origin: Origin) -> None:
