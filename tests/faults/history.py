@@ -116,6 +116,8 @@ class Client:
         }
         if kind == EventType.VIEW:
             event["watch_ms"] = self._chance.randrange(20_000)
+        if kind == EventType.IMPRESSION:
+            event |= {"position": self._chance.randrange(50), "feed_version": "20260101.m"}
         return event
 
 
