@@ -28,6 +28,8 @@ from tests.faults.dies import ENDPOINT, POINTS
 from tests.faults.history import Client
 
 JOBS = ("events.ingest", "events.watches")
+# For what takes seconds on a machine that does nothing else.
+PATIENCE_S = 300
 
 
 class Platform:
@@ -43,6 +45,7 @@ class Platform:
             topic = Path(f"kafka://127.0.0.1:{self._broker_port}/events")
             self.settings = Settings(home=place / "home", events=topic)
         self._log = place / "processes.log"
+        self._started: list[subprocess.Popen[bytes]] = []
         self.broker: subprocess.Popen[bytes] | None = None
         if by_topic:
             self._jars = kafka_process.resolve_jars(self.settings)
@@ -68,7 +71,9 @@ class Platform:
             environment["REELMILL_EVENTS"] = str(self.settings.events)
         command = [sys.executable, "-m", *(before or ("jobs.command.cli",)), *words]
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self._started.append(process)
+        return process
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """All of the group, in one instant."""
@@ -78,7 +83,7 @@ class Platform:
 
     def calm(self) -> None:
         """Let all that waits arrive, and end everything in order."""
-        until = time.monotonic() + 240
+        until = time.monotonic() + PATIENCE_S
         while not self.client.is_done:
             assert time.monotonic() < until, "the endpoint does not take what waits"
             if not self.client.send(self.url):
@@ -86,7 +91,7 @@ class Platform:
         for process in (self.watcher, self.endpoint):
             process.terminate()
             try:
-                process.wait(60)
+                process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired as stuck:
                 raise AssertionError(f"a process does not end when it is told to; see {self._log}") from stuck
 
@@ -94,8 +99,9 @@ class Platform:
         self.endpoint, self.watcher = self._serve(), self._watch()
 
     def end(self) -> None:
-        for process in (self.watcher, self.endpoint):
-            self.kill(process)
+        for process in self._started:
+            if process.poll() is None:
+                self.kill(process)
         if self.broker is not None:
             self.broker.kill()
             self.broker.wait()
@@ -149,7 +155,7 @@ def kill_jobs_at_a_point(platform: Platform) -> str:
     for job in JOBS:
         running = platform.run("run", job, before=("tests.faults.dies", point))
         try:
-            running.wait(90)
+            running.wait(PATIENCE_S)
         finally:
             platform.kill(running)
     platform.start_watcher()
@@ -173,7 +179,7 @@ def move_clock(platform: Platform) -> str:
 def two_at_once(platform: Platform) -> str:
     both = [platform.run("run", "events.ingest") for _ in range(2)]
     for one in both:
-        one.wait(120)
+        one.wait(PATIENCE_S)
     return f"two ingests at once beside the jobs, which end with {[one.returncode for one in both]}"
 
 
