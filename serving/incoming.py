@@ -37,7 +37,7 @@ EXPIRES = timedelta(days=1)
 # How long it can be asked what became of it.
 KEPT = timedelta(days=7)
 _DAY = timedelta(days=1)
-_NAME = re.compile(r"[0-9a-f]{16}(?P<second>[0-9a-f]{8})[0-9a-f]{24}")
+_NAME = re.compile(r"[0-9a-f]{48}")
 _log = logging.getLogger(__name__)
 
 
@@ -127,7 +127,10 @@ class Incoming:
         """Alone with an upload. Raises UploadBusy, and what `progress` does."""
         folder = self._folder(name)
         with _locked(folder):
-            yield Part(self._landing, folder, self._look(folder, now))
+            try:
+                yield Part(self._landing, folder, self._look(folder, now))
+            except FileNotFoundError as error:  # its person was forgotten meanwhile
+                raise UploadUnknown(name) from error
 
     def end(self, name: str, now: datetime) -> None:
         """Let go of what has come. Raises UploadLanded, and what `writing` does."""
@@ -139,37 +142,40 @@ class Incoming:
     def sweep(self, now: datetime) -> None:
         """Land what is whole, let go of what expired, and forget what nobody can ask for any more."""
         for folder in self._root.glob("*/*"):
+            if not _NAME.fullmatch(folder.parent.name + folder.name):
+                continue  # somebody else's, and not ours to remove
             try:
                 self._tend(folder, now)
             except (UploadUnknown, UploadBusy):
                 continue
-            except OSError:  # a full disk, perhaps; the next time is soon enough
+            except Exception:  # a full disk, perhaps, or a note of a later version: the others are tended all the same
                 _log.exception("cannot tend the upload in %s; trying again", folder)
 
     def _tend(self, folder: Path, now: datetime) -> None:
-        name = folder.parent.name + folder.name
-        try:
-            is_done = self.progress(name, now).is_whole
-        except UploadOver:
-            with _locked(folder):
+        with _locked(folder):
+            is_done = True
+            try:
+                found = self._look(folder, now)
+                is_done = found.is_whole
+                if is_done:
+                    Part(self._landing, folder, found).land(now)
+            except UploadOver:
                 (folder / "part").unlink(missing_ok=True)
-            is_done = True
-        except UploadUnknown:  # killed before there was a note
-            is_done = True
-        if is_done and _begun(name) < now - KEPT:
-            with _locked(folder):
-                shutil.rmtree(folder)
-            with suppress(OSError):  # there are others of that person
-                folder.parent.rmdir()
+            except UploadUnknown:  # killed before there was a note
+                pass
+            if not is_done or _begun(folder) >= now - KEPT:
+                return
+            shutil.rmtree(folder)
+        with suppress(OSError):  # there are others of that person
+            folder.parent.rmdir()
 
     def _check(self, theirs: Path, now: datetime) -> None:
-        names = [path.name for path in theirs.iterdir() if (path / "note").exists()]
-        today = sorted(begun for name in names if (begun := _begun(theirs.name + name)) > now - _DAY)
+        uploads = [path for path in theirs.iterdir() if (path / "note").exists()]
+        today = sorted(begun for upload in uploads if (begun := _begun(upload)) > now - _DAY)
         if len(today) >= self.limits.a_day:
             again = today[-self.limits.a_day] + _DAY - now
             raise TooManyUploads(f"{self.limits.a_day} uploads a day are enough", int(again.total_seconds()) + 1)
-        parts = [theirs / name / "part" for name in names]
-        under_way = sum(part.exists() and _expires(part) > now for part in parts)
+        under_way = sum(_is_under_way(upload, now) for upload in uploads)
         if under_way >= self.limits.at_once:
             raise TooManyUploads(f"{self.limits.at_once} uploads at once are enough; end or finish one", 60)
 
@@ -217,6 +223,8 @@ class Part:
 
     def append(self, data: bytes) -> None:
         """Keep what came next. What a full disk did not take is missing from the end, and comes again."""
+        if not data:
+            return  # nothing is asked of a part that may have landed
         part = os.open(self._folder / "part", os.O_WRONLY | os.O_APPEND)
         try:
             left = memoryview(data)
@@ -236,8 +244,9 @@ class Part:
 
     def take_back(self) -> None:
         """Let go of what came since this began."""
-        os.truncate(self._folder / "part", self._begun_at)
-        self.received = self._begun_at
+        if self.received > self._begun_at:  # else the part may have landed
+            os.truncate(self._folder / "part", self._begun_at)
+            self.received = self._begun_at
 
     def land(self, now: datetime) -> Progress:
         """Put it into the landing area, or go on doing so."""
@@ -255,8 +264,11 @@ class Part:
         for folder in (clip.parent, target.parent):
             folder.mkdir(parents=True, exist_ok=True)
             sync(folder.parent)
-        with suppress(FileNotFoundError):  # an attempt before this one has moved it
+        try:
             part.replace(clip)
+        except FileNotFoundError:
+            if not clip.exists():  # or else an attempt before this one has moved it
+                raise
         sync(clip.parent)
         write_whole(target, lines[0])
         self.note = replace(note, has_landed=True)
@@ -287,9 +299,15 @@ def _landing_as(note: Note, content: str, now: datetime) -> Upload:
     )
 
 
-def _begun(name: str) -> datetime:
-    found = _NAME.fullmatch(name)
-    return datetime.fromtimestamp(int(found["second"], 16), UTC) if found else datetime.min.replace(tzinfo=UTC)
+def _begun(folder: Path) -> datetime:
+    return datetime.fromtimestamp(int(folder.name[:8], 16), UTC)
+
+
+def _is_under_way(folder: Path, now: datetime) -> bool:
+    try:
+        return _expires(folder / "part") > now
+    except FileNotFoundError:  # it has landed, or was ended
+        return False
 
 
 def _expires(part: Path) -> datetime:

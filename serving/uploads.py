@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -38,6 +39,8 @@ _BLOCK_BYTES = 1 << 20
 # Who sends nothing for so long has lost the connection, whatever this side of it believes, and keeps others out.
 IDLE_S = 30.0
 _SWEEP_EVERY_S = 3_600.0
+# Threads of their own: events and probes would wait in those of the loop while a few large clips land.
+_DISK = ThreadPoolExecutor(8, "uploads")
 # 15 digits are more bytes than there are.
 _DIGITS = 15
 _log = logging.getLogger(__name__)
@@ -168,7 +171,9 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
         response_model=None,
         responses={
             HTTPStatus.OK: {"headers": {"Upload-Offset": _NUMBER, "Upload-Length": _NUMBER}},
-            **_without_body(HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.PRECONDITION_FAILED),
+            **_without_body(
+                HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.INSUFFICIENT_STORAGE
+            ),
         },
         openapi_extra={"parameters": [_NAME_PARAMETER, _RESUMABLE_PARAMETER]},
     )
@@ -262,7 +267,12 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
         _ONE,
         responses={
             HTTPStatus.OK: {"model": UploadStatus},
-            **documented(HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.SERVICE_UNAVAILABLE),
+            **documented(
+                HTTPStatus.NOT_FOUND,
+                HTTPStatus.GONE,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                HTTPStatus.INSUFFICIENT_STORAGE,
+            ),
         },
         openapi_extra={"parameters": [_NAME_PARAMETER]},
     )
@@ -286,7 +296,7 @@ async def kept_tidy(incoming: Incoming) -> AsyncIterator[None]:
         while True:
             try:
                 await asyncio.to_thread(incoming.sweep, datetime.now(UTC))
-            except OSError:  # the folder cannot be read; that must not end the tidying
+            except Exception:  # whatever it is, nobody else would tidy again
                 _log.exception("cannot tidy the uploads on their way; trying again")
             await asyncio.sleep(_SWEEP_EVERY_S)
 
@@ -361,8 +371,12 @@ async def _writing(incoming: Incoming, name: str) -> AsyncIterator[Part]:
 
 async def _on_disk(work: Callable[[datetime], _T]) -> _T:
     """What needs the disk, in a thread: who waits for it must not hold up those who read feeds."""
+    working = asyncio.get_running_loop().run_in_executor(_DISK, work, datetime.now(UTC))
     try:
-        return await asyncio.to_thread(work, datetime.now(UTC))
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:  # at a stop; nobody else may write to the upload before the thread is done
+        await asyncio.wait([working])
+        raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
+import shutil
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +30,7 @@ from jobs.settings import Settings
 from serving import incoming, uploads
 from serving.app import create_app
 from serving.feed_store import outcomes
-from serving.incoming import EXPIRES, KEPT, Incoming, Note, UploadOver, UploadUnknown
+from serving.incoming import EXPIRES, KEPT, Incoming, Note, UploadBusy, UploadOver, UploadUnknown, folder_of
 from serving.landing import write_whole
 from serving.limits import Limits
 from tests.serving.conftest import over_http
@@ -63,6 +70,8 @@ def test_a_clip_that_comes_in_two_parts_lands_whole_with_what_its_creator_stated
     became = api.get(address).json()
     assert (became["status"], became["video_id"], became["expires_at"]) == ("waiting", line["upload_id"], None)
     assert api.delete(address, headers=TUS).status_code == 409
+    assert send(api, address, b"", len(CLIP)).status_code == 204
+    assert send(api, address, b"more", len(CLIP)).status_code == 413
     assert offset(api, address) == len(CLIP)
 
 
@@ -207,6 +216,94 @@ def test_an_upload_that_comes_no_further_expires_and_is_let_go(landing: Path) ->
     assert list(landing.glob("incoming/*")) == []
 
 
+def test_tidying_goes_past_what_is_not_ours_and_what_cannot_be_read(landing: Path) -> None:
+    ours = Incoming(landing, Limits())
+    names = [ours.begin(replace(NOTE, user_id=who), NOW) for who in ("ann", "bob", "eve")]
+    folders = sorted(landing.glob("incoming/*/*"))
+    (folders[0] / "note").write_text("no note of ours")
+    theirs = landing / "incoming" / "lost+found" / "#1"
+    theirs.mkdir(parents=True)
+    ours.sweep(datetime.now(UTC) + EXPIRES + timedelta(minutes=1))
+    assert theirs.exists()
+    assert [(folder / "part").exists() for folder in folders] == [True, False, False], names
+
+
+def test_a_person_who_is_forgotten_while_something_comes_of_them_leaves_nothing(
+    api: httpx.Client, landing: Path
+) -> None:
+    address = begun(api, length=len(LARGE))
+    with connected(api, address, LARGE[:1_500_000], length=len(LARGE)) as writing:
+        wait_for(lambda: offset(api, address) > 0)
+        shutil.rmtree(folder_of(landing, "ann"))
+        writing.sendall(LARGE[1_500_000:])
+        assert writing.recv(1000).startswith(b"HTTP/1.1 404")
+    assert [path for path in landing.rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_takes_nothing_more_and_keeps_what_came(
+    api: httpx.Client, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, whole = begun(api), begun(api)
+    send(api, address, CLIP[:100], 0)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(incoming, "write_whole", full)
+        answers = [begin(api), send(api, whole, CLIP, 0), api.get(whole)]
+        patch.setattr(os, "write", full)
+        answers.append(send(api, address, CLIP[100:], 100))
+        assert [answer.json()["type"].rpartition(":")[2] for answer in answers] == ["landing-full"] * 4
+        assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {(507, "60")}
+        assert api.head(whole, headers=TUS).status_code == 507
+    assert offset(api, whole) == len(CLIP) and len(lines(landing)) == 1
+    assert send(api, address, CLIP[100:], offset(api, address)).status_code == 204
+
+
+def test_events_are_taken_while_all_uploads_wait_for_the_disk(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = threading.Event()
+
+    def slow(*_: object) -> str:
+        ready.wait(10)
+        raise UploadUnknown
+
+    monkeypatch.setattr(Incoming, "begin", slow)
+    with ThreadPoolExecutor(40) as many:
+        waiting = [many.submit(begin, api) for _ in range(40)]
+        event = {"user_id": "ann", "video_id": "a", "event_type": "like", "event_at": "2026-01-01T00:00:00Z"}
+        try:
+            assert httpx.post(f"{api.base_url}/v1/events", json=event, timeout=3).status_code == 202
+            assert not any(upload.done() for upload in waiting)
+        finally:
+            ready.set()
+
+
+def test_who_is_stopped_while_the_disk_works_lets_nobody_else_write_before_it_is_done(landing: Path) -> None:
+    ours, ready = Incoming(landing, Limits()), threading.Event()
+    name = ours.begin(NOTE, NOW)
+
+    async def write() -> None:
+        async with uploads._writing(ours, name):
+            await uploads._on_disk(lambda _: ready.wait(10))
+
+    async def stop() -> None:
+        writing = asyncio.create_task(write())
+        await asyncio.sleep(0.1)
+        writing.cancel()
+        await asyncio.sleep(0.1)
+        with pytest.raises(UploadBusy):
+            ours.end(name, NOW)
+        ready.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        ours.end(name, NOW)
+
+    asyncio.run(stop())
+
+
 STEPS = ("the note says as what", "the part is moved", "the line is handed over", "the note says that it was")
 
 
@@ -225,7 +322,7 @@ def test_an_upload_that_was_killed_while_it_landed_lands_once_when_somebody_asks
     def moved(path: Path, to: Path) -> Path:
         if path.name == "part":
             take_a_step()
-        return replace(path, to)
+        return rename(path, to)
 
     def take_a_step() -> None:
         nonlocal left
@@ -233,7 +330,7 @@ def test_an_upload_that_was_killed_while_it_landed_lands_once_when_somebody_asks
         if left < 0:
             raise InterruptedError
 
-    replace = Path.replace
+    rename = Path.replace
     with monkeypatch.context() as patch:
         patch.setattr(incoming, "write_whole", whole)
         patch.setattr(Path, "replace", moved)
