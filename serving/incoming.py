@@ -281,6 +281,12 @@ def folder_of(landing: Path, user_id: str) -> Path:
     return landing / FOLDER / hashlib.sha256(user_id.encode()).hexdigest()[:16]
 
 
+def landing_of(landing: Path, user_id: str) -> list[Upload]:
+    """Of what is kept here of a person, what has landed or began to, for those who forget them."""
+    notes = [_read(file.read_bytes()) for file in folder_of(landing, user_id).glob("*/note")]
+    return [note.landed_as for note in notes if note.landed_as is not None]
+
+
 def _landing_as(note: Note, content: str, now: datetime) -> Upload:
     upload_id = upload_id_of(note.user_id, content)
     return Upload(

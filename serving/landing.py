@@ -72,7 +72,8 @@ def manifest(landing: Path, source: str, lines: Sequence[bytes]) -> Path:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears under its name when all of it is on the disk; it replaces the one of that name."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    # It keeps the suffix, by which those who forget a person find what a kill has left of a manifest.
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         unfinished.write_bytes(content)
         sync(unfinished)

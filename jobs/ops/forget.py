@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -105,6 +105,9 @@ def forget(
     with _redis(settings) as url:
         for job in jobs:
             with showing(job.name), _undisturbed(job, jobs, settings, at_once):
+                if job.name == uploads.run.name:
+                    # Before what has landed is looked for: of these, none lands any more.
+                    removed.append(Removed(ON_THEIR_WAY, _let_go(theirs, settings)))
                 if job.name in (uploads.run.name, videos.run.name):
                     # What came while no lock was held, before what says so goes.
                     theirs = _gathered(user_id, settings)
@@ -147,9 +150,6 @@ def _from_tables(job: Job, theirs: Traces, settings: Settings, at_once: bool) ->
 def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | None) -> Iterator[Removed]:
     """Remove what the job has taken from, or put to, places that are no tables; its lock is held."""
     if job.name == uploads.run.name:
-        on_their_way = len(_incoming(theirs.user_id, settings))
-        shutil.rmtree(folder_of(settings.landing, theirs.user_id), ignore_errors=True)
-        yield Removed(ON_THEIR_WAY, on_their_way)
         yield Removed("files of uploads", _remove_uploads(theirs, settings))
     if job.name == videos.run.name:
         removed = [store.remove(settings.media, name) for name in _unplayed(theirs, settings)]
@@ -222,6 +222,21 @@ def _check_read(table: str, settings: Settings) -> None:
 def _incoming(user_id: str, settings: Settings) -> list[Path]:
     """What came of them over HTTP and has not landed, and what is kept of what did: a folder for each upload."""
     return list(folder_of(settings.landing, user_id).glob("*"))
+
+
+def _let_go(theirs: Traces, settings: Settings) -> int:
+    """Remove what is on its way; an endpoint that still receives some of it may remove it too."""
+    found = _incoming(theirs.user_id, settings)
+    for upload in found:
+        shutil.rmtree(upload, onerror=_unless_it_is_gone)
+    with suppress(OSError):
+        folder_of(settings.landing, theirs.user_id).rmdir()  # unless another upload has begun
+    return len(found)
+
+
+def _unless_it_is_gone(_: object, __: str, raised: tuple[type[BaseException], BaseException, object]) -> None:
+    if not isinstance(raised[1], FileNotFoundError):
+        raise raised[1]
 
 
 def _remove_uploads(theirs: Traces, settings: Settings) -> int:

@@ -23,6 +23,7 @@ from jobs.media.ingest import TABLE as UPLOADS
 from jobs.media.publish import VIDEOS
 from jobs.ops.person import Person
 from jobs.settings import Settings
+from serving.incoming import landing_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,12 @@ def manifests(settings: Settings) -> list[Path]:
 
 
 def gather(user_id: str, settings: Settings) -> Traces:
-    """What tables, manifests and the note of an earlier attempt say."""
+    """What tables, manifests, uploads on their way and the note of an earlier attempt say."""
     theirs = text_in("user_id") == user_id
+    uploads: list[Mapping[str, Any]]
     uploads = [*_rows(UPLOADS, ["upload_id", "media_file"], theirs, settings), *_not_taken_in(user_id, settings)]
+    # An endpoint that was killed may have moved a clip, and handed no line over.
+    uploads += map(asdict, landing_of(settings.landing, user_id))
     videos = list(_rows(VIDEOS, ["video_id", "media_hash"], theirs, settings))
     noted = json.loads(_note(user_id, settings).read_text()) if is_noted(user_id, settings) else {}
     return Traces(

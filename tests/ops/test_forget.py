@@ -1,10 +1,13 @@
 """A person leaves every place of a home, whoever else is in it stays, and the same again finds nothing."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from jobs.ops.forget import NotRead, Report, forget, look
 from jobs.ops.person import Person
 from jobs.pipeline import JOBS
 from jobs.settings import Settings
+from serving import incoming, landing
 from serving.incoming import Incoming, Note, UploadUnknown
 from serving.limits import Limits
 from tests.contracted import put
@@ -173,17 +177,45 @@ def test_a_creator_takes_files_and_media_along_that_nobody_elses_upload_needs(se
     put(settings, "silver.videos", {"video_id": "dogs", "user_id": BEN, "media_hash": "of-both"})
     secret = settings.home / "secret"
     secret.write_text("key")
-    incoming = Incoming(settings.landing, Limits())
-    theirs, of_ben = (incoming.begin(Note(who, "T", (), "a.mp4", "", 9), datetime.now(UTC)) for who in (ANN, BEN))
+    on_their_way = Incoming(settings.landing, Limits())
+    theirs, of_ben = (on_their_way.begin(Note(who, "T", (), "a.mp4", "", 9), datetime.now(UTC)) for who in (ANN, BEN))
     report = forget(ANN, JOBS.values(), settings)
     assert [path.name for path in (settings.landing / "files").iterdir()] == ["dogs.mp4"]
     assert [path.name for path in settings.media.iterdir() if not path.name.startswith(".")] == ["of-both"]
     assert secret.exists()
-    assert incoming.progress(of_ben, datetime.now(UTC)).note.user_id == BEN
+    assert on_their_way.progress(of_ben, datetime.now(UTC)).note.user_id == BEN
     with pytest.raises(UploadUnknown):
-        incoming.progress(theirs, datetime.now(UTC))
+        on_their_way.progress(theirs, datetime.now(UTC))
     assert (settings.landing / "manifests" / "m.jsonl").read_text().split() == ["no", "json"]
     assert "purge /media/only-theirs/ there" in report.notes[-1]
+
+
+def land_and_die(settings: Settings, clip: bytes, last: Path) -> None:
+    """Land an upload of ANN's, as an endpoint that is killed when it would put `last` on the disk."""
+
+    def sync(path: Path) -> None:
+        if path.parent / path.name[: len(last.name)] == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for room in (incoming, landing):
+        pytest.MonkeyPatch().setattr(room, "sync", sync)
+    uploads, now = Incoming(settings.landing, Limits()), datetime.now(UTC)
+    name = uploads.begin(Note(ANN, "T", (), "a.mp4", "", len(clip)), now)
+    with uploads.writing(name, now) as part:
+        part.append(clip)
+        part.keep(now)
+
+
+def test_nothing_is_left_of_uploads_during_whose_landing_an_endpoint_was_killed(settings: Settings) -> None:
+    area = settings.landing
+    for clip, last in (b"moved", area / "files"), (b"half a line", area / "manifests" / ".api"):
+        process = get_context("fork").Process(target=land_and_die, args=(settings, clip, last))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert len(list((area / "files").iterdir())) == 2 and len(list((area / "manifests").iterdir())) == 1
+    forget(ANN, JOBS.values(), settings)
+    assert [path for path in area.rglob("*") if path.is_file() and path.read_text().strip()] == []
 
 
 def test_who_has_begun_an_upload_and_nothing_else_is_somebody_to_forget(settings: Settings) -> None:
