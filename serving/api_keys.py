@@ -158,9 +158,10 @@ def demand(app: FastAPI, keyring: Keyring) -> None:
             refusals = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
             refusals |= documented(HTTPStatus.SERVICE_UNAVAILABLE)
             for path, operations in schema["paths"].items():
-                for operation in operations.values() if path.startswith(GUARDED) else ():
-                    operation["security"] = [{"key": []}]
-                    operation["responses"] |= {str(status): answer for status, answer in refusals.items()}
+                for method, operation in operations.items():
+                    if path.startswith(GUARDED) and method != "options":
+                        operation["security"] = [{"key": []}]
+                        operation["responses"] |= {str(status): answer for status, answer in refusals.items()}
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

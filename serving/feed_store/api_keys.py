@@ -4,7 +4,7 @@ Belongs here: their keys and values in Redis, and making and revoking them. Heed
 command: jobs/command/groups/keys.py.
 
     api-keys                       hash     the keys by their ids, each an encoded JSON object
-    api-keys:version               string   counts changes, so that endpoints read the hash when it has changed
+    api-keys:version               string   another with each change, by which endpoints know when to read the hash
     api-keys:used:<id>:<minute>    string   how many requests came with the key in that minute, over all endpoints
 
 A key is `rm_<id>_<secret>`: 256 random bits, of which a plain SHA-256 gives nothing away, however many are tried.
@@ -63,7 +63,7 @@ def create(client: redis.Redis, name: str, scopes: Iterable[Scope], per_minute: 
     made = ApiKey(key_id, name, digest(secret), tuple(scopes), per_minute, created_at)
     with client.pipeline(transaction=True) as pipe:
         pipe.hset(KEYS, key_id, orjson.dumps(asdict(made)).decode())
-        pipe.incr(VERSION)
+        pipe.set(VERSION, _another())
         pipe.execute()
     return made, f"rm_{key_id}_{secret}"
 
@@ -72,7 +72,7 @@ def revoke(client: redis.Redis, key_id: str) -> bool:
     """Take a key away; returns whether there was one."""
     with client.pipeline(transaction=True) as pipe:
         pipe.hdel(KEYS, key_id)
-        pipe.incr(VERSION)
+        pipe.set(VERSION, _another())
         return bool(pipe.execute()[0])
 
 
@@ -90,6 +90,11 @@ def parsed(values: Mapping[bytes, bytes]) -> dict[str, ApiKey]:
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _another() -> str:
+    """Drawn, since a count would come to where it was when Redis was emptied and keys were made anew."""
+    return secrets.token_hex(8)
 
 
 def used_key(key_id: str, minute: int) -> str:

@@ -37,8 +37,9 @@ def make(url: str, *scopes: Scope, per_minute: int = 1_000) -> str:
 
 
 @pytest.fixture
-def locked(tmp_path: Path, raw_redis: RawRedis) -> Locked:
+def locked(tmp_path: Path, raw_redis: RawRedis, monkeypatch: pytest.MonkeyPatch) -> Locked:
     """Starts the service over a Redis that was emptied, with keys demanded."""
+    monkeypatch.setattr(serving.api_keys, "_EVERY_S", 0.2)
 
     @contextmanager
     def serve(redis_url: str) -> Iterator[httpx.Client]:
@@ -99,6 +100,19 @@ def test_a_new_key_is_good_and_a_revoked_one_is_not_within_seconds(locked: Locke
         wait_for(lambda: api.get("/v1/videos/a", headers=bearer(good)).status_code == 401)
 
 
+def test_keys_of_a_redis_that_was_emptied_are_good_for_nothing_and_new_ones_are(
+    locked: Locked, server_url: str
+) -> None:
+    old = make(server_url)
+    with locked(server_url) as api:
+        assert api.get("/v1/videos/a", headers=bearer(old)).status_code == 404
+        with redis.Redis.from_url(server_url) as client:
+            client.flushall()
+        new = make(server_url)
+        wait_for(lambda: api.get("/v1/videos/a", headers=bearer(new)).status_code == 404)
+        assert api.get("/v1/videos/a", headers=bearer(old)).status_code == 401
+
+
 def test_a_limit_holds_over_all_endpoints_and_without_redis_each_counts_for_itself(
     locked: Locked, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,10 +140,11 @@ def test_the_document_says_that_a_key_is_wanted_and_what_comes_without(locked: L
     with locked(server_url) as api:
         document = api.get("/openapi.json").json()
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
-    asked = {path: operation for path, operations in document["paths"].items() for operation in operations.values()}
-    for path, operation in asked.items():
-        assert ("security" in operation) == path.startswith("/v1/")
-        assert ({"401", "403", "429"} <= set(operation["responses"])) == path.startswith("/v1/")
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            is_guarded = path.startswith("/v1/") and method != "options"
+            assert ("security" in operation) == is_guarded, (path, method)
+            assert ({"401", "403", "429"} <= set(operation["responses"])) == is_guarded, (path, method)
 
 
 def test_a_page_of_an_origin_that_is_named_may_ask_and_others_may_not(locked: Locked, server_url: str) -> None:
