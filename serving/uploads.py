@@ -341,6 +341,7 @@ async def _take(request: Request, part: Part) -> None:
                 break
             left -= len(chunk)
             if left < 0:
+                block.clear()
                 await _on_disk(lambda _: part.take_back())
                 detail = "these are more bytes than Upload-Length said, and none of them was kept"
                 raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "more-than-stated", detail)
@@ -348,12 +349,12 @@ async def _take(request: Request, part: Part) -> None:
             if len(block) >= _BLOCK_BYTES:
                 await _write(part, block)
     except TimeoutError as error:
-        await _write(part, block)
         detail = f"nothing came for {IDLE_S:g} s; what came before was kept"
         raise Problem(HTTPStatus.REQUEST_TIMEOUT, "idle", detail) from error
     except ClientDisconnect:  # nobody hears the answer
         pass
-    await _write(part, block)
+    finally:  # also where this process is stopped
+        await _write(part, block)
 
 
 async def _write(part: Part, block: bytearray) -> None:

@@ -23,6 +23,8 @@ import redis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
 from jobs.arrivals.landing import land
 from jobs.host.ports import free_port
@@ -279,6 +281,29 @@ def test_events_are_taken_while_all_uploads_wait_for_the_disk(
             assert not any(upload.done() for upload in waiting)
         finally:
             ready.set()
+
+
+def test_what_came_before_the_endpoint_was_stopped_is_kept(landing: Path) -> None:
+    ours = Incoming(landing, Limits())
+    name = ours.begin(NOTE, NOW)
+
+    async def come() -> Message:
+        if offers:
+            return {"type": "http.request", "body": offers.pop(), "more_body": True}
+        await asyncio.sleep(10)
+        raise AssertionError
+
+    async def stop() -> None:
+        async with uploads._writing(ours, name) as part:
+            taking = asyncio.create_task(uploads._take(Request({"type": "http"}, come), part))
+            await asyncio.sleep(0.1)
+            taking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+
+    offers = [CLIP[:100]]
+    asyncio.run(stop())
+    assert ours.progress(name, NOW).received == 100
 
 
 def test_who_is_stopped_while_the_disk_works_lets_nobody_else_write_before_it_is_done(landing: Path) -> None:
