@@ -74,7 +74,7 @@ export class UploadPage {
     if (!kept) return;
     try {
       const status = await get(kept.address);
-      if (status.status !== "receiving") return void this._follow(kept.address);
+      if (status.status !== "receiving") return await this._follow(kept.address);
       this._say(`${percent.format(status.received / status.bytes)} of ${kept.name} is here. Choose it again to go on.`);
     } catch (error) {
       if (error instanceof Problem && [404, 410].includes(error.status)) this._forget();
@@ -101,25 +101,25 @@ export class UploadPage {
   async _start() {
     const file = this._file;
     if (!file) return void (this._part("problem").textContent = "Choose a clip first.");
-    this._ending = new AbortController();
+    const { signal } = (this._ending = new AbortController());
     this._show("sending");
     try {
       const kept = this._kept;
-      const address = kept && isOf(kept, file) ? kept.address : await this._begin(file);
+      const address = kept && isOf(kept, file) ? kept.address : await this._begin(file, signal);
       const told = (/** @type {number} */ at) => this._progress(at, file.size);
       const waits = (/** @type {Problem} */ problem) => this._say(`${problem.message} It goes on by itself.`);
-      await send(address, file, this._ending.signal, told, waits);
+      await send(address, file, signal, told, waits);
       await this._follow(address);
     } catch (error) {
-      if (this._ending.signal.aborted) return;
+      if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       this._forget();
       this._part("problem").textContent = error.message;
     }
   }
 
-  /** @param {File} file */
-  async _begin(file) {
+  /** @param {File} file @param {AbortSignal} signal Whether it was ended meanwhile. */
+  async _begin(file, signal) {
     const stated = {
       user_id: this._viewer,
       filename: file.name,
@@ -128,7 +128,9 @@ export class UploadPage {
       hashtags: this._part("hashtags").value.replaceAll("#", " "),
     };
     const address = await begin(file, stated);
-    remember("upload", { address, viewer: this._viewer, name: file.name, size: file.size, modified: file.lastModified });
+    const { name, size, lastModified: modified } = file;
+    if (signal.aborted) end(address);
+    else remember("upload", { address, viewer: this._viewer, name, size, modified });
     return address;
   }
 

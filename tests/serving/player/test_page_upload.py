@@ -106,6 +106,12 @@ def test_who_thinks_better_of_it_stops_and_what_the_endpoint_refuses_is_told_in_
     person = Person(window, str(api.base_url))
     person.open("/?viewer=ann#upload")
     window.tool("Network.enable")
+    window.tool("Network.emulateNetworkConditions", **SLOWLY | {"latency": 600})
+    window.type(FILE, str(file))
+    window.click(SEND)
+    window.click("#upload [data-part=stop]:not([hidden])")  # before it has an address
+    time.sleep(1)
+    assert window.run("return JSON.parse(localStorage.getItem('reelmill:upload'))") is None
     window.tool("Network.emulateNetworkConditions", **SLOWLY | {"uploadThroughput": 300_000})
     window.type(FILE, str(file))
     window.click(SEND)
