@@ -72,7 +72,7 @@ def forget_videos(client: redis.Redis, video_ids: Collection[str]) -> int:
         for keys in scan(client, pattern):
             for chunk in (keys[n : n + CHUNK] for n in range(0, len(keys), CHUNK)):
                 removed += _remove_slots(client, chunk, video_ids, versions)
-    for generation in {_generation(key) for keys in scan(client, fallback_key("*")) for key in keys}:
+    for generation in {_generation(key) for keys in scan(client, packed_key("*")) for key in keys}:
         with client.pipeline(transaction=False) as pipe:
             for video_id in video_ids:
                 pipe.unlink(videos_key(generation, name(video_id)))
@@ -113,7 +113,7 @@ def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collectio
             if taken and not left:
                 _remove_feed(client, key, versions)
             elif taken:
-                pipe.set(key, shorter, keepttl=True)
+                pipe.set(key, shorter, keepttl=True, xx=True)  # what has just expired would stay for ever
             removed += taken
         pipe.execute()
     return removed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import redis
 
-from serving.feed_store import refused, trending
+from serving.feed_store import forgotten, packed, refused, trending
 from serving.feed_store.forgotten import forget_trending, forget_videos, forget_viewer
 from serving.feed_store.layout import name
 from serving.feed_store.packed import unpack
@@ -70,6 +70,28 @@ def test_a_video_leaves_everybodys_feed_the_cards_and_the_refusals(
     # Of ben's feed nothing was left, and the night counts it no more.
     store.rollback("20240301.m")
     assert forget_videos(client, {"cats"}) == 0
+
+
+def test_a_video_leaves_what_a_killed_publish_has_left(
+    client: redis.Redis, raw_redis: RawRedis, store: FeedStore
+) -> None:
+    store.begin("20240301.m")
+    store.write_parts("20240301.m", [{"video_id": "cats", "title": "Cats"}])
+    forget_videos(client, {"cats"})
+    assert raw_redis.keys("feed:*:v:*") == []
+
+
+def test_a_feed_that_expires_while_a_video_is_taken_out_does_not_come_back(
+    client: redis.Redis, raw_redis: RawRedis, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expires(value: bytes, videos: set[bytes]) -> tuple[bytes, int, int]:
+        raw_redis.delete(*raw_redis.keys("feed:*:u:*"))
+        return packed.without(value, videos)
+
+    publish("20240301.m", {"ann": ["dogs", "cats"]})
+    monkeypatch.setattr(forgotten, "without", expires)
+    forget_videos(client, {"cats"})
+    assert owners(raw_redis) == []
 
 
 def test_a_video_leaves_the_lists_of_what_rises(client: redis.Redis, raw_redis: RawRedis) -> None:
