@@ -149,7 +149,11 @@ class OwnPages:
             return current or b""
         if slots:
             page = await self._page(generation, slots)
-            return OwnPage(is_new == 1 and page != b"", total, page, following, strangers, shown, hidden)
+            if page or is_pinned:
+                return OwnPage(is_new == 1 and page != b"", total, page, following, strangers, shown, hidden)
+            # Redis has lost all parts of it: as whoever has no feed, who is told what to leave out of another list.
+            async with self.in_time():
+                return await self.ask(viewer_id, pointer, start, limit, as_of=as_of, is_pinned=False, is_own=False)
         own = OwnPage(is_new == 1, total, b"", following, strangers, shown, hidden)
         return await self._former(own, viewer_id, generation, start, limit, is_pinned) if is_own and not is_new else own
 

@@ -9,20 +9,35 @@ removed from feeds, and then nothing here is asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from itertools import islice
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from serving.feed_store.layout import videos_key, words_key
 from serving.feed_store.wire import Wire
 
-# Of a generation and a kind; with its key some 550 bytes each where it is of a video.
-MOST = 100_000
+# Of a generation and a kind, so that six times as much is the most that a process keeps: 60,000 videos with cards of
+# 550 bytes. Titles may be long, so parts are weighed rather than counted.
+MOST_BYTES = 40 * 2**20
+# What a part takes beside its bytes: its name, what Python says of both, and its place among the others.
+_BESIDE = 150
 # The current generation, and those of which pages are open.
 _KEPT = 3
 
-# The parts of one kind by their names, ready to be put together.
-Known = dict[bytes, bytes]
+
+class Known(dict[bytes, bytes]):
+    """The parts of one kind by their names, ready to be put together."""
+
+    _weight = 0
+
+    def keep(self, new: Mapping[bytes, bytes]) -> None:
+        """Add parts; where all are too heavy, those go that came first, until a tenth is free again."""
+        self._weight += sum(_BESIDE + len(part) for one, part in new.items() if one not in self)
+        self.update(new)
+        if self._weight > MOST_BYTES:
+            for one in list(self):
+                self._weight -= _BESIDE + len(self.pop(one))
+                if self._weight <= MOST_BYTES - MOST_BYTES // 10:
+                    break
 
 
 class Parts(NamedTuple):
@@ -42,7 +57,7 @@ class PartsKeeper:
     def of(self, generation: str) -> Parts:
         parts = self._parts.get(generation)
         if parts is None:
-            parts = self._parts[generation] = Parts({}, {})
+            parts = self._parts[generation] = Parts(Known(), Known())
             if len(self._parts) > _KEPT:
                 del self._parts[next(iter(self._parts))]
         return parts
@@ -55,7 +70,8 @@ class PartsKeeper:
         kept = self.of(generation)
         # What is here now may be gone when the rest has come.
         found = Parts(
-            {one: kept.videos.get(one, b"") for one in videos}, {one: kept.words.get(one, b"") for one in words}
+            Known({one: kept.videos.get(one, b"") for one in videos}),
+            Known({one: kept.words.get(one, b"") for one in words}),
         )
         new_videos, new_words = ([one for one, part in each.items() if not part] for each in found)
         keys = [videos_key(generation, one) for one in new_videos] + [words_key(generation, one) for one in new_words]
@@ -66,16 +82,8 @@ class PartsKeeper:
         ):
             new = {one: part for one, part in zip(names, values, strict=True) if part}
             ours.update(new)
-            _keep(theirs, new)
+            theirs.keep(new)
         return found
-
-
-def _keep(kept: Known, new: Known) -> None:
-    """Add parts to those that are kept; where these are too many, a tenth goes, and first what came first."""
-    if len(kept) + len(new) > MOST:
-        for one in list(islice(kept, MOST // 10)):
-            del kept[one]
-    kept.update(new)
 
 
 def _of_video(stored: bytes | None) -> bytes:
