@@ -44,6 +44,9 @@ from serving.feed_store.layout import (
 from serving.feed_store.packed import pack
 from serving.feed_store.scan import scan
 
+# Of a kind, that one store remembers: some 40 MB. Words that it forgets are written again.
+_MOST_NAMES = 200_000
+
 
 class FeedStore:
     """Writes versions of feeds. `begin`, then `write_*` in any order, then `commit`; readers see all of it or none.
@@ -53,6 +56,7 @@ class FeedStore:
 
     def __init__(self, redis_url: str) -> None:
         self._redis: redis.Redis = redis.Redis.from_url(redis_url, socket_timeout=60, socket_connect_timeout=5)
+        self._videos, self._words, self._words_of = _Names(), _Names(), ""
 
     def __enter__(self) -> Self:
         return self
@@ -86,9 +90,9 @@ class FeedStore:
         replaces their feed. Raises EmptyPublish for a feed without slots.
         """
         generation = self._staged(version)
-        videos, words = _Names(), _Names()
         written, rest = 0, iter(feeds)
         while chunk := list(islice(rest, CHUNK)):
+            videos, words = self._names(generation)
             packed = [(feed_key(generation, feed[0]), _packed(feed, videos, words)) for feed in chunk]
             with self._redis.pipeline(transaction=False) as pipe:
                 # Before the feeds that have them: a task that is killed leaves no feed without words.
@@ -97,6 +101,7 @@ class FeedStore:
                 for key, feed in packed:
                     pipe.set(key, feed, ex=RETIRED_TTL_S)
                 pipe.execute()
+            words.known = len(words)
             written += len(chunk)
         return written
 
@@ -193,6 +198,14 @@ class FeedStore:
             raise NothingStaged(f"nothing is staged for feed version {version}: call begin({version!r}) first")
         return generation.decode()
 
+    def _names(self, generation: str) -> tuple[_Names, _Names]:
+        """What names this store has met, of videos and of words in a generation: thousands of feeds say the same."""
+        if len(self._videos) > _MOST_NAMES:
+            self._videos = _Names()
+        if self._words_of != generation or len(self._words) > _MOST_NAMES:
+            self._words_of, self._words = generation, _Names()
+        return self._videos, self._words
+
     def _pointer(self) -> Pointer | None:
         return Pointer.parse(cast(bytes | None, self._redis.get(POINTER)))
 
@@ -269,20 +282,16 @@ def _live(client: redis.Redis, key: bytes | str, seconds: int | None) -> None:
 
 
 class _Names(dict[str | bytes, bytes]):
-    """The names of all that was met here."""
+    """The names of all that was met here; of words, the first `known` are in Redis."""
 
-    def __init__(self) -> None:
-        self._known = 0
+    known = 0
 
     def __missing__(self, text: str | bytes) -> bytes:
         self[text] = name(text)
         return self[text]
 
     def new(self) -> list[str | bytes]:
-        """What was met since this was last asked."""
-        new = list(islice(self, self._known, None))
-        self._known = len(self)
-        return new
+        return list(islice(self, self.known, None))
 
 
 def _packed(feed: tuple[str, Sequence[str], Sequence[bytes]], videos: _Names, words: _Names) -> bytes:

@@ -59,6 +59,17 @@ def test_a_feed_has_as_many_words_as_slots_and_ids_of_any_script(api: httpx.Clie
     assert found == expected
 
 
+def test_what_many_feeds_say_is_written_once(store: FeedStore, raw_redis: RawRedis) -> None:
+    def sets() -> int:
+        return cast(redis.Redis, raw_redis).info("commandstats")["cmdstat_set"]["calls"]  # type: ignore[index, no-any-return]
+
+    store.begin("v1")
+    before = sets()
+    for viewer_id in ("ann", "ben", "cid"):
+        store.write_feeds("v1", [(viewer_id, THIRTY, [encode({"reason": "why"})] * 30)])
+    assert sets() - before == 4
+
+
 def test_what_a_version_says_of_a_video_is_what_it_was_though_a_newer_one_says_otherwise(
     api: httpx.Client, store: FeedStore
 ) -> None:
