@@ -233,6 +233,7 @@ def test_with_a_secret_media_are_handed_out_by_signed_links_alone(
         for path in CLIP:
             answer = client.get(path.replace("/media/new", link))
             assert (answer.status_code, answer.content) == (200, origin.files[path])
+            assert answer.headers["cache-control"].startswith("private")
         # They share what is kept, and nothing else: neither the address without a mark, nor that of another folder.
         again = client.get(CLIP[0].replace("/media/new", signed("new", soon + 1, "a word: of ours")))
         assert (again.status_code, again.headers["x-cache"]) == (200, "HIT")
