@@ -71,19 +71,18 @@ class Player {
   first() {
     const { element } = this;
     if (element.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return Promise.resolve();
+    const heard = new AbortController();
     return new Promise((resolve) => {
-      for (const event of ["loadeddata", "broken", "released"]) element.addEventListener(event, resolve, { once: true });
-    });
+      for (const event of ["loadeddata", "broken", "released"]) element.addEventListener(event, resolve, { signal: heard.signal });
+    }).finally(() => heard.abort());
   }
 
-  /** @param {Clip} clip One that has a `playback_url`. */
-  async load(clip) {
+  /** @param {Clip} clip One that has a `playback_url`. @param {?typeof import("hls.js").default} Hls */
+  load(clip, Hls) {
     const address = String(clip.playback_url);
     if (this.#address === address) return;
     this.#empty();
     this.#address = address;
-    const Hls = await hlsJs;
-    if (this.#address !== address) return;
     if (!Hls?.isSupported()) {
       this.element.src = address;
       return;
@@ -192,10 +191,12 @@ export class Players {
    */
   async #loadInTurn(clips) {
     const turn = ++this.#turn;
+    const Hls = await hlsJs;
+    if (turn !== this.#turn) return;
     for (const clip of clips) {
       const player = this.#of.get(clip);
       if (!player) continue;
-      player.load(clip);
+      player.load(clip, Hls);
       await player.first();
       if (turn !== this.#turn) return;
     }

@@ -97,6 +97,22 @@ def test_ten_clips_follow_a_finger_on_a_phone_both_ways(person: Person) -> None:
     assert person.shown() == IDS[9]
 
 
+def test_who_goes_on_and_back_for_long_leaves_nothing_behind(person: Person) -> None:
+    def listeners() -> int:
+        person.window.tool("HeapProfiler.collectGarbage")
+        return int(person.window.tool("Memory.getDOMCounters")["jsEventListeners"])
+
+    person.open("/?viewer=ann")
+    counts = []
+    for _ in range(3):
+        for key in (*[DOWN] * 6, *[UP] * 6):
+            person.window.press(key)
+            time.sleep(0.05)
+        person.sees(IDS[0], played=0.1)
+        counts.append(listeners())
+    assert counts[2] - counts[0] < 6, counts
+
+
 def test_a_wheel_turns_one_clip_at_a_time(person: Person) -> None:
     person.open("/")
     person.sees(IDS[0])
