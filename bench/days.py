@@ -65,7 +65,13 @@ FIRST, BEFORE = date(2026, 1, 5), 14
 CREATORS, EQUALS = 40, 2
 VIDEOS_A_DAY = 45
 # Of whose tables no feed hangs on.
-NO_FEED = {"ranking.similar", "features.materialise"}
+NO_FEED = {
+    "ranking.similar",
+    "features.creators",
+    "features.user_creators",
+    "features.user_hashtags",
+    "features.materialise",
+}
 LEARNING = {"ranking.examples", "ranking.train"}
 # Their checkpoints name files by where they lie, which a copied home has elsewhere; without them, nothing counts twice.
 OF_FILES = ("media.ingest", "events.ingest")

@@ -47,7 +47,7 @@ class Column:
     """One column. `type` is the Spark SQL type; `unit` is None for what is not a number.
 
     `identifies`, one of IDENTIFIED, says whose id it holds; None where it holds no such id. The personal columns of a
-    row are about the viewer or the creator whom it names. `limit` is None where any value is as good as another.
+    row are about the viewer, the creator or both whom it names. `limit` is None where any value is as good as another.
     `carried`: the next day's row of a feature table is made of it, and it is no feature itself.
     """
 

@@ -42,6 +42,20 @@ def entity_keys(contract: Contract) -> tuple[str, ...]:
     return tuple(name for name in contract.key if name != contract.window_column)
 
 
+def online_views() -> dict[str, Contract]:
+    """Of the `views` those that are pushed to Redis: of one thing each, and not of a pair of things.
+
+    There are as many pairs as viewers times what each has watched; a hash for each would be most of Redis, and nobody
+    asks for one (decision 43).
+    """
+    return {view: contract for view, contract in views().items() if len(entity_keys(contract)) == 1}
+
+
+def by_the_hour(contract: Contract) -> bool:
+    """Whether a feature table says what an hour came to, and not what is so as of the end of a day."""
+    return contract.window_column == "hour_start"
+
+
 def features(contract: Contract) -> tuple[Column, ...]:
     """The columns of a feature table that describe its entity, in the contract's order."""
     return tuple(c for c in contract.columns if c.name not in (*contract.key, TIMESTAMP) and not c.carried)
@@ -61,6 +75,7 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
     # Views over one key share its entity, so one key has one entity however many tables it identifies.
     entities: dict[str, Any] = {}
     made: dict[str, Any] = {}
+    online = online_views()
     for view, contract in views().items():
         table = contract.table
         if table not in versions:
@@ -89,6 +104,7 @@ def definitions(uri: Callable[[str], str], versions: Mapping[str, int]) -> list[
                 Field(name=c.name, dtype=types[c.type], description=c.description) for c in (*keys, *features(contract))
             ],
             source=source,
+            online=view in online,
             description=contract.description,
             tags={"table": table, "contract": f"{table}@{contract.version}", "behind": str(contract.behind)},
         )

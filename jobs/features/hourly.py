@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from data_contracts import load
+from feature_repo.definitions import TIMESTAMP
 from jobs.engine.bounds import within
 from jobs.engine.job import Job
 from jobs.engine.lake import Lake
@@ -90,6 +91,7 @@ class HourlyTable:
             counted.where(within(contract, window))
             .join(before, on=[*keys, HOUR_START], how="left")
             .withColumn("velocity", F.col("viewers") - F.coalesce("before", F.lit(0)))
+            .withColumn(TIMESTAMP, hour + F.expr("INTERVAL 1 HOUR"))
             .select(*[column.name for column in contract.columns])
         )
 

@@ -7,15 +7,14 @@ hashtags.py.
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from jobs.features.creators import with_creator
 from jobs.features.hashtags import tagged
 from jobs.features.hourly import HourlyTable
 
 
 def _tagged(watches: DataFrame, videos: DataFrame) -> DataFrame:
-    creators = videos.select("video_id", F.col("user_id").alias("creator_id"))
-    return tagged(watches, videos).join(creators, on="video_id", how="inner")
+    return with_creator(tagged(watches, videos), videos)
 
 
 HASHTAG_HOURLY = HourlyTable(

@@ -1,7 +1,8 @@
-"""Puts the newest features of every entity of every feature table online, in Redis, where Feast serves them.
+"""Puts the newest features of every viewer, video, creator and hashtag online, in Redis, where Feast serves them.
 
-Belongs here: the nightly push and the proof that it arrived. Fetching features in a batch: store.py. Feeds in Redis:
-serving/feed_store/; they use another database.
+Belongs here: the nightly push of what is so as of the end of a day, and the proof that it arrived. What an hour came
+to: materialise_hourly.py. Which tables are pushed: feature_repo/. Fetching features in a batch: store.py. Feeds in
+Redis: serving/feed_store/; they use another database.
 
 Every entity is written every night, not only those that changed: it corrects what late events changed, it fills a
 Redis that lost its data, and it lets a TTL drop whoever left the tables. Where the tables go further than this window,
@@ -22,13 +23,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from data_contracts import Contract
-from feature_repo.definitions import TIMESTAMP, entity_keys, views
+from feature_repo.definitions import TIMESTAMP, by_the_hour, entity_keys, online_views
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.features.store import feature_store, online_url, quiet
-from jobs.host.files import appearing
+from jobs.features.store import feature_store, online_url, publish_registry, quiet
 from jobs.host.redis_server import redis_url, take
 from serving.feed_store.layout import HOME
 
@@ -49,7 +49,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     import redis
 
     # A world without hashtags, or one in which nobody watched anything yet, has nothing of that kind to push.
-    filled = {view: contract for view, contract in views().items() if not lake.read(contract.table).isEmpty()}
+    filled = {view: contract for view, contract in _daily_views().items() if not lake.read(contract.table).isEmpty()}
     if not filled:
         return {}
     kinds: dict[tuple[str, ...], list[Contract]] = {}
@@ -58,7 +58,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     states = {", ".join(keys): _state(lake, keys, contracts) for keys, contracts in kinds.items()}
     entities = {kind: count for kind, (count, _) in states.items()}
     until = max(until, *(newest for _, newest in states.values()))
-    store = feature_store(lake, views().values(), url)
+    store = feature_store(lake, _daily_views().values(), url)
     with quiet():
         store.materialize(BEGINNING, until, feature_views=list(filled))
     client = redis.Redis.from_url(online_url(url))
@@ -72,12 +72,16 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
             f"Redis holds {online} entities after the push, the tables {entities}. "
             "Its memory limit may evict keys (`redis-cli info memory`); run features.materialise again."
         )
-    with appearing(lake.settings.registry / "registry.db") as unfinished:
-        unfinished.write_bytes(store.registry.proto().SerializeToString())
+    publish_registry(store, lake.settings.registry / "registry.db")
     return entities
 
 
-@job(every="night", reads=[contract.table for contract in views().values()], writes=[])
+def _daily_views() -> dict[str, Contract]:
+    """What is online as of the end of a day."""
+    return {view: contract for view, contract in online_views().items() if not by_the_hour(contract)}
+
+
+@job(every="night", reads=[contract.table for contract in _daily_views().values()], writes=[])
 def run(lake: Lake, window: Window) -> None:
     with redis_url(lake.settings) as url:
         take(online_url(url), lake.settings)

@@ -10,7 +10,7 @@ from typing import cast
 
 import redis
 
-from feature_repo.definitions import entity_keys, views
+from feature_repo.definitions import entity_keys, online_views
 from jobs.features.store import KEY_FORMAT, PROJECT, online_url
 from serving.feed_store.layout import HOME
 
@@ -26,8 +26,8 @@ def take_out(redis_url: str, ids: Mapping[str, Iterable[str]]) -> int:
 
 
 def _columns() -> set[str]:
-    """The key columns of all views; each has one, as a policy test says."""
-    return {column for contract in views().values() for column in entity_keys(contract)}
+    """The key columns of what is online, which is of one thing each."""
+    return {column for contract in online_views().values() for column in entity_keys(contract)}
 
 
 def _key(column: str, one: str) -> bytes:

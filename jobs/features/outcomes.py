@@ -10,6 +10,10 @@ from jobs.features.changes import Counted
 
 # A share enters the sums as an integer number of millionths: sums of doubles depend on Spark's shuffle order.
 SHARE_UNITS = 1_000_000
+# A rate of few watches is mostly luck: it is drawn to what is usual, as if so many more watches had gone so. What is
+# usual is a constant, since one that moves would write a row of every entity every day.
+PRIOR_WATCHES = 20
+USUAL = {"finished": 0.3, "skipped": 0.3, "liked": 0.05}
 
 
 def outcomes(watches: str) -> dict[str, Counted]:
@@ -36,6 +40,16 @@ def outcome_shares(watches: str) -> dict[str, str]:
         "finished_share_{span}": _part("finishes", watches),
         "skipped_share_{span}": _part("skips", watches),
         "liked_share_{span}": _part("likes", watches),
+    }
+
+
+def smoothed_rates(watches: str) -> dict[str, str]:
+    """The summed `outcomes` as rates, with PRIOR_WATCHES more watches that went as is USUAL, 6 decimals."""
+    counts = {"finished": "finishes", "skipped": "skips", "liked": "likes"}
+    return {
+        f"{name}_rate_{{span}}": f"round(({counts[name]}_{{span}} + {usual * PRIOR_WATCHES}D) "
+        f"/ ({watches}_{{span}} + {PRIOR_WATCHES}), 6)"
+        for name, usual in USUAL.items()
     }
 
 

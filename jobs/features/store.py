@@ -17,6 +17,7 @@ from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime, time
 from importlib import import_module
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,7 @@ from pyspark.sql import functions as F
 from data_contracts import Contract
 from feature_repo.definitions import SERVICES, definitions, entity_keys, features, views
 from jobs.engine.lake import Lake
+from jobs.host.files import appearing
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -125,6 +127,12 @@ def feature_store(lake: Lake, contracts: Iterable[Contract], redis_url: str | No
         )
         store.apply(definitions(lake.tables.uri, versions))
     return store
+
+
+def publish_registry(store: FeatureStore, path: Path) -> None:
+    """Put the definitions of a store, and what was pushed by them, in a file for whoever reads through Feast."""
+    with appearing(path) as unfinished:
+        unfinished.write_bytes(store.registry.proto().SerializeToString())
 
 
 def _read() -> dict[str, Contract]:

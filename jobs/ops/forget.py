@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import redis
 
 import data_contracts
-from feature_repo.definitions import views
+from feature_repo.definitions import online_views
 from jobs.arrivals import kafka
 from jobs.arrivals.handover import HELD_OUT_FOLDER
 from jobs.engine.job import Job
@@ -31,7 +31,7 @@ from jobs.engine.tables import Tables
 from jobs.engine.upkeep import VERSIONS_KEPT, keep_newest
 from jobs.errors import ReelmillError
 from jobs.events import ingest as events
-from jobs.features import materialise, online
+from jobs.features import materialise, materialise_hourly, online
 from jobs.feeds import publish as feeds
 from jobs.feeds import trending
 from jobs.host import redis_process
@@ -157,8 +157,9 @@ def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | Non
         if url is not None:
             with redis.Redis.from_url(url) as client:
                 yield Removed("outcomes of uploads in Redis", outcomes.forget(client, theirs.videos))
-    if job.name == materialise.run.name and url is not None:
-        naming = chain.from_iterable(map(theirs.person.naming, views().values()))
+    # What the hourly push writes was read before the person's rows were gone, if it was running.
+    if job.name in (materialise.run.name, materialise_hourly.run.name) and url is not None:
+        naming = chain.from_iterable(map(theirs.person.naming, online_views().values()))
         ids = {column: ids for column, ids, _ in naming}
         yield Removed("entities of Feast online", online.take_out(url, ids))
     if job.name == trending.run.name and url is not None:

@@ -50,7 +50,14 @@ from tests.steps import Steps, wait
 
 pytestmark = pytest.mark.days
 
-FEATURES = ("gold.user_daily", "gold.video_daily", "gold.hashtag_daily")
+FEATURES = (
+    "gold.user_daily",
+    "gold.video_daily",
+    "gold.hashtag_daily",
+    "gold.creator_daily",
+    "gold.user_creators",
+    "gold.user_hashtags",
+)
 PICTURES = REPOSITORY / "docs" / "pictures"
 LATE_EVENTS = 4
 # A clock that is moved on by a day is no sign of life that failed to come.
@@ -211,16 +218,7 @@ def backfilled(days: Airflow, pages: Pages, step: Steps) -> None:
         run = days.backfill(SECOND)
         pages.run("backfilled", run, "Backfill")
         changed = differing(before, home.by_day())
-        assert changed == {
-            f"{table} {SECOND}"
-            for table in (
-                "bronze.events",
-                "silver.watches",
-                "gold.user_daily",
-                "gold.video_daily",
-                "gold.hashtag_daily",
-            )
-        }
+        assert changed == {f"{table} {SECOND}" for table in ("bronze.events", "silver.watches", *FEATURES)}
         noted.append(", ".join(sorted(changed)))
     with step("the next night by its schedule does what day three then owed") as noted:
         before = home.by_day()

@@ -10,11 +10,13 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 import data_contracts
+from feature_repo.definitions import views
 from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.features import hashtags, users, videos
 from jobs.settings import Settings
+from tests.contracted import put
 
 FIRST = date(2024, 3, 1)
 
@@ -74,8 +76,11 @@ def watched(
         "silver.watches", watches_of(("ann", "cats", 0), ("ann", "dogs", 2, {"share_watched": 1.0}), ("ben", "cats", 2))
     )
     lake.merge("silver.videos", videos_of("cats", "dogs"))
-    for run in (users.run, videos.run, hashtags.run):
+    jobs = (users.run, videos.run, hashtags.run)
+    for run in jobs:
         run(lake, days(0, 3))
+    for table in {contract.table for contract in views().values()} - {table for run in jobs for table in run.writes}:
+        put(lake.settings, table)
     return lake
 
 

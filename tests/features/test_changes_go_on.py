@@ -17,8 +17,11 @@ from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
 from jobs.engine.window import Window
 from jobs.features import users, videos
+from jobs.features.creators import CREATOR_DAILY
 from jobs.features.hashtags import HASHTAG_DAILY
 from jobs.features.tables import FeatureTable
+from jobs.features.user_creators import USER_CREATORS
+from jobs.features.user_hashtags import USER_HASHTAGS
 from jobs.features.users import USER_DAILY
 from jobs.features.videos import VIDEO_DAILY
 
@@ -84,12 +87,18 @@ def test_any_cut_of_any_history_into_runs_gives_the_rows_of_one_run(
     assert Counter(rows) == Counter(at_once.collect())
 
 
-@pytest.mark.parametrize("table", [USER_DAILY, VIDEO_DAILY, HASHTAG_DAILY], ids=lambda table: table.table)
+@pytest.mark.parametrize(
+    "table", [USER_DAILY, VIDEO_DAILY, HASHTAG_DAILY, CREATOR_DAILY], ids=lambda table: table.table
+)
 def test_the_rows_of_each_daily_table_carry_all_that_the_next_day_is_made_of(table: FeatureTable) -> None:
     assert table.carries()
     carried = {c.name for c in data_contracts.load(table.table).columns if c.carried}
     assert carried
     assert all(table.columns()[name] == name for name in carried)
+
+
+def test_what_rankers_read_of_a_pair_is_all_that_its_next_day_is_made_of() -> None:
+    assert USER_CREATORS.carries() and USER_HASHTAGS.carries()
 
 
 def exact(lake: Lake, table: FeatureTable, last: int) -> bool:

@@ -3,7 +3,7 @@
 import re
 
 import data_contracts
-from feature_repo.definitions import views
+from feature_repo.definitions import by_the_hour, views
 from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
 from jobs.features import trending
 from jobs.features.rises import LATELY
@@ -85,9 +85,11 @@ def test_the_player_has_words_for_every_reason_to_refuse_a_clip() -> None:
     assert re.findall(r"^  (\w+): ", words, re.MULTILINE) == list(refusals.Reason)
 
 
-def test_a_feature_is_behind_by_the_day_that_has_to_be_over_before_it_is_known() -> None:
+def test_a_feature_is_behind_by_the_day_or_the_hour_that_has_to_be_over_before_it_is_known() -> None:
     for view in views().values():
-        assert view.behind == "1 d" and numbers(rules(view.table)["known_only_when_the_day_is_over"]) == [1]
+        unit = "hour" if by_the_hour(view) else "day"
+        assert view.behind == f"1 {unit[0]}"
+        assert numbers(rules(view.table)[f"known_only_when_the_{unit}_is_over"]) == [1]
 
 
 def test_what_trends_is_of_a_kind_of_the_endpoint_and_rises_as_much_as_the_contract_says() -> None:
