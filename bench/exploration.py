@@ -28,7 +28,9 @@ from jobs.events.watches import FINISHED, REACTIONS, SKIPPED
 from jobs.feeds.draws import explored
 from jobs.ranking.intervals import Interval
 from jobs.ranking.moments import GRADES, IN_PART
-from jobs.ranking.spacing import SLOTS, positions
+from jobs.ranking.policy import OURS, read
+from jobs.ranking.spacing import SLOTS, by_score, positions
+from jobs.ranking.stages.stage import Lists, Videos
 from jobs.settings import Settings
 from jobs.sim import behaviour
 from jobs.sim.world import make_world, viewer_id
@@ -62,7 +64,8 @@ class Exploration:
         self.served, self.challenger = (self._placed(scores) for scores in (quality, hunch))
 
     def _placed(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
-        return positions(self.viewer, scores, [], self.world.creator[self.video])
+        lists = Lists(self.viewer, self.video, Videos(creators=self.world.creator))
+        return positions(lists, by_score(self.viewer, scores, []), read(OURS))
 
     def log(self, seed: int) -> tuple[Logged, Logged]:
         """One night's log with the target probabilities of the challenger, and with those of what serves."""

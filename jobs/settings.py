@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     explore: float = Field(
         default=0.004, ge=0, le=1, description="Share of the slots of feeds that chance fills; 0 turns it off."
     )
+    policy: Path | None = Field(
+        default=None, description="The file of the policy of the feeds. Unset: the one of this package."
+    )
     tower: bool = Field(
         default=False, description="Learn a two-tower network each night, whose vectors go to gold.embeddings too."
     )
@@ -215,11 +218,13 @@ class Settings(BaseSettings):
         """Whether Spark's executors are threads of its driver."""
         return self.spark_master.startswith("local")
 
-    @field_validator("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars")
+    @field_validator(
+        "home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars", "policy"
+    )
     @classmethod
-    def absolute(cls, path: Path, info: ValidationInfo) -> Path:
+    def absolute(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         """Spark's JVM and the Airflow tasks have other working directories than the caller. Raises UnsafePath."""
-        if is_kafka(path) and info.field_name == "events":
+        if path is None or (is_kafka(path) and info.field_name == "events"):
             return path
         if not is_s3(path):
             path = path.expanduser().absolute()

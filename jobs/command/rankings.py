@@ -88,7 +88,7 @@ def explained(feed: Feed, one: Explained | None, as_json: bool) -> None:
         return print_json(asdict(one) if one else asdict(feed))
     if one:
         return _one(feed, one)
-    say(f"{feed.user_id}, the feed as of the end of {feed.night}, ordered by {feed.system}")
+    say(f"{feed.user_id}, the feed as of the end of {feed.night}, ordered by {feed.system}, policy {feed.policy}")
     shown = [candidate for candidate in feed.candidates if candidate.position is not None]
     table(("slot", "video", "title", "score", "by score", "proposed by", "most of it"), [_slot(c) for c in shown])
     left = len(feed.candidates) - len(shown)
@@ -111,10 +111,14 @@ def _one(feed: Feed, one: Explained) -> None:
     )
     rest = sum(part.adds for part in one.parts[TOLD_OF_ONE:])
     say(f"score {one.score:.4f} by {feed.system}, of which {rest:+.4f} by the features that are not listed")
-    moved = f"; {one.of_creator} of the same creator stand before it, so it goes down" if one.of_creator else ""
-    say(f"place {one.place} by score{moved}")
+    moved = "".join(f"; {step.stage} moved it {_far(step.places)}" for step in one.moved)
+    say(f"place {one.place} by score{moved} (policy {feed.policy})")
     if one.propensity:
         say(f"chance has brought it there: each candidate could have come with a probability of {one.propensity:.4f}")
+
+
+def _far(places: int) -> str:
+    return f"{abs(places)} {'down' if places > 0 else 'up'}"
 
 
 def _slot(one: Explained) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from jobs.evaluation.counterfactual import Estimates, difference, estimate
 from jobs.evaluation.logged import Logged
 from jobs.feeds.build import AT_ONCE, VIEWER, Tonight, tonight
 from jobs.feeds.rewards import EXPLORATIONS
-from jobs.feeds.slots import candidates_of, slots_of
+from jobs.feeds.slots import candidates_of, placed_of
 from jobs.ranking.intervals import Interval
 from jobs.ranking.model import MODELS, InService
 from jobs.ranking.orders import Order
@@ -103,7 +103,7 @@ def judge(
 
 def targets(night: Tonight, systems: Sequence[System]) -> DataFrame:
     """What is in any system's feed of a viewer, as TARGETS: the chance of a video in a slot drawn from each feed."""
-    columns, shared = night.columns, night.said.sparkSession.sparkContext.broadcast(night.catalogue)
+    columns, policy, shared = night.columns, night.policy, night.shared
 
     def place(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         catalogue, models = shared.value, [system.load() for system in systems]
@@ -112,7 +112,7 @@ def targets(night: Tonight, systems: Sequence[System]) -> DataFrame:
             if not len(made.frame):
                 continue
             slots = np.minimum(np.bincount(made.viewer), SLOTS)[made.viewer]
-            position = [slots_of(made, catalogue, columns, model)[1] for model in models]
+            position = [placed_of(made, catalogue, columns, model, policy).position for model in models]
             chance = np.where(np.stack(position, axis=1) < SLOTS, 1 / slots[:, None], 0.0)
             somewhere = np.flatnonzero(chance.any(axis=1))
             yield pa.RecordBatch.from_pydict(

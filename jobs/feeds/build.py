@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -29,11 +28,12 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.feeds.draws import REASON, Explored, explored
-from jobs.feeds.slots import Candidates, Catalogue, Columns, candidates_of, catalogue_of, slots_of
+from jobs.feeds.draws import CHANCE, REASON, Explored, explored
+from jobs.feeds.slots import Candidates, Catalogue, Columns, Placed, candidates_of, catalogue_of, placed_of
 from jobs.ranking.features import VIDEO, ties, with_age
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order
+from jobs.ranking.policy import Policy, policy_of
 from jobs.ranking.serving import PROMOTIONS, VERDICTS, serving
 from jobs.ranking.sources import registry
 from jobs.ranking.spacing import SLOTS
@@ -71,6 +71,7 @@ class Tonight:
     said: DataFrame
     catalogue: Catalogue
     columns: Columns
+    policy: Policy
 
     @cached_property
     def shared(self) -> Broadcast[Catalogue]:
@@ -99,6 +100,7 @@ def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
         said.unionByName(facts, allowMissingColumns=True),
         catalogue_of(of_videos.toArrow(), tuple(video_names)),
         Columns(registry.SOURCES, ties(), tuple(viewer_names)),
+        policy_of(lake.settings),
     )
 
 
@@ -107,14 +109,14 @@ def slots(tonight: Tonight, served: InService | Order, day: date, share: float) 
 
     That `share` of the slots is filled by chance, and has a `propensity`.
     """
-    columns = tonight.columns  # which a task may have, unlike a frame
+    columns, policy = tonight.columns, tonight.policy  # which a task may have, unlike a frame
 
     def place(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
-        scores, position = slots_of(made, catalogue, columns, model)
-        placed = explored(made.viewers, made.viewer, position, day, share)
-        return _shown(rows, catalogue, made, scores, placed)
+        placed = placed_of(made, catalogue, columns, model, policy)
+        drawn = explored(made.viewers, made.viewer, placed.position, day, share)
+        return _shown(rows, catalogue, made, placed, drawn)
 
-    return _by_viewer(tonight, tonight.said, served, place, SLOT)
+    return by_viewer(tonight, tonight.said, served, place, SLOT)
 
 
 def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
@@ -123,13 +125,14 @@ def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
     few = proposed.select(VIEWER).distinct().orderBy(F.xxhash64(VIEWER), VIEWER).limit(FEW).collect()
     # Ids that are known when the query is planned are looked for in the tables, before facts are joined.
     theirs = tonight.said.where(F.col(VIEWER).isin([row[VIEWER] for row in few]))
-    return _by_viewer(tonight, theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
+    return by_viewer(tonight, theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
 
 
-def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
+def feeds(slots: DataFrame, day: date, model_version: str, policy_version: str) -> DataFrame:
     """The rows of gold.feeds from `slots`: the reason is in the words of the source, or says that it was chance."""
     title = F.when(F.trim("title") != "", F.col("title"))
     named = F.coalesce(title, F.col("because"))
+    is_drawn = F.col("propensity").isNotNull()
     words = [F.when(F.col("source") == s.name, s.reason(F.col("because"), named)) for s in registry.SOURCES]
     return slots.select(
         VIEWER,
@@ -138,13 +141,15 @@ def feeds(slots: DataFrame, day: date, model_version: str) -> DataFrame:
         F.lit(day).alias("event_date"),
         VIDEO,
         "score",
-        F.when(F.col("propensity").isNotNull(), F.lit(REASON)).otherwise(F.coalesce(*words)).alias("reason"),
+        F.when(is_drawn, F.lit(REASON)).otherwise(F.coalesce(*words)).alias("reason"),
         F.lit(model_version).alias("model_version"),
         "propensity",
+        F.when(is_drawn, F.lit(CHANCE)).otherwise(F.col("source")).alias("source"),
+        F.lit(policy_version).alias("policy_version"),
     )
 
 
-def _by_viewer(tonight: Tonight, said: DataFrame, served: InService | Order, work: Work, schema: str) -> DataFrame:
+def by_viewer(tonight: Tonight, said: DataFrame, served: InService | Order, work: Work, schema: str) -> DataFrame:
     """What `work` makes of what is `said` of whole viewers, in Spark tasks."""
     columns, shared = tonight.columns, tonight.shared
 
@@ -185,11 +190,11 @@ def _shown(
     rows: pa.Table,
     catalogue: Catalogue,
     made: Candidates,
-    scores: NDArray[np.float64],
-    placed: Explored,
+    placed: Placed,
+    drawn: Explored,
 ) -> pa.Table:
     """The slots of the feeds, as SLOT."""
-    shown = np.flatnonzero(placed.position < SLOTS)
+    shown = np.flatnonzero(drawn.position < SLOTS)
     said = rows.take(made.first[shown])
     because = said["because"].combine_chunks()
     titles = catalogue.titles.take(pc.index_in(because, value_set=catalogue.videos))
@@ -197,12 +202,12 @@ def _shown(
         {
             VIEWER: said[VIEWER],
             VIDEO: said[VIDEO],
-            "position": placed.position[shown].astype(np.int32),
-            "score": scores[shown],
+            "position": drawn.position[shown].astype(np.int32),
+            "score": placed.scores[shown],
             "source": said["source"],
             "because": because,
             "title": titles,
-            "propensity": pa.array(placed.propensity[shown], from_pandas=True),
+            "propensity": pa.array(drawn.propensity[shown], from_pandas=True),
         }
     )
 
@@ -224,7 +229,8 @@ def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
     last = serving(lake, window.day + timedelta(days=1))
     served, known = last.system if last else FIRST, tonight(lake, candidates, window.end)
-    made = feeds(slots(known, served, window.day, lake.settings.explore), window.day, served.version)
+    placed = slots(known, served, window.day, lake.settings.explore)
+    made = feeds(placed, window.day, served.version, known.policy.version)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
     is_fact = has_run("ranking.candidates", window, lake.settings)
     lake.replace(FEEDS, made, window, empty_is_a_fact=is_fact)

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from jobs.ranking.mixing import mixed
 from jobs.ranking.spacing import SLOTS
 
+# What gold.feeds names in the place of a source.
+CHANCE = "chance"
 REASON = "to find out what you like"
 
 

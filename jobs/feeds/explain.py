@@ -10,7 +10,7 @@ another one by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,8 @@ from pyspark.sql import functions as F
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
-from jobs.feeds.build import tonight
-from jobs.feeds.slots import candidates_of, slots_of
+from jobs.feeds.build import Tonight, tonight
+from jobs.feeds.slots import Placed, candidates_of, placed_of
 from jobs.media.status import Status
 from jobs.ranking.refused import refusals
 from jobs.ranking.serving import system_of
@@ -66,12 +66,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """How many places a stage moved a video down, or up where it is below 0."""
+
+    stage: str
+    places: int
+
+
+@dataclass(frozen=True)
 class Explained:
     """One candidate: its score and the parts of it, the largest first, its place by score and the one in the feed.
 
-    `place` and `position` count from 0; `position` is None beyond the last slot. `of_creator` is how many videos of the
-    same creator stand before it by score, which is why it went down. `propensity` is the probability by which chance
-    has brought it to its slot, None where chance did not.
+    `place` and `position` count from 0; `position` is None beyond the last slot. `moved` has each stage of the policy
+    that gave it another place, and how many places down that is. `propensity` is the probability by which chance has
+    brought it to its slot, None where chance did not.
     """
 
     video_id: str
@@ -80,18 +88,22 @@ class Explained:
     place: int
     position: int | None
     propensity: float | None
-    of_creator: int
+    moved: tuple[Moved, ...]
     proposed: tuple[Proposed, ...]
     parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A viewer's candidates of a night in the order of the feed, and what ordered them."""
+    """A viewer's candidates of a night in the order of the feed, and what ordered them.
+
+    What stages moved is by the present `policy`, which may be another one than that of the feed.
+    """
 
     user_id: str
     night: date
     system: str
+    policy: str
     candidates: tuple[Explained, ...]
 
 
@@ -106,8 +118,9 @@ def explain(lake: Lake, user_id: str, night: date) -> Feed:
             "Whoever never watched anything has no candidates; another night is named with --night."
         )
     slots = lake.of(FEEDS, window).where(F.col("user_id") == user_id).collect()
-    found = _explained(lake, mine, window, _load(lake, system), {slot["video_id"]: slot for slot in slots})
-    return Feed(user_id, night, system, tuple(found))
+    known = tonight(lake, mine, window.end)
+    found = _explained(known, mine, _load(lake, system), {slot["video_id"]: slot for slot in slots})
+    return Feed(user_id, night, system, known.policy.version, tuple(found))
 
 
 def why_not(lake: Lake, user_id: str, video_id: str, night: date) -> str:
@@ -148,34 +161,38 @@ def _load(lake: Lake, system: str) -> Model:
     return found.load()
 
 
-def _explained(lake: Lake, mine: DataFrame, window: Window, system: Model, shown: Mapping[str, Row]) -> list[Explained]:
+def _explained(known: Tonight, mine: DataFrame, system: Model, shown: Mapping[str, Row]) -> list[Explained]:
     """All candidates: what is in a slot by its position, then the others as they would follow."""
-    known = tonight(lake, mine, window.end)
     made = candidates_of(known.said.toArrow(), known.catalogue, known.columns)
-    scores, slots = slots_of(made, known.catalogue, known.columns, system)
-    # With a creator each nothing is moved.
-    apart = replace(known.catalogue, creators=np.arange(len(known.catalogue.videos)))
-    _, places = slots_of(made, apart, known.columns, system)
-    creators = known.catalogue.creators[made.video]
+    placed = placed_of(made, known.catalogue, known.columns, system, known.policy)
     parts, said = system.contributions(made.frame), _proposed(mine)
     found = []
-    for row in np.argsort(slots):
+    for row in np.argsort(placed.position):
         video_id = known.catalogue.videos[made.video[row]].as_py()
         slot = shown.get(video_id)
         found.append(
             Explained(
                 video_id=video_id,
                 title=known.catalogue.titles[made.video[row]].as_py(),
-                score=float(scores[row]),
-                place=int(places[row]),
+                score=float(placed.scores[row]),
+                place=int(placed.place[row]),
                 position=slot["position"] if slot else None,
                 propensity=slot["propensity"] if slot else None,
-                of_creator=int(((creators == creators[row]) & (places < places[row])).sum()),
+                moved=_moved(placed, int(row)),
                 proposed=said[video_id],
                 parts=_parts(made.frame.iloc[row], parts.iloc[row]),
             )
         )
     return sorted(found, key=lambda one: SLOTS if one.position is None else one.position)
+
+
+def _moved(placed: Placed, row: int) -> tuple[Moved, ...]:
+    """The stages that gave a candidate another place."""
+    steps, before = [], placed.place[row]
+    for stage, places in placed.after.items():
+        steps.append(Moved(stage, int(places[row] - before)))
+        before = places[row]
+    return tuple(step for step in steps if step.places)
 
 
 def _proposed(mine: DataFrame) -> dict[str, tuple[Proposed, ...]]:

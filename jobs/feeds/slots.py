@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jobs.ranking.features import AGE
+from jobs.ranking.policy import Policy
 from jobs.ranking.sources.source import Measure, Source
-from jobs.ranking.spacing import positions
+from jobs.ranking.spacing import by_score, moved
+from jobs.ranking.stages.stage import Lists, Places, Videos
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +35,13 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All videos in the order of their ids, whose creators are numbered: `titles` and `values`, one row a video.
+    """All videos in the order of their ids: what stages know of them, `titles` and `values`, one row a video.
 
     `columns` are AGE and the feature store's columns of videos, in the order of the columns of `values`.
     """
 
     videos: pa.StringArray
-    creators: NDArray[np.int64]
+    known: Videos
     titles: pa.StringArray
     columns: tuple[str, ...]
     values: Matrix
@@ -77,7 +79,7 @@ def catalogue_of(known: pa.Table, columns: tuple[str, ...]) -> Catalogue:
     every = (AGE, *columns)
     return Catalogue(
         videos=rows["video_id"].combine_chunks(),
-        creators=rows["creator"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64),
+        known=Videos(creators=rows["creator"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)),
         titles=rows["title"].combine_chunks(),
         columns=every,
         values=np.stack([_floats(rows[name]) for name in every], axis=1),
@@ -121,13 +123,28 @@ def candidates_of(rows: pa.Table, catalogue: Catalogue, columns: Columns) -> Can
     return Candidates(viewers.dictionary, of_viewer, of_video, first, frame)
 
 
-def slots_of(
-    candidates: Candidates, catalogue: Catalogue, columns: Columns, system: Scorer
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The score of each candidate, and the position in the feed of its viewer: SLOTS and more are not shown."""
+class Placed(NamedTuple):
+    """Of each candidate: its score, its place by scores alone, and the one after each stage, the feed's at last.
+
+    From SLOTS on nothing is shown.
+    """
+
+    scores: NDArray[np.float64]
+    place: Places
+    after: dict[str, Places]
+
+    @property
+    def position(self) -> Places:
+        return next(reversed(self.after.values()))
+
+
+def placed_of(candidates: Candidates, catalogue: Catalogue, columns: Columns, system: Scorer, policy: Policy) -> Placed:
+    """Where a system and a policy put the candidates."""
     scores = system.score(candidates.frame)
     tied = [candidates.frame[rank].to_numpy(dtype=np.float64) for rank in columns.ties]
-    return scores, positions(candidates.viewer, scores, tied, catalogue.creators[candidates.video])
+    place = by_score(candidates.viewer, scores, tied)
+    lists = Lists(candidates.viewer, candidates.video, catalogue.known)
+    return Placed(scores, place, dict(moved(lists, place, policy)))
 
 
 def _share(

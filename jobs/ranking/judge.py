@@ -22,8 +22,10 @@ from jobs.ranking.guard_facts import GuardFacts
 from jobs.ranking.guards import DECIMALS, Guarded, measured
 from jobs.ranking.intervals import Bootstrap, Interval
 from jobs.ranking.metrics import K, ndcg
+from jobs.ranking.policy import Policy
 from jobs.ranking.sources import registry
-from jobs.ranking.spacing import positions
+from jobs.ranking.spacing import by_score, positions
+from jobs.ranking.stages.stage import Lists, Videos
 from jobs.ranking.training_set import GROUP
 
 if TYPE_CHECKING:
@@ -65,8 +67,8 @@ class Compared:
         return Interval(*(round(end, DECIMALS) for end in found))
 
 
-def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], facts: GuardFacts) -> Compared:
-    """Compare the systems on `ordered` rows that judge, with the ranker's features.
+def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], facts: GuardFacts, policy: Policy) -> Compared:
+    """Compare the systems, each with the policy, on `ordered` rows that judge, with the ranker's features.
 
     A moment after which nothing was watched judges nothing; one without a hit counts 0.
     """
@@ -77,19 +79,28 @@ def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], facts: GuardFacts) 
     listed = (proposed & creator.notna()).to_numpy()
     candidates, labels = rows[listed], rows["label"].to_numpy()
     tied = [candidates[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
-    number = np.unique(creator[listed].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
+    made = _lists(lists[listed], candidates["video_id"], facts)
     viewer, viewers = _viewers(rows)
 
     figures, guarded = np.zeros((viewers, len(systems))), {}
     many = np.bincount(lists[listed], minlength=len(viewer))
     for place, (name, model) in enumerate(systems.items()):
         position = np.full(len(rows), np.inf)
-        position[listed] = positions(lists[listed], model.score(candidates), tied, number)
+        by_itself = by_score(made.list_of, model.score(candidates), tied)
+        position[listed] = positions(made, by_itself, policy)
         gained = ndcg(labels, position, lists)
         figures[:, place] = np.bincount(viewer, gained, viewers) / np.bincount(viewer, minlength=viewers)
         seen = position < K
         guarded[name] = measured(rows[seen], lists[seen], many, model.steps, facts)
     return Compared(tuple(systems), figures, guarded, len(viewer))
+
+
+def _lists(list_of: NDArray[np.int64], videos: pd.Series[str], facts: GuardFacts) -> Lists:
+    """The lists of these videos as stages have them."""
+    ids, video = np.unique(videos.to_numpy(dtype=str), return_inverse=True)
+    creators = np.array([facts.creators[name] for name in ids], dtype=str)
+    number = np.unique(creators, return_inverse=True)[1].astype(np.int64)
+    return Lists(list_of, video.astype(np.int64), Videos(creators=number))
 
 
 def _viewers(rows: pd.DataFrame) -> tuple[NDArray[np.int64], int]:

@@ -14,7 +14,7 @@ from jobs.ranking.lists import RRF
 from jobs.ranking.metrics import ndcg
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.source import Source
-from jobs.ranking.spacing import positions
+from jobs.ranking.spacing import by_score
 from jobs.ranking.training_set import GROUP
 
 if TYPE_CHECKING:
@@ -102,11 +102,9 @@ def best_order(rows: pd.DataFrame) -> Order:
     lists: NDArray[np.int64] = rows.groupby(GROUP, sort=True).ngroup().to_numpy()
     labels = rows["label"].to_numpy()
     tied = [rows[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
-    # With a creator each nothing is moved.
-    apart = np.arange(len(rows))
 
     def mean(order: Order) -> float:
-        places = positions(lists, order.score(rows), tied, apart).astype(np.float64)
+        places = by_score(lists, order.score(rows), tied).astype(np.float64)
         return float(ndcg(labels, places, lists).mean().round(9))
 
     return max(plain_orders(), key=mean)

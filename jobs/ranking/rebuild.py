@@ -20,6 +20,7 @@ from jobs.errors import ReelmillError
 from jobs.ranking import model
 from jobs.ranking.features import ranker_features
 from jobs.ranking.guard_facts import GuardFacts
+from jobs.ranking.policy import policy_of
 from jobs.ranking.rankers import registry
 from jobs.ranking.train import Night, version_of
 from jobs.ranking.training_set import EXAMPLES, of_night, ordered, split
@@ -89,7 +90,7 @@ def _night(settings: Settings, row: dict[str, Any]) -> tuple[Night, int]:
         except (DeltaError, FileNotFoundError, KeyError):
             # A version that was cleaned up, or of before a feature that rankers read today.
             continue
-        night = Night(day, rows, features, row["watches"] or 0, GuardFacts({}))
+        night = Night(day, rows, features, row["watches"] or 0, GuardFacts({}), policy_of(settings))
         if night.digest == wanted:
             return night, version
     raise NotRebuilt(

@@ -27,6 +27,7 @@ from jobs.ranking.guard_facts import GuardFacts, guard_facts
 from jobs.ranking.judge import Compared, judge
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order, plain_orders
+from jobs.ranking.policy import Policy, policy_of
 from jobs.ranking.rankers import registry
 from jobs.ranking.rankers.ranker import Model, Ranker, Trained
 from jobs.ranking.serving import PROMOTIONS, VERDICTS, Serving, serving
@@ -42,13 +43,14 @@ WATCHES, VIDEOS = "silver.watches", "silver.videos"
 @dataclass(frozen=True)
 class Night:
     """What every ranker of a night learns from and is judged by: `ordered` examples, their features, how many watches
-    there are, and what the guards look at lists by."""
+    there are, what the guards look at lists by, and the policy that makes them."""
 
     day: date
     rows: pd.DataFrame
     features: tuple[str, ...]
     watches: int
     facts: GuardFacts
+    policy: Policy
 
     @cached_property
     def digest(self) -> str:
@@ -105,7 +107,7 @@ def train(night: Night, last: Serving | None) -> Judged | None:
         systems[champion.version] = champion.load()
     # Read back from the bytes, since that is what will serve.
     systems |= {one.version: one.ranker.load(one.trained.content) for one in challengers}
-    compared = judge(judges, systems, night.facts)
+    compared = judge(judges, systems, night.facts, night.policy)
     decision = decide(
         compared,
         [order.version for order in orders],
@@ -220,7 +222,7 @@ def run(lake: Lake, window: Window) -> None:
     if judging(rows, seen=None).empty:
         return
     watches = unmarked(lake.read(WATCHES, until=window.end)).count()
-    night = Night(window.day, rows, features, watches, _facts(lake, window, rows))
+    night = Night(window.day, rows, features, watches, _facts(lake, window, rows), policy_of(lake.settings))
     judged = train(night, serving(lake, window.day))
     if judged is None:
         return

@@ -56,14 +56,14 @@ def test_of_good_contracts_and_a_table_that_does_not_fit_its_own_the_check_names
     deltalake.write_deltalake(Tables.of(settings).uri("gold.feeds"), rows)
     done = invoke(settings.home, "check")
     assert done.exit_code == 3 and done.output.count("\n") == 1
-    assert "does not fit version 1.1.0 of the contract of gold.feeds: its column score is bigint" in done.output
+    assert "does not fit version 1.2.0 of the contract of gold.feeds: its column score is bigint" in done.output
 
 
 def test_a_breaking_change_without_a_higher_version_ends_the_diff_with_3(changed: Path, tmp_path: Path) -> None:
     quiet = invoke(tmp_path, "diff", str(FEEDS), str(changed))
     assert quiet.exit_code == 3
     assert quiet.output == "gold.feeds: breaking: the column score is gone. The contract has no higher version.\n"
-    changed.write_text(changed.read_text().replace("version: 1.1.0", "version: 2.0.0"))
+    changed.write_text(changed.read_text().replace("version: 1.2.0", "version: 2.0.0"))
     said = invoke(tmp_path, "diff", str(FEEDS), str(changed), "--json")
     assert said.exit_code == 0 and json.loads(said.output)[0]["is_versioned"]
 

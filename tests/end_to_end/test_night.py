@@ -27,6 +27,7 @@ from jobs.feeds.slots import candidates_of
 from jobs.host.redis_server import redis_url
 from jobs.ranking import candidates, examples, train
 from jobs.ranking.orders import Order
+from jobs.ranking.policy import OURS
 from jobs.ranking.rebuild import NotRebuilt, rebuild
 from jobs.ranking.serving import serving
 from jobs.settings import Settings
@@ -140,7 +141,21 @@ def test_a_feed_is_explained_as_it_was_built(platform: Lake) -> None:
     for one in explained.candidates:
         assert sum(part.adds for part in one.parts) == pytest.approx(one.score, abs=1e-6)
         assert one.proposed
-        assert by_chance or one.of_creator > 0 or one.position is None or one.position <= one.place
+        assert by_chance or one.moved or one.position is None or one.position <= one.place
+
+
+def test_of_two_policies_it_is_said_what_differs_and_for_how_many_viewers(
+    platform: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELMILL_HOME", str(platform.settings.home))
+    mine = tmp_path / "mine.yml"
+    mine.write_text(OURS.read_text().replace("value: 2", "value: 0", 1))
+    done = CliRunner().invoke(cli, ["policy", "diff", str(mine)])
+    assert done.exit_code == 0, done.output
+    assert "places" in done.output and "decay" not in done.output
+    assert f"of {VIEWERS} viewers of {NIGHT.day}, the first 10 slots differ for " in " ".join(done.output.split())
+    same = CliRunner().invoke(cli, ["policy", "diff", str(OURS)])
+    assert "both have the same numbers" in same.output
 
 
 def test_a_video_that_is_not_in_a_feed_is_told_why(platform: Lake) -> None:

@@ -17,7 +17,7 @@ from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.lake import Lake
 from jobs.features import store
 from jobs.feeds.build import NotServed, tonight
-from jobs.feeds.draws import REASON
+from jobs.feeds.draws import CHANCE, REASON
 from jobs.feeds.slots import Columns, candidates_of, catalogue_of
 from jobs.ranking.features import side_by_side, ties
 from jobs.ranking.model import InService
@@ -119,7 +119,9 @@ def test_a_slot_that_chance_has_filled_says_so_and_has_its_propensity(spark: Spa
     assert 0 < len(drawn) < SLOTS and [r.position for r in feed] == list(range(SLOTS))
     assert len({r.video_id for r in feed}) == SLOTS
     for was, now in zip(plain, feed, strict=True):
-        assert (now.reason == REASON) == (now.position in drawn)
+        by_chance = now.position in drawn
+        assert (now.reason == REASON) == by_chance
+        assert (now.source, now.policy_version) == (CHANCE if by_chance else "item_item", "p")
         assert now.propensity == (1 / len(many) if now.position in drawn else None)
         # What stands elsewhere either stayed, or made room for a drawn video.
         assert (

@@ -102,6 +102,10 @@ ELSEWHERE = {
         "tests/end_to_end/test_night.py::"
         "test_a_model_comes_out_again_with_the_same_bytes_and_a_lost_file_is_written_again",
     ),
+    "reelmill policy diff mine.yml": (
+        "reads a file of a person's own",
+        "tests/end_to_end/test_night.py::test_of_two_policies_it_is_said_what_differs_and_for_how_many_viewers",
+    ),
     "reelmill pipeline ingest": AGAIN,
     "reelmill pipeline hourly": HOURLY,
     "reelmill pipeline hourly --date 2026-01-18T09:00Z": HOURLY,

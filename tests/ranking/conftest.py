@@ -17,6 +17,7 @@ from jobs.feeds.slots import Columns, catalogue_of
 from jobs.ranking.features import AGE, ties
 from jobs.ranking.model import InService
 from jobs.ranking.orders import Order
+from jobs.ranking.policy import OURS, read
 from jobs.ranking.sources import registry
 
 MIDNIGHT = datetime(2024, 3, 1, tzinfo=UTC)
@@ -47,8 +48,8 @@ def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order
     """
     known = videos.select("video_id", F.col("user_id").alias("creator"), "title", F.lit(0.0).alias(AGE))
     said = candidates.withColumn("facts", F.lit(None).cast("array<double>"))
-    made = Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ()))
-    return feeds(slots(made, system, DAY, share), DAY, "m").orderBy("user_id", "position").collect()
+    made = Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ()), read(OURS))
+    return feeds(slots(made, system, DAY, share), DAY, "m", "p").orderBy("user_id", "position").collect()
 
 
 @pytest.fixture(scope="session")

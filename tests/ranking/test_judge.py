@@ -1,5 +1,6 @@
 """Whole lists: what a system would have served, by what the viewer watched from then on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 
 from jobs.ranking.gate import Defaults, decide
 from jobs.ranking.guard_facts import GuardFacts
-from jobs.ranking.judge import judge
+from jobs.ranking.judge import Compared, judge
 from jobs.ranking.orders import Order, plain_orders
+from jobs.ranking.policy import OURS, read
+from jobs.ranking.rankers.ranker import Scorer
 from jobs.ranking.sources.item_item import ITEM_ITEM
 from jobs.ranking.sources.popularity import POPULARITY
 from jobs.ranking.training_set import ordered
@@ -40,6 +43,11 @@ def moment(viewer: str, *videos: tuple[str, dict[str, int], int]) -> pd.DataFram
     return frame.assign(shown_at=frame["at"], video__viewers_total=9.0)
 
 
+def judged(rows: pd.DataFrame, systems: Mapping[str, Scorer], known: GuardFacts) -> Compared:
+    """With the policy of the package."""
+    return judge(rows, systems, known, read(OURS))
+
+
 def facts(rows: pd.DataFrame, **creators: str) -> GuardFacts:
     return GuardFacts({video: f"maker of {video}" for video in rows["video_id"]} | creators)
 
@@ -55,7 +63,7 @@ ANN = moment(
 
 def test_what_no_source_proposed_is_in_no_list_and_counts_in_the_best_one() -> None:
     rows = ordered(ANN)
-    found = judge(rows, {"alone": SIMILAR, "perfect": By({"liked": 2, "hit": 1, "missed": 9})}, facts(rows))
+    found = judged(rows, {"alone": SIMILAR, "perfect": By({"liked": 2, "hit": 1, "missed": 9})}, facts(rows))
     best = 4 + 3 / np.log2(3) + 1 / np.log2(4)
     filled = 3 / np.log2(3) + 1 / np.log2(4)  # what item_item leaves of the list, popularity fills
     assert found.figures.tolist() == [[pytest.approx(filled / best), pytest.approx((3 + 1 / np.log2(3)) / best)]]
@@ -65,17 +73,17 @@ def test_a_moment_without_a_hit_counts_and_one_after_which_nothing_was_watched_d
     ben = moment("ben", ("similar", {"item_item_rank": 1}, 0), ("missed", {}, 1))
     cid = moment("cid", ("similar", {"item_item_rank": 1}, 0))
     rows = ordered(pd.concat([ANN, ben, cid]))
-    found = judge(rows, {"alone": SIMILAR}, facts(rows))
+    found = judged(rows, {"alone": SIMILAR}, facts(rows))
     assert (found.viewers, found.moments) == (2, 2)
     assert found.mean("alone").value == pytest.approx(
-        judge(ordered(ANN), {"alone": SIMILAR}, facts(rows)).mean("alone").value / 2, abs=1e-5
+        judged(ordered(ANN), {"alone": SIMILAR}, facts(rows)).mean("alone").value / 2, abs=1e-5
     )
 
 
 def test_several_moments_of_a_viewer_count_as_one_viewer() -> None:
     later = ANN.assign(at=ANN["at"] + pd.Timedelta(hours=1), label=[1, 0, 0, 0])
     rows = ordered(pd.concat([ANN, later]))
-    found = judge(rows, {"alone": SIMILAR}, facts(rows))
+    found = judged(rows, {"alone": SIMILAR}, facts(rows))
     assert (found.viewers, found.moments) == (1, 2)
     assert 0.5 < found.mean("alone").value < 1
 
@@ -88,13 +96,13 @@ def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_mis
     rows = ordered(pd.concat([moment(f"u{n:03}", *popular, *similar) for n in range(120)]))
     ranker = By({f"like{n:02}": 50.0 + n for n in range(12)})
     among = rows[rows["video_id"].str.startswith("like")]
-    alone = judge(among, {"tonight": ranker, "item_item_order": SIMILAR}, facts(rows))
+    alone = judged(among, {"tonight": ranker, "item_item_order": SIMILAR}, facts(rows))
     assert alone.mean("tonight").value == 1.0 > alone.mean("item_item_order").value
 
     orders = {order.version: order for order in plain_orders()}
     defaults = Defaults(SIMILAR.version, POPULAR.version)
     found = decide(
-        judge(rows, {**orders, "tonight": ranker}, facts(rows)), list(orders), ["tonight"], None, None, defaults
+        judged(rows, {**orders, "tonight": ranker}, facts(rows)), list(orders), ["tonight"], None, None, defaults
     )
     assert found.serves == POPULAR.version
     assert found.why["tonight"].startswith("does not clearly beat popularity_order")
@@ -102,8 +110,8 @@ def test_a_ranker_that_orders_its_candidates_well_is_rejected_where_its_list_mis
 
 def test_lists_are_spaced_as_feeds_are() -> None:
     rows = ordered(moment("ann", *[(f"v{n}", {"item_item_rank": n + 1}, int(n == 2)) for n in range(3)]))
-    apart = judge(rows, {"alone": SIMILAR}, facts(rows)).mean("alone").value
-    busy = judge(rows, {"alone": SIMILAR}, facts(rows, v0="busy", v1="busy")).mean("alone").value
+    apart = judged(rows, {"alone": SIMILAR}, facts(rows)).mean("alone").value
+    busy = judged(rows, {"alone": SIMILAR}, facts(rows, v0="busy", v1="busy")).mean("alone").value
     assert [apart, busy] == pytest.approx([1 / np.log2(4), 1 / np.log2(3)], abs=1e-5)
 
 
@@ -120,13 +128,13 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
         for n in range(30)
     )
     systems = {order.version: order for order in plain_orders()}
-    once = judge(ordered(rows), systems, facts(rows))
-    again = judge(ordered(rows.sample(frac=1, random_state=2)), systems, facts(rows))
+    once = judged(ordered(rows), systems, facts(rows))
+    again = judged(ordered(rows.sample(frac=1, random_state=2)), systems, facts(rows))
     assert np.array_equal(once.figures, again.figures) and once.guarded == again.guarded
 
 
 def test_the_guards_are_measured_on_what_the_first_ten_slots_of_all_lists_show() -> None:
     rows = ordered(moment("ann", *[(f"v{n:02}", {"item_item_rank": n + 1}, 1) for n in range(20)]))
     rows.loc[rows["video_id"] < "v05", "video__viewers_total"] = 50.0
-    found = judge(rows, {"alone": SIMILAR}, facts(rows, unseen="x"))
+    found = judged(rows, {"alone": SIMILAR}, facts(rows, unseen="x"))
     assert found.guarded["alone"][:2] == pytest.approx((10 / 21, 0.5), abs=1e-5)

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.ranking.features import ties
-from jobs.ranking.spacing import positions
+from jobs.ranking.policy import OURS, read
+from jobs.ranking.spacing import by_score, positions
+from jobs.ranking.stages.stage import Lists, Videos
 
 CREATORS = {"busy0": 0, "busy1": 0, "busy2": 0, "busy3": 0, "a": 1, "b": 2, "c": 3}
 
@@ -14,8 +16,9 @@ def order(videos: list[str], scores: list[float], **ranks: dict[str, int]) -> li
     listed = sorted(videos)
     score = dict(zip(videos, scores, strict=True))
     tied = [np.array([ranks.get(column, {}).get(video, np.nan) for video in listed]) for column in ties()]
-    creators = np.array([CREATORS[video] for video in listed])
-    found = positions(_zeros(listed), np.array([score[video] for video in listed]), tied, creators)
+    known = Videos(creators=np.array([CREATORS[video] for video in listed]))
+    place = by_score(_zeros(listed), np.array([score[video] for video in listed]), tied)
+    found = positions(Lists(_zeros(listed), np.arange(len(listed)), known), place, read(OURS))
     assert sorted(found) == list(range(len(videos)))
     return [listed[row] for row in np.argsort(found)]
 
@@ -40,7 +43,7 @@ def test_equal_scores_are_ordered_by_popularity_then_freshness_then_id() -> None
 def test_each_list_has_positions_of_its_own() -> None:
     lists, scores = np.array([0, 0, 1, 1, 1]), np.array([1.0, 2.0, 5.0, 9.0, 7.0])
     tied = [np.full(5, np.nan) for _ in ties()]
-    assert positions(lists, scores, tied, np.arange(5)).tolist() == [1, 0, 2, 0, 1]
+    assert by_score(lists, scores, tied).tolist() == [1, 0, 2, 0, 1]
 
 
 def _zeros(of: list[str]) -> NDArray[np.int64]:

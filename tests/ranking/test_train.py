@@ -10,6 +10,7 @@ from jobs.ranking import guards
 from jobs.ranking.guard_facts import GuardFacts
 from jobs.ranking.model import InService
 from jobs.ranking.orders import Order
+from jobs.ranking.policy import OURS, read
 from jobs.ranking.rankers.lightgbm import LightGBM
 from jobs.ranking.serving import Serving
 from jobs.ranking.sources.popular import POPULAR
@@ -23,7 +24,7 @@ FACTS = GuardFacts({f"v{n}": f"maker of v{n}" for n in range(6)})
 
 
 def night(examples: pd.DataFrame, watches: int = 9) -> Night:
-    return Night(DAY, ordered(examples), FEATURES, watches, FACTS)
+    return Night(DAY, ordered(examples), FEATURES, watches, FACTS, read(OURS))
 
 
 def judged(examples: pd.DataFrame, last: Serving | None = None, watches: int = 9) -> Judged:

@@ -109,7 +109,7 @@ def models_rebuild(version: str) -> None:
 @click.option("--night", type=Day(), help="The day as of whose end the feed is. Default: the newest that has feeds.")
 @as_json
 def explain(user: str, video: str | None, night: date | None, as_json: bool) -> None:
-    """Say why a viewer's feed is what it is: who proposed each video, what its features add, what spacing moved.
+    """Say why a viewer's feed is what it is: who proposed each video, what its features add, what the policy moved.
 
     With a video, all that is known of that one, or why it is not in the feed.
     """

@@ -23,6 +23,7 @@ from jobs.ranking import train
 from jobs.ranking.guard_facts import GuardFacts
 from jobs.ranking.model import MODELS, InService, ModelMissing, in_service, save
 from jobs.ranking.orders import plain_orders
+from jobs.ranking.policy import OURS, read
 from jobs.ranking.rankers import registry
 from jobs.ranking.rankers.lightgbm import PATIENCE, ROUNDS, LightGBM
 from jobs.ranking.rankers.ranker import Trained
@@ -125,7 +126,7 @@ def served(lake: Lake, examples: pd.DataFrame) -> Challenger:
 
 def _night(examples: pd.DataFrame) -> Night:
     facts = GuardFacts(dict.fromkeys(examples["video_id"], "maker"))
-    return Night(DAY, ordered(examples), ("item_item_rank", "hint"), 9, facts)
+    return Night(DAY, ordered(examples), ("item_item_rank", "hint"), 9, facts, read(OURS))
 
 
 def _serves(lake: Lake, day: date) -> str | None:
