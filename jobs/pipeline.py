@@ -85,5 +85,9 @@ def find(name: str) -> Job:
 
 
 def jobs_of(pipeline: str) -> list[Job]:
-    """The jobs of a pipeline, in the order in which they run."""
-    return [job for job in JOBS.values() if job.every in PIPELINES[pipeline]]
+    """The jobs of a pipeline, in the order in which they run.
+
+    What takes in what has arrived comes before all others, for whom it decides which day is the newest.
+    """
+    jobs = [job for job in JOBS.values() if job.every in PIPELINES[pipeline]]
+    return sorted(jobs, key=lambda job: job.every != "5min")

@@ -203,3 +203,15 @@ def test_a_job_runs_after_those_that_write_what_it_reads() -> None:
 def test_the_nightly_pipeline_holds_every_job_that_is_not_hourly() -> None:
     assert {j.name for j in jobs_of("nightly")} == {j.name for j in JOBS.values() if j.every != "hour"}
     assert set(PIPELINES) == {"ingest", "hourly", "daily", "nightly"}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_what_has_arrived_is_taken_in_before_a_pipeline_asks_which_day_is_the_newest(pipeline: str) -> None:
+    jobs = jobs_of(pipeline)
+    taking_in = [job for job in jobs if job.every == "5min"]
+    assert jobs[: len(taking_in)] == taking_in
+    written: set[str] = set()
+    for job in jobs:
+        later = {table for one in jobs for table in one.writes} - written - set(job.writes)
+        assert not later & set(job.reads), f"{job.name} comes before what writes {later & set(job.reads)}"
+        written |= set(job.writes)
