@@ -161,10 +161,10 @@ def violations(history: History, events: Iterable[Mapping[str, Any]], aside: Ite
 def watches_differ(made: DataFrame, anew: DataFrame) -> list[str]:
     """The watches that a table has and all events do not make at once, and the other way round."""
     columns = [name for name in anew.columns if name in made.columns]
-    ours, theirs = made.select(*columns), anew.select(*columns)
+    ours, theirs = (Counter(map(str, rows.select(*columns).collect())) for rows in (made, anew))
     return [
-        *[f"a watch that is not: {row}" for row in ours.exceptAll(theirs).collect()],
-        *[f"a watch that is missing: {row}" for row in theirs.exceptAll(ours).collect()],
+        *[f"a watch that is not: {row}" for row in ours - theirs],
+        *[f"a watch that is missing: {row}" for row in theirs - ours],
     ]
 
 

@@ -107,7 +107,7 @@ def test_a_home_that_is_harmed_holds_what_was_acknowledged_once(
             except _Died:
                 assert harmed
 
-    for harmed, owner in (("insert", ingest), ("_remember", stream), ("archive", ingest)):
+    for harmed, owner in (("insert", ingest), ("_remember", stream)):
         app = create_app(
             redis_url="redis://127.0.0.1:1/0",
             media=tmp_path,
