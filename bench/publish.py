@@ -119,7 +119,9 @@ def publish_plainly(feeds: DataFrame, videos: DataFrame, url: str) -> None:
         with redis.Redis.from_url(url) as client:
             pipe = client.pipeline(transaction=False)
             for row in rows:
-                pipe.rpush(f"feed:{row['user_id']}", *[orjson.dumps(slot.asDict()) for slot in row["slots"]])
+                pipe.rpush(
+                    f"feed:{row['user_id']}", *[orjson.dumps(slot.asDict(recursive=True)) for slot in row["slots"]]
+                )
                 if len(pipe) >= CHUNK:
                     pipe.execute()
             pipe.execute()
