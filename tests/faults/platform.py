@@ -96,7 +96,8 @@ class Platform:
                 raise AssertionError(f"a process does not end when it is told to; see {self._log}") from stuck
 
     def go_on(self) -> None:
-        self.endpoint, self.watcher = self._serve(), self._watch()
+        self.start_endpoint()
+        self.start_watcher()
 
     def end(self) -> None:
         for process in self._started:

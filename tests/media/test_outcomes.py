@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis
 
 from jobs.host.redis_server import redis_url
@@ -24,5 +25,8 @@ def test_what_is_refused_is_told_with_its_reason_and_for_some_time(settings: Set
         assert client.ttl("outcome:long") > client.ttl("outcome:good") > 0
 
 
-def test_a_redis_that_is_away_keeps_no_clip_from_being_published(settings: Settings) -> None:
+def test_a_redis_that_is_away_keeps_no_clip_from_being_published_and_is_told_of(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     say_refused(ROWS, Settings(home=settings.home, redis_url="redis://127.0.0.1:1/0"))
+    assert "creators are not told what becomes of their uploads" in caplog.text
