@@ -1,4 +1,5 @@
-"""What tests that take minutes have in common: waiting for what happens elsewhere, and a table of what was done.
+"""What tests have in common that look at several processes: waiting for what happens elsewhere, and a table of what
+was done.
 
 Belongs here: no more than that. What is waited for is each test's own.
 """
@@ -15,17 +16,21 @@ import httpx
 Found = TypeVar("Found")
 
 
-def wait(what: Callable[[], Found], seconds: float, why: Callable[[], object], every: float = 1.0) -> Found:
-    """What it finds, as soon as it finds anything; what is not ready to be asked may refuse to answer meanwhile."""
-    until = time.monotonic() + seconds
+def wait(what: Callable[[], Found], seconds: float = 60, why: Callable[[], object] = lambda: None) -> Found:
+    """What it finds, as soon as it finds anything; what is not ready to be asked may refuse to answer meanwhile.
+
+    A machine on which much else runs takes ten times as long as a quiet one, and a failing test may wait.
+    """
+    began = time.monotonic()
     while True:
         try:
             if found := what():
                 return found
         except httpx.HTTPError:
             pass
-        assert time.monotonic() < until, why()
-        time.sleep(every)
+        waited = time.monotonic() - began
+        assert waited < seconds, why()
+        time.sleep(min(1.0, 0.01 + waited / 10))
 
 
 class Steps:

@@ -28,6 +28,7 @@ from jobs.host.redis_process import listens
 from jobs.settings import REPOSITORY, Settings
 from serving.app import create_app
 from tests.serving.conftest import over_http
+from tests.steps import wait
 
 pytestmark = [pytest.mark.jvm, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
@@ -90,9 +91,7 @@ def like(event_id: str, **said: Any) -> dict[str, Any]:
 
 def send(api: httpx.Client, *events: dict[str, Any]) -> None:
     """As a client does: again until they are acknowledged, for which a new broker may take a while."""
-    until = time.monotonic() + 60
-    while api.post("/v1/events", json=events).status_code != 202:
-        assert time.monotonic() < until
+    wait(lambda: api.post("/v1/events", json=events).status_code == 202)
 
 
 def is_there(settings: Settings) -> bool:

@@ -289,7 +289,7 @@ def worker_of(job: str, settings: Settings) -> psutil.Process:
                 continue
         return None
 
-    process = wait(found, AIRFLOW_PATIENCE_S, lambda: f"{job} never ran", every=0.5)
+    process = wait(found, AIRFLOW_PATIENCE_S, lambda: f"{job} never ran")
     assert process is not None
     return process
 

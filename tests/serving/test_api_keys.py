@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from serving.feed_store import api_keys
 from serving.feed_store.api_keys import Scope
 from tests.serving.conftest import over_http
 from tests.serving.proxy import Fault, Proxy
+from tests.steps import wait
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Publish, RawRedis
@@ -94,10 +94,10 @@ def test_redis_has_no_secret(server_url: str, raw_redis: RawRedis) -> None:
 def test_a_new_key_is_good_and_a_revoked_one_is_not_within_seconds(locked: Locked, server_url: str) -> None:
     with locked(server_url) as api:
         good = make(server_url)
-        wait_for(lambda: api.get("/v1/videos/a", headers=bearer(good)).status_code == 404)
+        wait(lambda: api.get("/v1/videos/a", headers=bearer(good)).status_code == 404)
         with redis.Redis.from_url(server_url) as client:
             assert api_keys.revoke(client, good.split("_")[1])
-        wait_for(lambda: api.get("/v1/videos/a", headers=bearer(good)).status_code == 401)
+        wait(lambda: api.get("/v1/videos/a", headers=bearer(good)).status_code == 401)
 
 
 def test_keys_of_a_redis_that_was_emptied_are_good_for_nothing_and_new_ones_are(
@@ -109,7 +109,7 @@ def test_keys_of_a_redis_that_was_emptied_are_good_for_nothing_and_new_ones_are(
         with redis.Redis.from_url(server_url) as client:
             client.flushall()
         new = make(server_url)
-        wait_for(lambda: api.get("/v1/videos/a", headers=bearer(new)).status_code == 404)
+        wait(lambda: api.get("/v1/videos/a", headers=bearer(new)).status_code == 404)
         assert api.get("/v1/videos/a", headers=bearer(old)).status_code == 401
 
 
@@ -121,8 +121,8 @@ def test_a_limit_holds_over_all_endpoints_and_without_redis_each_counts_for_itse
     with Proxy(server_url).running() as proxy, locked(proxy.url) as one, locked(server_url) as other:
         assert [one.get("/v1/videos/a", headers=keys[0]).status_code for _ in range(15)] == [404] * 15
         assert [other.get("/v1/videos/a", headers=keys[0]).status_code for _ in range(15)] == [404] * 15
-        wait_for(lambda: other.get("/v1/videos/a", headers=keys[0]).status_code == 429)
-        wait_for(lambda: one.get("/v1/videos/a", headers=keys[0]).status_code == 429)
+        wait(lambda: other.get("/v1/videos/a", headers=keys[0]).status_code == 429)
+        wait(lambda: one.get("/v1/videos/a", headers=keys[0]).status_code == 429)
         full = one.get("/v1/videos/a", headers=keys[0])
         assert 0 < int(full.headers["retry-after"]) <= 86_400
         proxy.set(Fault.REFUSE)
@@ -158,10 +158,3 @@ def test_a_page_of_an_origin_that_is_named_may_ask_and_others_may_not(locked: Lo
         assert "Upload-Offset" in answer.headers["access-control-expose-headers"]
         others = api.options("/v1/uploads/a", headers={"Origin": "https://other.example"} | asked)
         assert "access-control-allow-origin" not in others.headers
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import serving.app
 from serving.events import MAX_BODY_BYTES, MAX_EVENTS
+from tests.steps import wait
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
@@ -270,8 +271,6 @@ def test_a_living_service_publishes_what_another_acknowledged_before_it_died(
 ) -> None:
     monkeypatch.setattr(serving.app, "_RECOVER_EVERY_S", 0.0)
     (folder / ".1-1.jsonl").write_text(json.dumps(LIKE) + "\n")
-    until = time.monotonic() + 30
-    while not (folder / "1-1.jsonl").exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    wait((folder / "1-1.jsonl").exists)
     assert [event["event_id"] for event in spooled(folder)] == ["e1"]
     assert list(folder.glob(".*.jsonl")) == []

@@ -6,7 +6,6 @@ The server here has all slots, and looks as closely as one of many.
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.writer import FeedStore
 from tests.serving.staging import write_feeds
 from tests.serving.test_feed_store_seen import page, report, rest, shown
+from tests.steps import wait
 
 if TYPE_CHECKING:
     from tests.serving.conftest import Serve
@@ -43,14 +43,9 @@ def client(tmp_path: Path) -> Iterator[redis.Redis]:
         subprocess.Popen([redis_process.executable(), *options, "--save", ""], stdout=subprocess.DEVNULL) as server,
         redis.Redis(port=port) as client,
     ):
-        until = time.monotonic() + 10
-        while not _answers(client):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait(lambda: _answers(client))
         client.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
-        while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait(lambda: b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO"))
         yield client
         server.terminate()
 

@@ -25,7 +25,8 @@ from jobs.settings import REPOSITORY
 from serving.app import create_app
 from serving.feed_store import api_keys
 from tests.serving.conftest import over_http
-from tests.serving.tus import begun, connected, lines, offset, send, wait_for
+from tests.serving.tus import begun, connected, lines, offset, send
+from tests.steps import wait
 
 pytestmark = pytest.mark.slow
 
@@ -69,15 +70,9 @@ def edge(folder: Path, endpoint: str, secret: str | None = None) -> Iterator[htt
     as_us = ["-g", "user root;"] if os.geteuid() == 0 else []
     process = subprocess.Popen([nginx, "-e", "stderr", "-c", str(folder / "edge.conf"), *as_us])
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            until = time.monotonic() + 10
-            while True:
-                try:
-                    client.get("/healthz").raise_for_status()
-                    break
-                except httpx.ConnectError:
-                    assert time.monotonic() < until and process.poll() is None
-                    time.sleep(0.02)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            wait(lambda: client.get("/healthz").is_success or process.poll() is not None)
+            assert process.poll() is None
             yield client
     finally:
         process.terminate()
@@ -250,8 +245,8 @@ def test_a_clip_is_uploaded_through_an_edge_in_pieces_and_what_comes_before_the_
     client, content = edges[0], origin.files[LARGE]
     address = begun(client, length=len(content))
     with connected(client, address, content[:2_000_000], length=len(content)):
-        wait_for(lambda: offset(client, address) > 0)
-    wait_for(lambda: send(client, address, b"", at=offset(client, address)).status_code == 204)
+        wait(lambda: offset(client, address) > 0)
+    wait(lambda: send(client, address, b"", at=offset(client, address)).status_code == 204)
     here = offset(client, address)
     assert send(client, address, content[here:], here).status_code == 204
     (line,) = lines(origin.landing)

@@ -36,7 +36,8 @@ from serving.incoming import EXPIRES, KEPT, Incoming, Note, UploadBusy, UploadOv
 from serving.landing import write_whole
 from serving.limits import Limits
 from tests.serving.conftest import over_http
-from tests.serving.tus import CLIP, TUS, begin, begun, connected, lines, metadata, offset, send, wait_for
+from tests.serving.tus import CLIP, TUS, begin, begun, connected, lines, metadata, offset, send
+from tests.steps import wait
 
 if TYPE_CHECKING:
     from serving.feed_store.writer import FeedStore
@@ -161,8 +162,8 @@ def test_what_does_not_belong_at_the_end_is_refused_and_changes_nothing(api: htt
 def test_what_came_before_the_connection_was_lost_is_kept(api: httpx.Client, landing: Path) -> None:
     address = begun(api, length=len(LARGE))
     with connected(api, address, LARGE[:1_500_000], length=len(LARGE)):
-        wait_for(lambda: offset(api, address) > 0)
-    wait_for(lambda: send(api, address, b"", at=offset(api, address)).status_code == 204)
+        wait(lambda: offset(api, address) > 0)
+    wait(lambda: send(api, address, b"", at=offset(api, address)).status_code == 204)
     here = offset(api, address)
     assert 1 << 20 <= here <= 1_500_000
     assert send(api, address, LARGE[here:], here).status_code == 204
@@ -176,7 +177,7 @@ def test_one_request_at_a_time_writes_and_one_that_falls_silent_keeps_nobody_out
     monkeypatch.setattr(uploads, "IDLE_S", 1.0)
     address = begun(api, length=len(LARGE))
     with connected(api, address, LARGE[:1_500_000], length=len(LARGE)) as silent:
-        wait_for(lambda: offset(api, address) > 0)
+        wait(lambda: offset(api, address) > 0)
         assert send(api, address, b"", offset(api, address)).status_code == 423
         assert api.delete(address, headers=TUS).status_code == 423
         assert silent.recv(1000).startswith(b"HTTP/1.1 408")
@@ -235,7 +236,7 @@ def test_a_person_who_is_forgotten_while_something_comes_of_them_leaves_nothing(
 ) -> None:
     address = begun(api, length=len(LARGE))
     with connected(api, address, LARGE[:1_500_000], length=len(LARGE)) as writing:
-        wait_for(lambda: offset(api, address) > 0)
+        wait(lambda: offset(api, address) > 0)
         shutil.rmtree(folder_of(landing, "ann"))
         writing.sendall(LARGE[1_500_000:])
         assert writing.recv(1000).startswith(b"HTTP/1.1 404")
@@ -381,7 +382,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_endpoint_is_killed(
         address = begun(api, length=len(LARGE))
         send(api, address, LARGE[:1000], 0)
         with connected(api, address, LARGE[1000:1_500_000], at=1000, length=len(LARGE)):
-            wait_for(lambda: offset(api, address) > 1_000_000)
+            wait(lambda: offset(api, address) > 1_000_000)
             process.kill()
     with start(home, "serve", "--port", str(port)) as process, httpx.Client(base_url=f"http://127.0.0.1:{port}") as api:
         assert process.stdout is not None and "Reelmill serves" in process.stdout.readline()

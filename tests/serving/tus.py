@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,7 +48,7 @@ class connected:
     """A PATCH of all that is missing of an upload, whose body stops after `data` and never ends."""
 
     def __init__(self, api: httpx.Client, address: str, data: bytes, *, length: int, at: int = 0) -> None:
-        self._socket = socket.create_connection((api.base_url.host, cast(int, api.base_url.port)), timeout=10)
+        self._socket = socket.create_connection((api.base_url.host, cast(int, api.base_url.port)), timeout=60)
         head = (
             f"PATCH {address} HTTP/1.1", "Host: x", "Tus-Resumable: 1.0.0", f"Upload-Offset: {at}",
             "Content-Type: application/offset+octet-stream", f"Content-Length: {length - at}",
@@ -62,10 +60,3 @@ class connected:
 
     def __exit__(self, *error: object) -> None:
         self._socket.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)

@@ -108,7 +108,7 @@ class World:
 
     def events(self, viewer: str, at_least: int = 1, /, **wanted: object) -> list[dict[str, Any]]:
         """What was told of a viewer and is like `wanted`, in order of time, as soon as there are so many."""
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(found := [event for event in self._kept(viewer) if wanted.items() <= event.items()]) < at_least:
             told = " ".join(f"{event['event_type']}:{event['video_id']}" for event in self._kept(viewer))
             assert time.monotonic() < until, told

@@ -25,6 +25,7 @@ from serving.feed_store import outcomes
 from tests.chromium import Chromium
 from tests.serving.player.conftest import SIZE
 from tests.serving.player.person import Person
+from tests.steps import wait
 
 pytestmark = pytest.mark.browser
 
@@ -124,8 +125,5 @@ def test_who_thinks_better_of_it_stops_and_what_the_endpoint_refuses_is_told_in_
     window.click(SEND)
     window.see("a file of the type 'image/png' is not taken")
     assert [message for message in person.console() if "415" not in message and "423" not in message] == []
-    until = time.monotonic() + 10
-    while list(landing.glob("incoming/*/*/part")):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait(lambda: not list(landing.glob("incoming/*/*/part")))
     person.leave()
