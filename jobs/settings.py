@@ -8,7 +8,7 @@ import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -158,6 +158,10 @@ class Settings(BaseSettings):
         default="",
         description="Origins whose pages may call the endpoint from a browser, such as https://app.example, with "
         "commas between them; * is all.",
+    )
+    logs: Literal["text", "json"] = Field(
+        default="text",
+        description="How the endpoint writes its log: text, or json for an object a line and a line a request.",
     )
     secret: SecretStr | None = Field(
         default=None,

@@ -33,15 +33,17 @@ from serving.feed_store.trending import TrendingReader
 from serving.incoming import Incoming
 from serving.limits import Limits
 from serving.media import MediaFiles, MediaObjects
-from serving.metrics import Metrics, TimedRequests
+from serving.metrics import Metrics
 from serving.player import page
 from serving.producer import EventTopic
+from serving.requests import HEADER, NotedRequests
 from serving.spool import EventSpool
 from serving.spool_upkeep import recover
 from serving.topic import Topic
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+    from opentelemetry.sdk.trace import TracerProvider
 
 _MAINTAIN_EVERY_S = 1.0
 # What a sibling acknowledged before it died waits at most this long, where no ingest runs either.
@@ -49,7 +51,7 @@ _RECOVER_EVERY_S = 60.0
 # What pages of other origins may read. Keys go by a header, and no cookie is ever asked for.
 _EXPOSED = (
     "ETag", "Location", "Retry-After", "Tus-Max-Size", "Tus-Resumable", "Tus-Version", "Upload-Expires",
-    "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-Feed-Source",
+    "Upload-Length", "Upload-Metadata", "Upload-Offset", "X-Feed-Source", HEADER,
 )  # fmt: skip
 _log = logging.getLogger(__name__)
 
@@ -64,12 +66,13 @@ def create_app(
     limits: Limits = Limits(),  # noqa: B008  # it is frozen
     demand_keys: bool = False,
     origins: Sequence[str] = (),
+    traces: TracerProvider | None = None,
 ) -> FastAPI:
     """The service over the feeds in `redis_url`, the media in a folder or a bucket, and events in a spool or a topic.
 
     Uploads go to `landing`, within their limits. Pages of `origins` may call it from a browser, and with `demand_keys`
-    only who has an API key. `secret` signs cursors; processes that share a load balancer share it. Raises ValueError
-    when it is empty.
+    only who has an API key. `secret` signs cursors; processes that share a load balancer share it. Spans of requests
+    go to `traces`. Raises ValueError when the secret is empty.
     """
     signer = CursorSigner(secret)
     reader = FeedReader(redis_url)
@@ -111,11 +114,15 @@ def create_app(
     app.add_middleware(Ahead, route=feed)
     if demand_keys:
         api_keys.demand(app, keyring)
-    app.add_middleware(TimedRequests, requests=metrics.requests)
     if origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
         )
+    if traces is not None:
+        from serving.traces import TracedRequests  # as long to load as the rest, and off by default
+
+        app.add_middleware(TracedRequests, provider=traces)
+    app.add_middleware(NotedRequests, requests=metrics.requests)
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
     app.include_router(uploads.router(incoming, reader))

@@ -1,23 +1,19 @@
 """What Prometheus sees of this service.
 
-Belongs here: the metrics and the middleware that times requests. Alerts and dashboards: operations.
+Belongs here: the metrics. What counts and times requests: requests.py. Alerts and dashboards: operations.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from http import HTTPStatus
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.spool_upkeep import waiting
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 # A feed takes a few milliseconds; the default buckets start where it should already have been served.
 _BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -61,36 +57,3 @@ class _Waiting(Collector):
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []  # else registering looks once, which is slow where much waits
-
-
-class TimedRequests:
-    """ASGI middleware that times each request under its route's template: ids in labels would be unbounded."""
-
-    def __init__(self, app: ASGIApp, requests: Histogram) -> None:
-        self._app = app
-        self._requests = requests
-        # A request's labels are looked up here: in the library that takes as long as all of a page's rendering.
-        self._by_labels: dict[tuple[str, str, int], Histogram] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = HTTPStatus.INTERNAL_SERVER_ERROR.value
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note)
-        finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            route = getattr(scope.get("route"), "path", "none")
-            labels = method, route, status
-            if (observed := self._by_labels.get(labels)) is None:
-                observed = self._by_labels[labels] = self._requests.labels(*labels)
-            observed.observe(time.perf_counter() - started)

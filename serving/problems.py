@@ -22,7 +22,9 @@ from serving.cursor import CursorInvalid
 from serving.feed_store.layout import FeedExpired, NoFeedPublished
 from serving.feed_store.trending import NoListPublished
 from serving.incoming import TooManyUploads, UploadBusy, UploadLanded, UploadOver, UploadUnknown
+from serving.logs import request_id
 from serving.producer import BrokerAway
+from serving.requests import HEADER
 from serving.spool import SpoolError
 
 MEDIA_TYPE = "application/problem+json"
@@ -56,6 +58,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
         "status": problem.status.value,
         "detail": problem.detail,
         "instance": request.url.path,
+        "request_id": request_id.get(),
         **problem.extensions,
     }
     return Response(orjson.dumps(body, default=str), problem.status, problem.headers, MEDIA_TYPE)
@@ -121,8 +124,9 @@ def problem_of(exc: Exception) -> Problem:
             headers = {"Retry-After": str(exc.again_s)}
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-uploads", str(exc), headers=headers)
         case _:
-            # The cause goes to the log, not to a stranger.
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "", "an error of this service, which its log explains")
+            # The cause goes to the log, not to a stranger. The framework answers outside of all that adds headers.
+            detail = "an error of this service, which its log explains"
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "", detail, headers={HEADER: request_id.get()})
 
 
 EXPECTED: tuple[type[Exception], ...] = (
@@ -152,6 +156,7 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "instance": {"type": "string"},
+            "request_id": {"type": "string"},
         },
     }
     return {s.value: {"description": s.phrase, "content": {MEDIA_TYPE: {"schema": schema}}} for s in statuses}

