@@ -28,6 +28,7 @@ from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.feeds.strangers import fallback
+from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.ranking.refused import refusals
@@ -177,10 +178,13 @@ def publish_again(lake: Lake, window: Window) -> None:
 
 
 def rollback(settings: Settings, night: date) -> str:
-    """Serve the feeds of a night that Redis still holds, as they were; returns their version. Raises NightNotHeld."""
+    """Serve the feeds of a night that Redis still holds, as they were; returns their version. Raises NightNotHeld.
+
+    A publish that runs is waited for: it would end above what is rolled back to.
+    """
     from serving.feed_store.writer import FeedStore
 
-    with redis_url(settings) as url, FeedStore(url) as store:
+    with alone(settings, run.name), redis_url(settings) as url, FeedStore(url) as store:
         held = store.versions()
         ours = [version for version in held if night_of(version) == night]
         if not ours:

@@ -14,7 +14,7 @@ import orjson
 from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
-from serving.feed_store.layout import NoFeedPublished
+from serving.feed_store.layout import FeedExpired, NoFeedPublished
 
 # Nobody waits in front of a screen for the next page.
 PATIENCE_S = 30.0
@@ -23,7 +23,7 @@ _PAGE = 100
 
 
 class NothingServed(ReelmillError):
-    """No feeds are published in this home's Redis."""
+    """This home's Redis holds no feeds, or those that were looked at are gone."""
 
 
 class Shown(NamedTuple):
@@ -55,3 +55,5 @@ def shown(viewer_id: str, settings: Settings) -> Shown:
             raise NothingServed(
                 "No feeds are published: `reelmill pipeline nightly` makes and publishes them."
             ) from error
+        except FeedExpired as error:
+            raise NothingServed(f"{error}: it ended while it was being read; look again.") from error

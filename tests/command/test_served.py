@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import redis
 
 from jobs.command import served
 from jobs.feeds.shown import NothingServed
 from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
+from serving.feed_store.reader import FeedReader, Page
 from serving.feed_store.shapes import Slot
 from serving.feed_store.writer import FeedStore
 from tests.serving.staging import write_feeds
@@ -69,4 +71,18 @@ def test_before_the_first_publish_it_says_what_publishes(tmp_path: Path, capsys:
     served.versions(settings, as_json=False)
     assert "reelmill pipeline nightly" in capsys.readouterr().out
     with pytest.raises(NothingServed, match="reelmill pipeline nightly"):
+        served.feed("ann", settings, as_json=False)
+
+
+def test_a_feed_that_goes_while_its_pages_are_read_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_page = FeedReader.first_page
+
+    async def and_then_it_goes(reader: FeedReader, viewer_id: str, limit: int) -> Page:
+        page = await first_page(reader, viewer_id, limit)
+        with redis_url(settings) as url, redis.Redis.from_url(url) as client:
+            client.delete(*cast("list[bytes]", client.keys("feed:*:*")))
+        return page
+
+    monkeypatch.setattr(FeedReader, "first_page", and_then_it_goes)
+    with pytest.raises(NothingServed, match="no longer held: it ended while it was being read; look again"):
         served.feed("ann", settings, as_json=False)

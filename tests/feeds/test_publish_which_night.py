@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.feeds import publish
 from jobs.feeds.shown import shown
+from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
 from serving.feed_store import refused
 
@@ -99,7 +101,13 @@ def test_newer_nights_go_live_by_themselves_older_ones_when_asked_for_and_nothin
     assert _anns(platform) == [(0, "b")]
     assert _views(client) == 2, "what the newer night says of a video stays"
 
-    assert publish.rollback(platform.settings, NEW) == "20240302.m"
+    with ThreadPoolExecutor() as threads:
+        with alone(platform.settings, "feeds.publish"):
+            rolled_back = threads.submit(publish.rollback, platform.settings, NEW)
+            with pytest.raises(TimeoutError):
+                rolled_back.result(0.2)
+            assert _anns(platform) == [(0, "b")], "a publish that runs would end above what is rolled back to"
+        assert rolled_back.result() == "20240302.m"
     assert _anns(platform) == [(0, "a")]
     with pytest.raises(publish.NightNotHeld, match=r"held: 2024-03-01, 2024-03-02.*rebuild --night 2024-02-01"):
         publish.rollback(platform.settings, date(2024, 2, 1))
