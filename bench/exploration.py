@@ -48,11 +48,12 @@ class Exploration:
 
     viewers: int
     share: float
+    seed: int = 1
 
     def __post_init__(self) -> None:
-        chance = np.random.default_rng(1)
+        chance = np.random.default_rng(self.seed)
         self.world = make_world(
-            seed=1, viewers=self.viewers, creators=CREATORS, videos=VIDEOS, days=DAYS, first_day=FIRST
+            seed=self.seed, viewers=self.viewers, creators=CREATORS, videos=VIDEOS, days=DAYS, first_day=FIRST
         )
         self.liking = self.world.liking(DAYS - 1)
         self.ids = pa.array([viewer_id(n) for n in range(self.viewers)], pa.string())
@@ -61,11 +62,11 @@ class Exploration:
         self.viewer, self.video = np.nonzero(drawn)
         quality = self.world.quality[self.video]
         hunch = self.liking[self.viewer, self.video] + chance.normal(0, 1.5, len(self.viewer))
-        self.served, self.challenger = (self._placed(scores) for scores in (quality, hunch))
+        self.by_hunch = by_score(self.viewer, hunch, [])
+        self.served, self.challenger = map(self._placed, (by_score(self.viewer, quality, []), self.by_hunch))
 
-    def _placed(self, scores: NDArray[np.float64]) -> NDArray[np.int64]:
-        lists = Lists(self.viewer, self.video, Videos(creators=self.world.creator))
-        return positions(lists, by_score(self.viewer, scores, []), read(OURS))
+    def _placed(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        return positions(Lists(self.viewer, self.video, Videos(creators=self.world.creator)), place, read(OURS))
 
     def log(self, seed: int) -> tuple[Logged, Logged]:
         """One night's log with the target probabilities of the challenger, and with those of what serves."""
@@ -76,7 +77,7 @@ class Exploration:
         shown[self.viewer[is_seen], night.position[is_seen]] = self.video[is_seen]
         # Of the others nothing is read.
         asked, person = np.unique(self.viewer[is_row], return_inverse=True)
-        rewards = self._rewards(np.random.default_rng([seed, 3]), asked, shown[asked])
+        rewards = self.rewards(np.random.default_rng([seed, 3]), asked, shown[asked])
         place = night.position[is_row]
 
         def logged(order: NDArray[np.int64]) -> Logged:
@@ -99,10 +100,10 @@ class Exploration:
         means = []
         for _ in range(TIMES):
             mixed = chance.permuted(feeds, axis=1).reshape(-1, behaviour.SLOTS)
-            means.append(self._rewards(chance, person, mixed).mean())
+            means.append(self.rewards(chance, person, mixed).mean())
         return float(np.mean(means))
 
-    def _rewards(
+    def rewards(
         self, chance: np.random.Generator, viewer: NDArray[np.int64], video: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """The grade of each slot: 0 of those that were not looked at."""

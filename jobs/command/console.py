@@ -170,7 +170,7 @@ def jobs(settings: Settings, as_json: bool) -> None:
         {
             "job": j.name,
             "every": j.every,
-            "reads": list(j.reads),
+            "reads": [*j.reads, *j.recalls],
             "writes": list(j.writes),
             "last_status": last.get(j.name, (None,) * 3)[0],
             "last_started_at": last.get(j.name, (None,) * 3)[1],

@@ -30,7 +30,8 @@ class Job:
 
     `counted_at`: of an hourly job that makes up for what comes late, the times of its first input's rows, each of which
     counts in the hour that holds it (hours.py). `formula`: what its rows are made by, as far as that is text; of
-    another one all is owed again (coverage.py).
+    another one all is owed again (coverage.py). `recalls`: tables of which it reads what earlier windows left, so
+    that it waits for nobody who writes them.
     """
 
     name: str
@@ -42,13 +43,19 @@ class Job:
     arrived: Arrived | None = None
     counted_at: tuple[str, ...] = ()
     formula: str = ""
+    recalls: tuple[str, ...] = ()
 
     def __call__(self, lake: Lake, window: Window) -> None:
         self.function(lake, window)
 
 
 def job(
-    *, every: Cadence, reads: Sequence[str], writes: Sequence[str], arrived: Arrived | None = None
+    *,
+    every: Cadence,
+    reads: Sequence[str],
+    writes: Sequence[str],
+    arrived: Arrived | None = None,
+    recalls: Sequence[str] = (),
 ) -> Callable[[Callable[[Lake, Window], None]], Job]:
     """Declare the one entry of a job module; its name is the module's, without `jobs.`.
 
@@ -58,6 +65,7 @@ def job(
     def declare(function: Callable[[Lake, Window], None]) -> Job:
         module = sys.modules[function.__module__]
         name = function.__module__.removeprefix("jobs.")
-        return Job(name, every, tuple(reads), tuple(writes), function, module.__doc__ or "", arrived)
+        doc = module.__doc__ or ""
+        return Job(name, every, tuple(reads), tuple(writes), function, doc, arrived, recalls=tuple(recalls))
 
     return declare

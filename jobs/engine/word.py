@@ -22,7 +22,7 @@ def keep_word(job: Job | None, what: Literal["reads", "writes"], table: str) -> 
     if job is None:
         return
     declared = job.reads if what == "reads" else job.writes
-    if table not in declared:
+    if table not in declared and not (what == "reads" and table in job.recalls):
         line = ", ".join(f'"{name}"' for name in (*declared, table))
         raise NotDeclared(
             f"The job {job.name} {what} {table} and does not declare it. "

@@ -10,7 +10,7 @@ exchange of the candidates by viewer. The ranker is a file of some hundred kilob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -37,6 +37,8 @@ from jobs.ranking.policy import Policy, policy_of
 from jobs.ranking.serving import PROMOTIONS, VERDICTS, serving
 from jobs.ranking.sources import registry
 from jobs.ranking.spacing import SLOTS
+from jobs.ranking.stages.known import READS, RECALLS, looked_up
+from jobs.ranking.stages.stage import Need
 from serving.feed_store.layout import version_of
 
 if TYPE_CHECKING:
@@ -79,13 +81,18 @@ class Tonight:
         return self.said.sparkSession.sparkContext.broadcast(self.catalogue)
 
 
-def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
-    """Tonight's candidates with all that is known at `at` of their viewers and of all videos. Raises NotServed."""
+def tonight(lake: Lake, candidates: DataFrame, at: datetime, needs: Set[Need] = frozenset()) -> Tonight:
+    """Tonight's candidates with all that is known at `at` of their viewers and of all videos. Raises NotServed.
+
+    Beside what the policy that makes the feeds has looked up, what another one `needs`.
+    """
     from jobs.features.store import as_of, feature_names
 
     videos = lake.read("silver.videos", until=at)
-    described = videos.select(VIDEO, F.col("user_id").alias("creator"), "title", F.lit(at).alias("at"))
-    of_videos = as_of(lake, with_age(described, videos), at)
+    policy = policy_of(lake.settings)
+    described = videos.select(VIDEO, "title", F.lit(at).alias("at"))
+    known = looked_up(lake, videos, at, policy.needs | needs)
+    of_videos = as_of(lake, with_age(described.join(known, on=VIDEO, how="inner"), videos), at)
     of_viewers = as_of(lake, candidates.select(VIEWER).distinct(), at)
     names = feature_names()
     video_names, viewer_names = ([n for n in names if n in frame.columns] for frame in (of_videos, of_viewers))
@@ -100,7 +107,7 @@ def tonight(lake: Lake, candidates: DataFrame, at: datetime) -> Tonight:
         said.unionByName(facts, allowMissingColumns=True),
         catalogue_of(of_videos.toArrow(), tuple(video_names)),
         Columns(registry.SOURCES, ties(), tuple(viewer_names)),
-        policy_of(lake.settings),
+        policy,
     )
 
 
@@ -220,9 +227,10 @@ def _shown(
         VERDICTS,
         PROMOTIONS,
         "gold.user_daily",
-        "gold.video_daily",
         "silver.videos",
+        *READS,
     ],
+    recalls=RECALLS,
     writes=[FEEDS, SCORED],
 )
 def run(lake: Lake, window: Window) -> None:

@@ -57,7 +57,7 @@ def difference(lake: Lake, night: date, one: Policy, other: Policy) -> Differenc
             f"gold.candidates has no row of {night}. `reelmill pipeline nightly` makes those of a night."
         )
     last = serving(lake, night + timedelta(days=1))
-    known = tonight(lake, lake.of(CANDIDATES, window), window.end)
+    known = tonight(lake, lake.of(CANDIDATES, window), window.end, one.needs | other.needs)
     found = compared(known, last.system if last else FIRST, one, other)
     size, top, feed = found.agg(F.count("*"), F.count_if("top"), F.count_if("feed")).collect()[0]
     return Difference(size, top, feed)

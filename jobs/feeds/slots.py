@@ -23,6 +23,7 @@ from jobs.ranking.features import AGE
 from jobs.ranking.policy import Policy
 from jobs.ranking.sources.source import Measure, Source
 from jobs.ranking.spacing import by_score, moved
+from jobs.ranking.stages.known import videos_of
 from jobs.ranking.stages.stage import Lists, Places, Videos
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ class Candidates:
 
 
 def catalogue_of(known: pa.Table, columns: tuple[str, ...]) -> Catalogue:
-    """The catalogue of a table with video_id, creator, title, AGE and the features of videos in `columns`."""
+    """The catalogue of a table as from `looked_up`, with title, AGE and the features of videos in `columns`."""
     rows = known.sort_by("video_id").combine_chunks()
     every = (AGE, *columns)
     return Catalogue(
         videos=rows["video_id"].combine_chunks(),
-        known=Videos(creators=rows["creator"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)),
+        known=videos_of(rows),
         titles=rows["title"].combine_chunks(),
         columns=every,
         values=np.stack([_floats(rows[name]) for name in every], axis=1),

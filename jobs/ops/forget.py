@@ -198,7 +198,8 @@ def _undisturbed(job: Job, jobs: Sequence[Job], settings: Settings, at_once: boo
     """
     there = [table for table in job.writes if Tables.of(settings).is_there(table)]
     streaming = {name for table in there for name in positions(table, settings)}
-    others = {other.name for other in jobs if other.name in streaming or (at_once and {*other.reads} & {*job.writes})}
+    readers = {other.name for other in jobs if {*other.reads, *other.recalls} & {*job.writes}}
+    others = {other.name for other in jobs if other.name in streaming} | (readers if at_once else set())
     with ExitStack() as locks:
         # In one order, so that two who take several never wait for each other.
         for name in sorted({job.name, *others}):

@@ -1,6 +1,7 @@
 """What the guards look at lists by: whose videos they are, which creators are small, what judged viewers had watched.
 
-Belongs here: reading that from the lake, as it was before the judged days. The measures and their limits: guards.py.
+Belongs here: reading that from the lake, as it was before the judged days, and keeping it beside what the stages that
+make the lists know (stages/known.py). The measures and their limits: guards.py.
 
 The driver holds a row for each published video and for each creator, and the newest PER_VIEWER watches of each judged
 viewer, of whom there are at most some thousands (moments.py).
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +22,13 @@ from pyspark.sql import functions as F
 
 from jobs.media.status import published
 from jobs.ranking.sources.walk import by_rows
+from jobs.ranking.stages.known import least_watched, videos_of
+from jobs.ranking.stages.stage import Videos
 
 if TYPE_CHECKING:
     import pandas as pd
     from scipy.sparse import csr_matrix
 
-# Creators are small who share the last fifth of all watches: on every platform there are some, and slots that follow
-# the watches would give them a fifth.
-TAIL = 0.2
 # The newest watches that say what a viewer likes.
 PER_VIEWER = 400
 
@@ -44,31 +45,43 @@ class Topics:
 
 @dataclass(frozen=True)
 class GuardFacts:
-    """The creator of every published video; the small creators; None for topics where no video has a hashtag."""
+    """The creator of every published video; the small creators; None for topics where no video has a hashtag.
+
+    `known` has what stages know of the same videos, in the order of `creators`; by default no more than these.
+    """
 
     creators: Mapping[str, str]
     small: frozenset[str] = field(default_factory=frozenset)
     topics: Topics | None = None
+    known: Videos | None = None
+
+    @cached_property
+    def videos(self) -> Videos:
+        return self.known or Videos(np.unique(list(self.creators.values()), return_inverse=True)[1].astype(np.int64))
 
 
-def guard_facts(watches: DataFrame, videos: DataFrame, viewers: Sequence[str]) -> GuardFacts:
-    """Of silver.watches before the judged days, silver.videos as they are known, and the judged viewers."""
+def guard_facts(watches: DataFrame, videos: DataFrame, viewers: Sequence[str], known: DataFrame) -> GuardFacts:
+    """Of silver.watches before the judged days, silver.videos as they are known, and the judged viewers.
+
+    `known` has what was known of the videos then, as from `looked_up`.
+    """
     listed = published(videos)
-    catalogue = listed.select("video_id", "user_id", "hashtags").toArrow()
+    stated = listed.select("video_id", "user_id", F.col("hashtags").alias("hashtags_now"))
+    catalogue = stated.join(known, on="video_id", how="inner").toArrow().sort_by("video_id")
     creators = dict(zip(catalogue["video_id"].to_pylist(), catalogue["user_id"].to_pylist(), strict=True))
     by_video = watches.groupBy("video_id").count()
     by_creator = by_video.join(listed.select("video_id", "user_id"), on="video_id").groupBy("user_id").sum("count")
     watched = {row[0]: row[1] for row in by_creator.toLocalIterator()}
-    return GuardFacts(creators, small_creators(creators, watched), _topics(catalogue, watches, viewers))
+    hashtags = catalogue.select(["video_id", "hashtags_now"]).rename_columns(["video_id", "hashtags"])
+    topics = _topics(hashtags, watches, viewers)
+    return GuardFacts(creators, small_creators(creators, watched), topics, videos_of(catalogue))
 
 
 def small_creators(creators: Mapping[str, str], watches: Mapping[str, int]) -> frozenset[str]:
     """Of the creators of videos those who share the last TAIL of all watches; nobody where there are none."""
     known = np.array(sorted(set(creators.values())), dtype=object)
     counts = np.array([watches.get(creator, 0) for creator in known], dtype=np.int64)
-    order = np.argsort(-counts, kind="stable")
-    before = np.cumsum(counts[order]) - counts[order]
-    return frozenset(known[order[before >= (1 - TAIL) * counts.sum()]]) if counts.any() else frozenset()
+    return frozenset(known[least_watched(np.arange(len(known)), counts)])
 
 
 def topics_of(catalogue: pa.Table, watched: pa.Table) -> Topics | None:

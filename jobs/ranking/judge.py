@@ -25,7 +25,7 @@ from jobs.ranking.metrics import K, ndcg
 from jobs.ranking.policy import Policy
 from jobs.ranking.sources import registry
 from jobs.ranking.spacing import by_score, positions
-from jobs.ranking.stages.stage import Lists, Videos
+from jobs.ranking.stages.stage import Lists
 from jobs.ranking.training_set import GROUP
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], facts: GuardFacts, 
     listed = (proposed & creator.notna()).to_numpy()
     candidates, labels = rows[listed], rows["label"].to_numpy()
     tied = [candidates[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ties()]
-    made = _lists(lists[listed], candidates["video_id"], facts)
+    made = Lists(lists[listed], _places(candidates["video_id"], facts), facts.videos)
     viewer, viewers = _viewers(rows)
 
     figures, guarded = np.zeros((viewers, len(systems))), {}
@@ -95,12 +95,12 @@ def judge(rows: pd.DataFrame, systems: Mapping[str, Scorer], facts: GuardFacts, 
     return Compared(tuple(systems), figures, guarded, len(viewer))
 
 
-def _lists(list_of: NDArray[np.int64], videos: pd.Series[str], facts: GuardFacts) -> Lists:
-    """The lists of these videos as stages have them."""
-    ids, video = np.unique(videos.to_numpy(dtype=str), return_inverse=True)
-    creators = np.array([facts.creators[name] for name in ids], dtype=str)
-    number = np.unique(creators, return_inverse=True)[1].astype(np.int64)
-    return Lists(list_of, video.astype(np.int64), Videos(creators=number))
+def _places(videos: pd.Series[str], facts: GuardFacts) -> NDArray[np.int64]:
+    """The place of each video among those of the facts."""
+    import pandas as pd
+
+    places: NDArray[np.int64] = pd.Index(list(facts.creators)).get_indexer(videos).astype(np.int64)
+    return places
 
 
 def _viewers(rows: pd.DataFrame) -> tuple[NDArray[np.int64], int]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from jobs.errors import LastingError
 from jobs.ranking.stages import registry
-from jobs.ranking.stages.stage import Number, Numbers
+from jobs.ranking.stages.stage import Need, Number, Numbers
 from jobs.settings import Settings
 
 OURS = Path(__file__).with_name("policy.yml")
@@ -37,6 +37,12 @@ class Policy:
         """The same for the same numbers, whatever their reasons are: 12 hexadecimal digits."""
         values = [(stage, name, number.value) for stage, name, number in self.every()]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What is looked up of videos for the stages that are on."""
+        on = (stage for stage in registry.STAGES if stage.is_on(self.numbers[stage.name]))
+        return frozenset(need for stage in on for need in stage.needs)
 
     def every(self) -> Iterator[tuple[str, str, Number[object]]]:
         """Each number, with the stage that reads it and its name there."""

@@ -38,5 +38,7 @@ def positions(lists: Lists, place: Places, policy: Policy) -> Places:
 def moved(lists: Lists, place: Places, policy: Policy) -> Iterator[tuple[str, Places]]:
     """The places after each of the stages, with its name."""
     for stage in registry.STAGES:
-        place = stage.move(lists, place, policy.numbers[stage.name])
+        numbers = policy.numbers[stage.name]
+        if stage.is_on(numbers):
+            place = stage.move(lists, place, numbers)
         yield stage.name, place

@@ -32,6 +32,7 @@ from jobs.ranking.rankers import registry
 from jobs.ranking.rankers.ranker import Model, Ranker, Trained
 from jobs.ranking.serving import PROMOTIONS, VERDICTS, Serving, serving
 from jobs.ranking.sources.popularity import POPULARITY
+from jobs.ranking.stages.known import READS, RECALLS, looked_up
 from jobs.ranking.training_set import EXAMPLES, Split, judging, of_night, ordered, split
 
 if TYPE_CHECKING:
@@ -200,17 +201,19 @@ def _utc(moment: pd.Timestamp) -> datetime:
     return moment.tz_localize("UTC").to_pydatetime()  # type: ignore[no-any-return]
 
 
-def _facts(lake: Lake, window: Window, rows: pd.DataFrame) -> GuardFacts:
-    """What the guards look at the lists by of those who judge, as it was before the first judged day."""
+def _facts(lake: Lake, window: Window, rows: pd.DataFrame, policy: Policy) -> GuardFacts:
+    """What the guards look at the lists by of those who judge, and what makes them, as before the first judged day."""
     judges = judging(rows, seen=None)
     videos = lake.read(VIDEOS, until=window.end)
     begin = _utc(judges["at"].min().floor("D"))
-    return guard_facts(unmarked(lake.read(WATCHES, until=begin)), videos, judges["user_id"].unique().tolist())
+    known = looked_up(lake, videos, begin, policy.needs)
+    return guard_facts(unmarked(lake.read(WATCHES, until=begin)), videos, judges["user_id"].unique().tolist(), known)
 
 
 @job(
     every="night",
-    reads=[EXAMPLES, WATCHES, VIDEOS, model.MODELS, VERDICTS, PROMOTIONS],
+    reads=[EXAMPLES, WATCHES, VIDEOS, *READS, model.MODELS, VERDICTS, PROMOTIONS],
+    recalls=RECALLS,
     writes=[model.MODELS, VERDICTS],
 )
 def run(lake: Lake, window: Window) -> None:
@@ -222,7 +225,8 @@ def run(lake: Lake, window: Window) -> None:
     if judging(rows, seen=None).empty:
         return
     watches = unmarked(lake.read(WATCHES, until=window.end)).count()
-    night = Night(window.day, rows, features, watches, _facts(lake, window, rows), policy_of(lake.settings))
+    policy = policy_of(lake.settings)
+    night = Night(window.day, rows, features, watches, _facts(lake, window, rows, policy), policy)
     judged = train(night, serving(lake, window.day))
     if judged is None:
         return

@@ -15,6 +15,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.engine.word import NotDeclared
+from jobs.pipeline import in_order
 from jobs.settings import Settings
 
 PLAYS = "gold.plays"
@@ -61,6 +62,13 @@ def test_a_job_reads_what_it_declared_and_nothing_else(
     line = r'The job sim.noop reads gold.plays and .*the @job of jobs/sim/noop.py: reads=\["gold.plays"\]'
     with pytest.raises(NotDeclared, match=line):
         reads(writer)
+
+
+def test_what_a_job_recalls_it_may_read_and_waits_for_nobody_who_writes_it(lake: Lake, writer: Lake, noop: Job) -> None:
+    lake.merge(PLAYS, plays(lake.spark, ANN))
+    recalling = replace(noop, name="sim.another", recalls=(PLAYS,))
+    assert Lake(lake.spark, lake.settings, job=recalling).read(PLAYS).count() == 1
+    assert in_order([replace(noop, writes=(PLAYS,)), recalling])[0] is recalling
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def touched(module: ModuleType) -> Iterator[tuple[str, str]]:
 def test_a_job_declares_the_tables_that_its_module_names(name: str) -> None:
     job, used = JOBS[name], set(touched(import_module(f"jobs.{name}")))
     # What a job writes it may read: its own past.
-    assert {table for method, table in used if method in READS} <= {*job.reads, *job.writes}
+    assert {table for method, table in used if method in READS} <= {*job.reads, *job.recalls, *job.writes}
     assert {table for method, table in used if method in WRITES} <= set(job.writes)
 
 

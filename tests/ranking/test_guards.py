@@ -72,8 +72,9 @@ def test_what_guards_look_at_is_of_published_videos_and_of_what_was_watched_and_
         ("ann", "a", at(2), skipped),
         ("ann", "draft", at(3)),
     )
-    found = guard_facts(watches, videos, ["ann"])
+    found = guard_facts(watches, videos, ["ann"], videos.selectExpr("video_id", "user_id AS creator"))
     assert found.creators == {"a": "maker of a", "b": "maker of b"}
     assert found.small == {"maker of b"}
+    assert found.videos.creators.tolist() == [0, 1]
     assert found.topics is not None
     assert (found.topics.viewers.tolist(), found.topics.of_viewers.toarray().tolist()) == (["ann"], [[0.0, 1.0]])

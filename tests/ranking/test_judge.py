@@ -1,7 +1,7 @@
 """Whole lists: what a system would have served, by what the viewer watched from then on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -113,6 +113,16 @@ def test_lists_are_spaced_as_feeds_are() -> None:
     apart = judged(rows, {"alone": SIMILAR}, facts(rows)).mean("alone").value
     busy = judged(rows, {"alone": SIMILAR}, facts(rows, v0="busy", v1="busy")).mean("alone").value
     assert [apart, busy] == pytest.approx([1 / np.log2(4), 1 / np.log2(3)], abs=1e-5)
+
+
+def test_what_rises_has_its_slot_in_the_lists_too() -> None:
+    rows = ordered(moment("ann", *[(f"v{n:02}", {"item_item_rank": n + 1}, int(n == 11)) for n in range(12)]))
+    known = facts(rows)
+    rising = replace(known.videos, rising=np.array([int(video == "v11") for video in known.creators]))
+    found = judged(rows, {"alone": SIMILAR}, replace(known, known=rising)).mean("alone").value
+    first = read(OURS).numbers["trending"].model_dump()["first"]["value"]
+    assert found == pytest.approx(1 / np.log2(first + 2), abs=1e-5)
+    assert judged(rows, {"alone": SIMILAR}, known).mean("alone").value == 0
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:

@@ -167,7 +167,7 @@ def _jobs(facts: Facts) -> str:
         )
         listed = {
             "runs": CADENCES[job.every],
-            "reads": ", ".join(map(_linked, job.reads)) or "what arrives from outside",
+            "reads": ", ".join(map(_linked, (*job.reads, *job.recalls))) or "what arrives from outside",
             "writes": ", ".join(map(_linked, job.writes)) or "what serves, outside of the lake",
             "last run": last,
         }

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from jobs.ranking.stages.stage import Lists, Number, Numbers, Places, Stage, count, placed
+from jobs.ranking.stages.stage import Lists, Number, Numbers, Places, Stage, further, placed
 
 Share = Annotated[float, Field(ge=0.05, le=1)]
 
@@ -31,12 +31,14 @@ class CreatorNumbers(Numbers):
 
 def move(lists: Lists, place: Places, numbers: CreatorNumbers) -> Places:
     """Where all are of one creator nothing changes."""
-    creator = lists.videos.creators[lists.video]
-    of_creator = lists.list_of * (lists.videos.creators.max(initial=0) + 1) + creator
-    further = count(np.lexsort((place, of_creator)), of_creator)
-    kept = np.maximum(numbers.decay.value**further, numbers.floor.value)
-    slot = (place + 2) ** (1 / kept) - 2 + numbers.places.value * np.minimum(further, numbers.videos.value)
-    return placed(lists.list_of, further >= numbers.at_most.value, slot, place)
+    above = further(lists.list_of, place, lists.videos.creators[lists.video])
+    kept = np.maximum(numbers.decay.value**above, numbers.floor.value)
+    slot = (place + 2) ** (1 / kept) - 2 + numbers.places.value * np.minimum(above, numbers.videos.value)
+    return placed(lists.list_of, above >= numbers.at_most.value, slot, place)
 
 
-CREATORS = Stage("creators", CreatorNumbers, move)
+def is_on(numbers: CreatorNumbers) -> bool:
+    return True
+
+
+CREATORS = Stage("creators", CreatorNumbers, move, is_on)

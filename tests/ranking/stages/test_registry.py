@@ -11,21 +11,41 @@ from jobs.ranking.propose import proposals
 from jobs.ranking.sources import registry
 from jobs.ranking.sources.snapshot import Moment, take_snapshot
 from jobs.ranking.spacing import SLOTS, by_score, positions
-from jobs.ranking.stages.creators import CreatorNumbers
+from jobs.ranking.stages.registry import STAGES
 from jobs.ranking.stages.stage import Lists, Videos
 from jobs.ranking.watched import NEVER, World
 from tests.ranking.sources.conftest import world_of
 
-SHARES = st.floats(0.05, 1)
+SMALL, SHARE = st.integers(0, 9), st.floats(0.05, 1)
+SOME = st.integers(1, 9)
 POLICIES = st.fixed_dictionaries(
     {
-        "places": st.integers(0, 9),
-        "videos": st.integers(0, 9),
-        "decay": SHARES,
-        "floor": SHARES,
-        "at_most": st.integers(1, 9),
+        "creators": st.fixed_dictionaries(
+            {"places": SMALL, "videos": SMALL, "decay": SHARE, "floor": SHARE, "at_most": SOME}
+        ),
+        "hashtags": st.fixed_dictionaries({"places": SMALL, "videos": SMALL, "common": SHARE}),
+        "sounds": st.fixed_dictionaries({"places": SMALL, "videos": SMALL}),
+        "diversity": st.fixed_dictionaries({"weight": SHARE, "slots": SOME, "among": SOME}),
+        "trending": st.fixed_dictionaries(
+            {"slots": SMALL, "first": SMALL, "apart": SOME, "among": SOME, "ranks": SOME}
+        ),
+        "small_creators": st.fixed_dictionaries(
+            {"slots": SMALL, "first": SMALL, "apart": SOME, "among": SOME, "viewers": SOME}
+        ),
     }
 )
+
+
+def policy_of(drawn: dict[str, dict[str, float]]) -> Policy:
+    stages = {stage.name: stage for stage in STAGES}
+    return Policy(
+        {
+            name: stages[name].numbers.model_validate(
+                {number: {"value": value, "why": "drawn"} for number, value in numbers.items()}
+            )
+            for name, numbers in drawn.items()
+        }
+    )
 
 
 def drawn_world(seed: int) -> World:
@@ -47,11 +67,18 @@ def drawn_world(seed: int) -> World:
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 999), drawn=POLICIES)
 def test_no_feed_has_a_video_that_was_watched_refused_or_withdrawn_or_is_ones_own(
-    seed: int, drawn: dict[str, float]
+    seed: int, drawn: dict[str, dict[str, float]]
 ) -> None:
-    world, now = drawn_world(seed), 1000
-    numbers = {name: {"value": value, "why": "drawn"} for name, value in drawn.items()}
-    policy = Policy({"creators": CreatorNumbers.model_validate(numbers)})
+    world, now, chance = drawn_world(seed), 1000, np.random.default_rng(seed)
+    known = Videos(
+        creators=world.creator,
+        hashtags=world.tagged,
+        sounds=chance.integers(-1, 5, 40),
+        vectors=chance.normal(size=(40, 3)).astype(np.float16),
+        rising=chance.integers(0, 9, 40),
+        viewers=chance.integers(0, 9, 40),
+        small=chance.random(40) < 0.5,
+    )
     moments = [Moment(viewer, now) for viewer in range(6)]
     pairs = {
         (proposal.moment.viewer, int(video))
@@ -59,9 +86,8 @@ def test_no_feed_has_a_video_that_was_watched_refused_or_withdrawn_or_is_ones_ow
         for video in proposal.found.videos
     }
     list_of, video = np.array(sorted(pairs)).T
-    scores = np.random.default_rng(seed).random(len(video))
-    lists = Lists(list_of, video, Videos(creators=world.creator))
-    position = positions(lists, by_score(list_of, scores, []), policy)
+    lists = Lists(list_of, video, known)
+    position = positions(lists, by_score(list_of, chance.random(len(video)), []), policy_of(drawn))
     for viewer in range(6):
         mine = list_of == viewer
         assert sorted(position[mine]) == list(range(mine.sum()))
