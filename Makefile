@@ -1,6 +1,6 @@
 # Reelmill. `make` lists the targets; each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check crash crash-test cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog docs kafka bench clean
+.PHONY: help setup demo test coverage check crash crash-test soak cluster-test airflow-days s3-test deep wheel wheel-test secrets compose-test lint airflow catalog docs kafka bench clean
 SHELL := /bin/bash
 PYTHON ?= python3.11
 # Debian 12's own Python 3.11 is `python3`.
@@ -65,6 +65,9 @@ crash-test: JARS_TOO = .venv/bin/python -m jobs.command.broker --only-jars & REE
 crash-test: setup  ## harm what takes events in for SECONDS=600 by the spool and as long by Kafka, and look whether anything is lost; SEED repeats one
 	@command -v cc > /dev/null || { echo "make crash-test compiles a clock of its own: install a C compiler (Debian: gcc)"; exit 1; }
 	@CRASH_SECONDS=$(or $(SECONDS),600) CRASH_SEED=$(SEED) .venv/bin/python -m pytest -n0 -s --timeout 36000 -m histories tests/faults/test_histories.py
+
+soak: setup  ## ask an endpoint for all kinds of things for SECONDS=3600 while feeds are published ten times, and look whether anything grows, fails or comes twice; SEED repeats one
+	@SOAK_SECONDS=$(or $(SECONDS),3600) SOAK_SEED=$(SEED) .venv/bin/python -m pytest -n0 -s --timeout 36000 -m soak tests/serving/test_soak.py
 
 cluster-test: setup  ## run a night on a Spark cluster of two workers, kill one, and compare the tables with a local run's
 	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m cluster tests/bench/test_cluster.py

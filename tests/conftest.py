@@ -74,7 +74,7 @@ MARKED = {"jvm": {"spark", "start", "night"}, "clips": {"ffmpeg"}, "airflow": {"
 
 
 # What takes many minutes has a make target of its own, and runs when its marker is asked for by name.
-ON_DEMAND = {"crash", "histories", "cluster", "days", "s3", "compose", "packaged"}
+ON_DEMAND = {"crash", "histories", "soak", "cluster", "days", "s3", "compose", "packaged"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
