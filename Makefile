@@ -67,7 +67,7 @@ crash-test: setup  ## harm what takes events in for SECONDS=600 by the spool and
 	@CRASH_SECONDS=$(or $(SECONDS),600) CRASH_SEED=$(SEED) .venv/bin/python -m pytest -n0 -s --timeout 36000 -m histories tests/faults/test_histories.py
 
 soak: setup  ## ask an endpoint for all kinds of things for SECONDS=3600 while feeds are published ten times, and look whether anything grows, fails or comes twice; SEED repeats one
-	@SOAK_SECONDS=$(or $(SECONDS),3600) SOAK_SEED=$(SEED) .venv/bin/python -m pytest -n0 -s --timeout 36000 -m soak tests/serving/test_soak.py
+	@SOAK_SECONDS=$(or $(SECONDS),3600) SOAK_SEED=$(SEED) .venv/bin/python -m pytest -n0 -s --timeout 36000 -m soak tests/faults/test_soak.py
 
 cluster-test: setup  ## run a night on a Spark cluster of two workers, kill one, and compare the tables with a local run's
 	@.venv/bin/python -m pytest -n0 -s --timeout 7200 -m cluster tests/bench/test_cluster.py

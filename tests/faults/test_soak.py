@@ -29,7 +29,7 @@ from serving.feed_store import cards, trending, writer
 from serving.feed_store.layout import encode
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.writer import FeedStore
-from tests.serving.visits import Seen, visit
+from tests.faults.visits import Seen, visit
 from tests.steps import wait
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "3600"))
