@@ -43,7 +43,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.engine.spark import session
-from jobs.feeds.publish import Publication, hand_over
+from jobs.feeds.publish import Publication, Refused, hand_over
 from jobs.host.ports import free_port
 from jobs.host.redis_server import redis_url
 from jobs.settings import Settings
@@ -265,7 +265,8 @@ def main() -> None:
         draw(spark, options.viewers, options.videos, home / "feeds")
         videos, feeds = cards(spark, options.videos).persist(), spark.read.parquet(str(home / "feeds"))
         counts = videos.selectExpr("video_id", "views AS viewers_28d", "views AS viewers_total")
-        refused = spark.createDataFrame([], "user_id string, video_id string")
+        nobody = spark.createDataFrame([], "user_id string, video_id string")
+        refused = Refused(nobody, nobody, nobody)
         with redis_url(Settings(home=home / "ours")) as url:
             with measured(url, took):
                 hand_over(Publication("20260301.bench", feeds, videos, counts, refused), url)

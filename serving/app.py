@@ -124,7 +124,7 @@ def create_app(
         app.add_middleware(TracedRequests, provider=traces)
     app.add_middleware(NotedRequests, requests=metrics.requests)
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
-    app.include_router(event_routes.router(keeper, metrics.events, reader.remember))
+    app.include_router(event_routes.router(keeper, metrics.events, reader.remember, reader.mute))
     app.include_router(uploads.router(incoming, reader))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)

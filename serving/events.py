@@ -20,6 +20,7 @@ import orjson
 from fastapi import APIRouter
 from prometheus_client import Counter
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -36,7 +37,18 @@ from starlette.responses import Response
 
 from serving.elements import elements
 from serving.ids import Id
-from serving.interactions import AHEAD, EARLIEST, MAX_SHARE, MAX_WATCH_MS, POSITIONS, REFUSALS, EventType
+from serving.interactions import (
+    AHEAD,
+    EARLIEST,
+    MAX_HASHTAG,
+    MAX_SHARE,
+    MAX_WATCH_MS,
+    MUTES,
+    OF_HASHTAGS,
+    POSITIONS,
+    REFUSALS,
+    EventType,
+)
 from serving.problems import Problem, documented
 
 MAX_BODY_BYTES = 1 << 20
@@ -45,6 +57,7 @@ MAX_REASON = 500
 # What a client held back for longer than this, or somebody's log of the past, does not say what was shown lately.
 LATELY = timedelta(days=1)
 Remember = Callable[[list[tuple[str, str]], list[tuple[str, str]]], Awaitable[None]]
+Mute = Callable[[str, str, str | None], Awaitable[None]]
 
 
 def _iso_8601(value: object) -> object:
@@ -52,6 +65,14 @@ def _iso_8601(value: object) -> object:
     if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\dT", value):
         raise ValueError("must be an ISO 8601 time with a zone, such as 2026-01-31T18:00:00Z")
     return value
+
+
+def _as_of_videos(hashtag: str) -> str:
+    """As silver.videos spells it."""
+    spelled = hashtag.strip().lstrip("#").lower()
+    if not spelled:
+        raise ValueError("must have a character beside '#'")
+    return spelled
 
 
 class Event(BaseModel):
@@ -78,6 +99,9 @@ class Event(BaseModel):
     share_watched: float | None = Field(
         default=None, strict=True, ge=0, le=MAX_SHARE, allow_inf_nan=False, description="Loops exceed 1."
     )
+    hashtag: Annotated[str, AfterValidator(_as_of_videos), Field(max_length=MAX_HASHTAG)] | None = Field(
+        default=None, description="Of mute_hashtag and unmute_hashtag: which one."
+    )
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
@@ -87,6 +111,8 @@ class Event(BaseModel):
             raise ValueError("event_at must lie between 1990 and one day from now")
         if self.event_type == EventType.VIEW and self.watch_ms is None and self.share_watched is None:
             raise ValueError("a view must say watch_ms or share_watched")
+        if (self.hashtag is not None) != (self.event_type in OF_HASHTAGS):
+            raise ValueError(f"{' and '.join(OF_HASHTAGS)} name a hashtag, and no other event does")
         return self
 
     def record(self, received_at: datetime) -> dict[str, object]:
@@ -133,7 +159,7 @@ class EventKeeper(Protocol):
         """What keeps events out, if anything does."""
 
 
-def router(keeper: EventKeeper, counted: Counter, remember: Remember) -> APIRouter:
+def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute) -> APIRouter:
     """The route that clients write to. `counted` counts events by their `outcome`.
 
     `remember` is told who (first) refused and who was shown which video (second): feeds heed it at once.
@@ -186,6 +212,11 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember) -> APIRout
         # The events are kept, and the next night respects them in any case.
         with suppress(RedisError):
             await remember(*_refused_and_shown(records, received_at))
+            for record in records:
+                if record["event_type"] in MUTES:
+                    hashtag = record["hashtag"]
+                    assert isinstance(hashtag, str | None)
+                    await mute(str(record["user_id"]), str(record["video_id"]), hashtag)
         return Response(orjson.dumps(receipt.model_dump()), HTTPStatus.ACCEPTED, media_type="application/json")
 
     return routes

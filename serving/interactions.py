@@ -22,10 +22,21 @@ class EventType(StrEnum):
     SKIP = "skip"
     NOT_INTERESTED = "not_interested"
     REPORT = "report"
+    MUTE_CREATOR = "mute_creator"
+    UNMUTE_CREATOR = "unmute_creator"
+    MUTE_HASHTAG = "mute_hashtag"
+    UNMUTE_HASHTAG = "unmute_hashtag"
 
 
 # Whoever sends one of these is never shown the video again.
 REFUSALS = (EventType.NOT_INTERESTED, EventType.REPORT)
+# Whoever sends a mute is shown nothing more of who made the video, or nothing more with the hashtag that the event
+# names, until the other one of the pair.
+OF_CREATORS = (EventType.MUTE_CREATOR, EventType.UNMUTE_CREATOR)
+OF_HASHTAGS = (EventType.MUTE_HASHTAG, EventType.UNMUTE_HASHTAG)
+MUTES = (EventType.MUTE_CREATOR, EventType.MUTE_HASHTAG)
+# Longer ones nobody reads.
+MAX_HASHTAG = 200
 
 # A clock that was never set says 1970; one that is far ahead would make tomorrow the newest day.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)

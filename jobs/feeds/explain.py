@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.feeds.build import Tonight, tonight
 from jobs.feeds.slots import Placed, candidates_of, placed_of
 from jobs.media.status import Status
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import muted_of, mutes, refusals
 from jobs.ranking.serving import system_of
 from jobs.ranking.spacing import SLOTS
 
@@ -140,7 +141,15 @@ def why_not(lake: Lake, user_id: str, video_id: str, night: date) -> str:
         return f"{user_id} had watched {video_id} before"
     if lake.exists(EVENTS) and not refusals(lake.read(EVENTS, until=at)).where(of_both).isEmpty():
         return f"{user_id} had said that {video_id} does not interest them, or had reported it"
+    if lake.exists(EVENTS) and _is_muted(lake, user_id, video_id, at):
+        return f"{user_id} had muted its creator, or one of its hashtags"
     return f"no source had {video_id} among its best for {user_id}"
+
+
+def _is_muted(lake: Lake, user_id: str, video_id: str, at: datetime) -> bool:
+    slot = frame_of(lake.spark, "user_id string, video_id string", [(user_id, video_id)])
+    theirs = mutes(lake.read(EVENTS, until=at)).where(F.col("user_id") == user_id)
+    return not muted_of(slot, theirs, lake.read(VIDEOS).withColumnRenamed("user_id", "creator")).isEmpty()
 
 
 def _system(lake: Lake, window: Window) -> str:

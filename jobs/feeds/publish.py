@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +32,7 @@ from jobs.feeds.strangers import fallback
 from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
-from jobs.ranking.refused import refusals
+from jobs.ranking.refused import muted_of, mutes, refusals
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
 from serving.feed_store.shapes import Slot, Video
@@ -55,7 +56,8 @@ class NightNotHeld(ReelmillError):
 def slots(feeds: DataFrame, videos: DataFrame, refused: DataFrame) -> DataFrame:
     """The slots that are served: user_id, position, video_id, and `words`, what a slot says beside its video, as JSON.
 
-    `videos` as from `cards`. Without what is published no more, what the viewer refused (user_id, video_id) or made.
+    `videos` as from `cards`. Without what is published no more, what the viewer refused or muted (user_id, video_id) or
+    made.
     """
     creators = videos.select("video_id", F.col("user_id").alias("creator"))
     words = F.to_json(F.struct(*WORDS), {"ignoreNullFields": "false"})
@@ -127,9 +129,35 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
                 )  # fmt: skip
                 return
             hand_over_cards(videos, url, window.day)
-            hand_over(Publication(version, feeds, videos, counts, refusals(lake.read("bronze.events"))), url, back=back)
+            events, catalogue = lake.read("bronze.events"), lake.read("silver.videos")
+            refused = Refused(refusals(events), mutes(events), catalogue.withColumnRenamed("user_id", "creator"))
+            hand_over(Publication(version, feeds, videos, counts, refused), url, back=back)
     finally:
         videos.unpersist()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Who wants what no more: refusals (user_id, video_id), and mutes with the videos that say what they are about."""
+
+    refusals: DataFrame
+    mutes: DataFrame
+    videos: DataFrame
+
+    @cached_property
+    def has_mutes(self) -> bool:
+        """Where nobody muted anything, no feed is looked through for it."""
+        return not self.mutes.isEmpty()
+
+    def of(self, slots: DataFrame) -> DataFrame:
+        """All refusals, and those of the slots (user_id, video_id) that show what is muted: user_id, video_id."""
+        refusals = self.refusals.select("user_id", "video_id")
+        return refusals.unionByName(muted_of(slots, self.mutes, self.videos)) if self.has_mutes else refusals
+
+    def muted_of(self, videos: DataFrame) -> DataFrame:
+        """Of videos (video_id) that are shown to everybody, those that show a viewer what they have muted."""
+        everybody = self.mutes.select("user_id").distinct().crossJoin(videos.select("video_id"))
+        return muted_of(everybody, self.mutes, self.videos)
 
 
 @dataclass(frozen=True)
@@ -140,7 +168,7 @@ class Publication:
     feeds: DataFrame
     videos: DataFrame
     counts: DataFrame
-    refused: DataFrame
+    refused: Refused
 
 
 def hand_over(publication: Publication, url: str, *, back: bool = False) -> None:
@@ -161,14 +189,18 @@ def hand_over(publication: Publication, url: str, *, back: bool = False) -> None
     with FeedStore(url) as store:
         store.begin(version)
         publication.videos.foreachPartition(write_parts)
-        viewers = write(slots(publication.feeds, publication.videos, publication.refused), version, url).persist()
+        refused = publication.refused
+        shown = slots(publication.feeds, publication.videos, refused.of(publication.feeds))
+        viewers = write(shown, version, url).persist()
         try:
             expected = viewers.count()
-            publication.refused.join(viewers, on="user_id", how="left_anti").foreachPartition(write_refused)
+            refused.refusals.join(viewers, on="user_id", how="left_anti").foreachPartition(write_refused)
         finally:
             viewers.unpersist()
-        strangers = fallback(publication.videos, publication.counts).collect()
-        store.write_fallback(version, [row.asDict(recursive=True) for row in strangers])
+        strangers = fallback(publication.videos, publication.counts)
+        if refused.has_mutes:
+            refused.muted_of(strangers).foreachPartition(write_refused)
+        store.write_fallback(version, [row.asDict(recursive=True) for row in strangers.collect()])
         store.commit(version, expected, back=back)
 
 

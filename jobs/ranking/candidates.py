@@ -15,7 +15,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events.marks import unmarked
 from jobs.ranking.propose import moments_at, propose
-from jobs.ranking.refused import never_again
+from jobs.ranking.refused import kept_away
 from jobs.ranking.watched import first_watches
 
 
@@ -41,7 +41,7 @@ def run(lake: Lake, window: Window) -> None:
     watches = lake.read("silver.watches", until=window.end)
     if watches.isEmpty():
         return
-    refused = never_again(lake.read("bronze.events", until=window.end), watches)
+    refused = kept_away(lake.read("bronze.events", until=window.end), watches)
     videos = lake.read("silver.videos", until=window.end)
     try:
         # Whoever has watched every video there is gets no candidate, and that may be everybody.

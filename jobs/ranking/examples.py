@@ -40,7 +40,7 @@ from jobs.ranking.moments import (
     watched_next,
 )
 from jobs.ranking.propose import propose
-from jobs.ranking.refused import never_again
+from jobs.ranking.refused import kept_away
 from jobs.ranking.sources import registry
 from jobs.ranking.watched import first_watches
 
@@ -58,7 +58,7 @@ def examples(
     """Labelled examples without the feature store's features.
 
     `watches` (silver.watches), `videos` (silver.videos), the newest `events` (bronze.events), the candidates of the
-    `nights` before (gold.candidates; None before the first) and all that was ever `refused` (never_again), all as of
+    `nights` before (gold.candidates; None before the first) and all that was ever `refused` (kept_away), all as of
     tonight. Returns user_id, video_id, shown_at, at (examples of one viewer and one `at` are ranked against each
     other), position (NULL without impressions), label, is_judging and source_features(); None when nobody was shown
     anything or watched enough.
@@ -180,7 +180,7 @@ def run(lake: Lake, window: Window) -> None:
             lake.read("silver.videos", until=window.end),
             lake.read("bronze.events", since=window.end - LOOKBACK, until=window.end),
             _nights(lake, window),
-            never_again(lake.read("bronze.events", until=window.end), watches),
+            kept_away(lake.read("bronze.events", until=window.end), watches),
         )
         if rows is None:
             return

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ class Proposal(NamedTuple):
 def propose(watched: DataFrame, videos: DataFrame, moments: DataFrame, refused: DataFrame | None = None) -> DataFrame:
     """All sources' candidates: user_id, at, video_id, source, score, rank (1 = best), because (what it went by).
 
-    `watched` as from first_watches, `videos` as silver.videos, `refused` as from refusals (None: nobody did). A viewer
+    `watched` as from first_watches, `videos` as silver.videos, `refused` as from kept_away (None: nobody did). A viewer
     who had watched nothing before the moment gets candidates of the sources that need no history.
     """
     sizes = sizes_of(watched, moments)
@@ -99,7 +99,7 @@ def of_viewers(
 ) -> DataFrame:
     """What the work makes of the moments, with all that their viewers watched and refused: rows of the schema."""
     done = [past(watched)] if refused is None else [past(watched), past(refused)]
-    before = reduce(DataFrame.unionByName, done)
+    before = reduce(partial(DataFrame.unionByName, allowMissingColumns=True), done)
     asked = sum(sizes.asked.values())
     if asked * ASKED_FEW < sizes.watches:
         before = before.join(F.broadcast(moments.select("user_id").distinct()), on="user_id", how="left_semi")

@@ -7,7 +7,8 @@ learn.py and propose.py. What is proposed from them: sources/. Features of viewe
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ from jobs.media.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix, csr_matrix
 
 # A watch of which nobody knows how much was seen says less than a finished one and more than a skipped one.
 UNKNOWN_SHARE = 0.5
@@ -30,6 +31,8 @@ NEVER = np.iinfo(np.int64).max
 # Before every instant.
 ALWAYS = np.iinfo(np.int64).min
 PAST = "user_id string, video_id string, at bigint, share double"
+# What a row says that is no watch, no refusal and no moment.
+MUTING = ("hashtag", "is_muted")
 
 
 def first_watches(watches: DataFrame) -> DataFrame:
@@ -46,6 +49,29 @@ def first_watches(watches: DataFrame) -> DataFrame:
         .withColumn("n", F.row_number().over(order))
         .select("user_id", "video_id", "at", "share", "n")
     )
+
+
+class Muting(NamedTuple):
+    """What viewers muted or unmuted, oldest first: of viewer u at `starts[u]:starts[u + 1]`.
+
+    A row is about a creator or about a hashtag, by their numbers; the other one is -1.
+    """
+
+    starts: NDArray[np.int64]
+    at: NDArray[np.int64]
+    creator: NDArray[np.int64]
+    hashtag: NDArray[np.int64]
+    is_muted: NDArray[np.bool_]
+
+    def in_force(self, viewer: int, at: int) -> tuple[list[int], list[int]]:
+        """The creators and the hashtags that a viewer had muted before an instant."""
+        start, end = self.starts[viewer], self.starts[viewer + 1]
+        newest = {
+            (int(self.creator[n]), int(self.hashtag[n])): bool(self.is_muted[n])
+            for n in range(start, start + int(np.searchsorted(self.at[start:end], at)))
+        }
+        muted = [about for about, is_muted in newest.items() if is_muted]
+        return [creator for creator, _ in muted if creator >= 0], [hashtag for _, hashtag in muted if hashtag >= 0]
 
 
 @dataclass(frozen=True)
@@ -73,6 +99,12 @@ class World:
     tagged: csr_matrix  # videos x hashtags: when a video got the hashtag, in microseconds; ALWAYS if with the upload
     content: NDArray[np.float32] | None = None  # videos x anything: what a video is like, rows of length 1 or 0
     repeats: bool = False  # whether viewers may be proposed what they have watched; never on the platform
+    muting: Muting | None = None  # None where nobody muted anything
+
+    @cached_property
+    def holders(self) -> csc_matrix:
+        """`tagged` by hashtag: which videos have one."""
+        return self.tagged.tocsc()
 
 
 @dataclass(frozen=True)
@@ -85,8 +117,8 @@ class Catalogue:
     def world_of(self, watches: pa.Table, refused: pa.Table | None = None, viewers: pa.Array | None = None) -> World:
         """The World of some viewers, by default of all who watched: only their rows count, each by a known video.
 
-        `watches` has the columns of PAST in any order of rows, `refused` all of them but the share; None: nobody
-        refused anything.
+        `watches` has the columns of PAST in any order of rows, `refused` all of them but the share, and those of MUTING
+        where something may have been muted; None: nobody refused anything.
         """
         ids = pa.array(self.nobody.videos, type=pa.string())
         asked = pc.unique(watches["user_id"]) if viewers is None else viewers
@@ -94,7 +126,13 @@ class Catalogue:
         who = pa.array(everybody, type=pa.string())
         viewer, video, rows = _numbered(watches, who, ids)
         order = np.lexsort((video, rows["at"].to_numpy(), viewer))
-        refuser, unwanted, no = _numbered(watches.slice(0, 0) if refused is None else refused, who, ids)
+        no_more = watches.slice(0, 0) if refused is None else refused
+        muting = None
+        if "is_muted" in no_more.column_names:
+            is_video = no_more["is_muted"].is_null()
+            muting = self._muting(no_more.filter(pc.invert(is_video)), who, ids)
+            no_more = no_more.filter(is_video)
+        refuser, unwanted, no = _numbered(no_more, who, ids)
         by_viewer = np.lexsort((unwanted, refuser))
         places = np.arange(len(everybody) + 1)
         makes = pc.index_in(who, value_set=pa.array(self.creators, type=pa.string()))
@@ -109,13 +147,42 @@ class Catalogue:
             refused=unwanted[by_viewer],
             refused_at=no["at"].to_numpy()[by_viewer],
             makes=pc.fill_null(makes, -1).to_numpy(zero_copy_only=False).astype(np.int64),
+            muting=muting,
         )
+
+    def _muting(self, rows: pa.Table, who: pa.Array, ids: pa.Array) -> Muting | None:
+        """A video or a hashtag that is not in the catalogue says nothing."""
+        viewer, video = pc.index_in(rows["user_id"], value_set=who), pc.index_in(rows["video_id"], value_set=ids)
+        hashtag = pc.index_in(rows["hashtag"], value_set=pa.array(self.nobody.hashtags, type=pa.string()))
+        creator = pa.array(self.nobody.creator).take(video.combine_chunks())
+        of_creator = pc.if_else(rows["hashtag"].is_null(), creator, pa.scalar(None, pa.int64()))
+        found = pa.table(
+            {
+                "viewer": viewer,
+                "at": rows["at"],
+                "creator": pc.fill_null(of_creator, -1),
+                "hashtag": pc.fill_null(hashtag, -1),
+                "is_muted": rows["is_muted"],
+            }
+        )
+        found = found.filter((pc.field("creator") >= 0) | (pc.field("hashtag") >= 0)).filter(pc.field("viewer") >= 0)
+        if not len(found):
+            return None
+        # Of two at one instant a mute holds.
+        found = found.sort_by([("viewer", "ascending"), ("at", "ascending"), ("is_muted", "ascending")])
+        columns = {name: found[name].to_numpy() for name in found.column_names}
+        starts = np.searchsorted(columns["viewer"], np.arange(len(who) + 1)).astype(np.int64)
+        return Muting(starts, columns["at"], columns["creator"], columns["hashtag"], columns["is_muted"])
 
 
 def past(watched: DataFrame) -> DataFrame:
-    """first_watches or refusals with the columns of PAST: `at` in microseconds, `share` NULL for a refusal."""
+    """first_watches or refusals with the columns of PAST: `at` in microseconds, `share` NULL for a refusal.
+
+    And with those of MUTING, if there are any.
+    """
     share = F.col("share") if "share" in watched.columns else F.lit(None).cast("double").alias("share")
-    return watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), share)
+    muting = [name for name in MUTING if name in watched.columns]
+    return watched.select("user_id", "video_id", F.unix_micros("at").alias("at"), share, *muting)
 
 
 def catalogue_of(videos: DataFrame) -> Catalogue:

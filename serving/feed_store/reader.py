@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
+import orjson
 from redis.exceptions import RedisError
 
 from serving.cursor import NONE, Cursor
 from serving.feed_store import refused, seen
-from serving.feed_store.layout import POINTER, FeedExpired, NoFeedPublished, Pointer, video_key
+from serving.feed_store.layout import MAX_SLOTS, POINTER, FeedExpired, NoFeedPublished, Pointer, video_key
 from serving.feed_store.page import NOW, OwnPage, OwnPages
 from serving.feed_store.strangers import Listed, Strangers
 from serving.feed_store.wire import PATIENCE_S, Script, Wire, Word
@@ -137,6 +138,27 @@ class FeedReader:
         for some in (writes[n : n + _WRITES_AT_ONCE] for n in range(0, len(writes), _WRITES_AT_ONCE)):
             await asyncio.gather(*(self.wire.run(script, (key,), *words) for script, key, words in some))
 
+    async def mute(self, viewer_id: str, video_id: str, hashtag: str | None) -> None:
+        """From now on, what the lists of the viewer have with the hashtag is left out as what they refused is.
+
+        Without a hashtag, what they have of the creator of the video. A night builds feeds without all of it.
+        """
+        raw = await self.wire.ask("GET", POINTER)
+        if raw is None:
+            return  # nobody is shown anything yet
+        pointer = self._moved_to(raw)
+        own = await self._pinned(Cursor(*pointer, False, 0, _EVER), viewer_id, MAX_SLOTS, _EVER)
+        listed = await self._strangers.get(pointer, own.strangers)
+        slots = b",".join([one for one in (own.slots, *(listed.slots if listed else ())) if one])
+        card = await self.video(video_id)
+        creator_id = orjson.loads(card)["user_id"] if card else None
+
+        def is_muted(slot: dict[str, Any]) -> bool:
+            return slot.get("user_id") == creator_id if hashtag is None else hashtag in slot.get("hashtags", ())
+
+        if hashtag is not None or creator_id is not None:
+            await self.remember([(viewer_id, slot["video_id"]) for slot in filter(is_muted, _decoded(slots))], [])
+
     async def video(self, video_id: str) -> bytes | None:
         """The encoded JSON object of one video, or None."""
         return cast(bytes | None, await self.wire.ask("GET", video_key(video_id)))
@@ -211,6 +233,11 @@ class FeedReader:
     async def _fetch_strangers(self) -> None:
         with suppress(RedisError):
             await self._strangers.get(self._guess)
+
+
+def _decoded(slots: bytes) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(b"[%b]" % slots)
+    return found
 
 
 def _own(pointer: Pointer, own: OwnPage, as_of: int) -> Page:

@@ -25,7 +25,16 @@ from jobs.engine.window import Window
 from jobs.events import ingest
 from serving.events import Event
 from serving.ids import MAX_ID, is_id
-from serving.interactions import AHEAD, EARLIEST, MAX_SHARE, MAX_WATCH_MS, POSITIONS, EventType
+from serving.interactions import (
+    AHEAD,
+    EARLIEST,
+    MAX_HASHTAG,
+    MAX_SHARE,
+    MAX_WATCH_MS,
+    OF_HASHTAGS,
+    POSITIONS,
+    EventType,
+)
 
 # PySpark leaves the socket of every collect() to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -246,7 +255,8 @@ def test_what_the_endpoint_acknowledges_is_not_set_aside_for_its_values(spark: S
         *({name: longest} for name in ("event_id", "user_id", "video_id", "session_id", "feed_version")),
         *({"user_id": odd} for odd in (" ", "%", "'", "...", "\\", "\x80", "\u2028", "{", "NULL")),
         *({"event_at": at} for at in (EARLIEST.isoformat(), "1990-01-01T14:00:00+14:00", (now + AHEAD).isoformat())),
-        *({"event_type": event_type} for event_type in EventType),
+        *({"event_type": event_type} for event_type in EventType if event_type not in OF_HASHTAGS),
+        *({"event_type": OF_HASHTAGS[0], "hashtag": tag} for tag in ("#Cats", "ΟΔΟΣ", "İ", "x" * MAX_HASHTAG)),
         *({"watch_ms": ms} for ms in (0, MAX_WATCH_MS)),
         *({"share_watched": share} for share in (0, -0.0, 5e-324, 0.1, MAX_SHARE)),
         *({"position": position} for position in (0, POSITIONS - 1)),
@@ -267,6 +277,9 @@ def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a
         *({"watch_ms": ms} for ms in (-1, MAX_WATCH_MS + 1)),
         *({"share_watched": share} for share in (-5e-324, math.nextafter(MAX_SHARE, math.inf))),
         {"watch_ms": None, "share_watched": None},
+        {"event_type": OF_HASHTAGS[1]},
+        {"hashtag": "cats"},
+        {"event_type": OF_HASHTAGS[0], "hashtag": "x" * (MAX_HASHTAG + 1)},
         {"position": -1},
         {"position": POSITIONS},
     ]

@@ -120,7 +120,9 @@ def test_newer_nights_go_live_by_themselves_older_ones_when_asked_for_and_nothin
         "bronze.events",
         refusal | {"user_id": "ann", "video_id": "a"},
         refusal | {"user_id": "stranger", "video_id": "b"},
+        refusal | {"user_id": "ben", "video_id": "withdrawn", "event_type": "mute_creator"},
     )
     publish.run(platform, Window.of_day(NEW))
     assert _anns(platform) == []
     assert client.smembers(refused.key("stranger")) == {b"b"}, "what the endpoint leaves out of the feed for strangers"
+    assert client.smembers(refused.key("ben")) == {b"a", b"b"}, "all of the creator whom they muted"

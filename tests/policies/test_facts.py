@@ -16,7 +16,7 @@ from jobs.sim import plan
 from serving.events import Event
 from serving.feed_store.shapes import TrendingKind
 from serving.ids import MAX_ID, is_id
-from serving.interactions import MAX_SHARE, MAX_WATCH_MS, EventType
+from serving.interactions import MAX_HASHTAG, MAX_SHARE, MAX_WATCH_MS, OF_CREATORS, OF_HASHTAGS, EventType
 from serving.limits import Limits
 from serving.player.page import APP
 from serving.stated import MAX_HASHTAGS, MAX_TITLE
@@ -54,8 +54,11 @@ def test_an_upload_over_http_may_state_what_the_contract_takes_and_be_as_large_a
     assert Limits().max_bytes == refusals.MAX_BYTES
 
 
-def test_every_type_of_event_shows_or_starts_a_watch_or_is_a_reaction_to_one() -> None:
-    assert {EventType.IMPRESSION, EventType.VIEW, *REACTIONS} == set(EventType)
+def test_every_type_of_event_shows_or_starts_a_watch_is_a_reaction_to_one_or_mutes() -> None:
+    assert {EventType.IMPRESSION, EventType.VIEW, *REACTIONS, *OF_CREATORS, *OF_HASHTAGS} == set(EventType)
+    of_events = rules("bronze.events")
+    assert listed(of_events["hashtag_belongs_to_a_mute"]) == list(OF_HASHTAGS)
+    assert numbers(of_events["hashtag_is_one_of_videos"])[1] == MAX_HASHTAG
 
 
 def test_finished_and_skipped_are_those_of_the_contract() -> None:

@@ -10,12 +10,13 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.engine.frames import frame_of
 from jobs.events.marks import unmarked
 from jobs.ranking import learn as learn_module
 from jobs.ranking import propose as propose_module
 from jobs.ranking.candidates import candidates
 from jobs.ranking.propose import Proposal, moments_at, propose
-from jobs.ranking.refused import never_again, refusals
+from jobs.ranking.refused import kept_away, muted_of, mutes, never_again, refusals
 from jobs.ranking.sources.snapshot import Moment
 from jobs.ranking.sources.source import Found
 from jobs.ranking.watched import World, first_watches
@@ -50,6 +51,41 @@ def test_what_the_viewer_refused_or_made_is_never_proposed_and_a_refusal_counts_
     before = followed.select("user_id", F.lit(hour(5.5)).alias("at"), F.lit(hour(5)).alias("snapshot_at")).distinct()
     then = propose(first_watches(followed), videos, before, refused).collect()
     assert {r.video_id for r in then if r.user_id == "new"} == {"b", "e"}
+
+
+def test_what_the_viewer_has_muted_is_never_proposed_until_they_unmute_it(
+    followed: DataFrame, videos_of: Make, events_of: Make
+) -> None:
+    cats = {"hashtags": ["cats"]}
+    videos = videos_of(
+        ("a",), ("b", {"user_id": "x"}), ("c", {"user_id": "x"}), ("d", cats), ("e", {**cats, "user_id": "y"})
+    )
+
+    def say(event_type: str, user: str, video: str, at: float, hashtag: str | None = None) -> DataFrame:
+        said = events_of((user, video, hour(at), 0)).withColumns(
+            {"event_type": F.lit(event_type), "hashtag": F.lit(hashtag)}
+        )
+        return said
+
+    events = (
+        say("mute_creator", "new", "c", 5)
+        .union(say("mute_hashtag", "new", "gone", 6, "cats"))
+        .union(say("mute_creator", "cid", "e", 5))
+        .union(say("unmute_creator", "cid", "e", 6))
+        .union(say("mute_creator", "cid", "gone", 7))
+        .union(say("mute_hashtag", "cid", "d", 7, "nobody has it"))
+    )
+    away = kept_away(events, followed)
+    tonight = candidates(followed, videos, DAY, TONIGHT, away).collect()
+    assert {r.video_id for r in tonight if r.user_id == "new"} == set()
+    assert {r.video_id for r in tonight if r.user_id == "cid"} == {"d", "e"}
+    before = followed.select("user_id", F.lit(hour(5.5)).alias("at"), F.lit(hour(5)).alias("snapshot_at")).distinct()
+    then = propose(first_watches(followed), videos, before, away).collect()
+    assert {r.video_id for r in then if r.user_id == "new"} == {"d", "e"}
+    assert "e" not in {r.video_id for r in then if r.user_id == "cid"}
+    shown = frame_of(followed.sparkSession, "user_id string, video_id string", [("new", v) for v in "abcde"])
+    known = videos.withColumnRenamed("user_id", "creator")
+    assert {r.video_id for r in muted_of(shown, mutes(events), known).collect()} == {"b", "c", "d", "e"}
 
 
 def test_the_video_of_a_marked_watch_is_not_proposed_again_though_nobody_learns_of_it(

@@ -61,6 +61,7 @@ def test_one_event_is_on_disk_with_every_column_when_the_answer_comes(api: httpx
         "feed_version": None,
         "watch_ms": None,
         "share_watched": None,
+        "hashtag": None,
     }
 
 
@@ -143,6 +144,9 @@ def test_the_good_events_are_kept_where_the_others_cannot_be(api: httpx.Client, 
         ({"watch_ms": True}, "watch_ms: Input should be a valid integer"),
         ({"watch_ms": 10**30}, "watch_ms: Input should be a valid integer"),
         ({"share_watched": "1"}, "share_watched: Input should be a valid number"),
+        ({"event_type": "mute_hashtag"}, "event: Value error, mute_hashtag and unmute_hashtag name a hashtag"),
+        ({"hashtag": "cats"}, "event: Value error, mute_hashtag and unmute_hashtag name a hashtag"),
+        ({"event_type": "mute_hashtag", "hashtag": "#"}, "hashtag: Value error, must have a character beside '#'"),
         ({"position": -1}, "position: Input should be greater than or equal to 0"),
         ({"watchms": 3}, "watchms: Extra inputs are not permitted"),
     ],

@@ -119,8 +119,8 @@ class Chunk:
     """Moments that are asked together, one row each of two matrices of moments x videos.
 
     `weights`: how much each of the viewer's newest watches speaks for them. `allowed`: what is published and was
-    neither watched nor refused before the moment, nor made by the viewer. Reasons cost as much as scores do; unless it
-    is `explained`, sources may leave them out.
+    neither watched, refused nor muted before the moment, nor made by the viewer. Reasons cost as much as scores do;
+    unless it is `explained`, sources may leave them out.
     """
 
     world: World
@@ -208,4 +208,10 @@ def _allowed(world: World, moments: list[Moment], seen: list[slice]) -> NDArray[
         if not world.repeats:
             allowed[row, world.video[seen[row]]] = False
         allowed[row, _refused(world, moment)] = False
+        if world.muting is not None:
+            creators, hashtags = world.muting.in_force(moment.viewer, moment.at)
+            allowed[row, np.isin(world.creator, creators)] = False
+            for hashtag in hashtags:
+                holders = world.holders.indptr[hashtag], world.holders.indptr[hashtag + 1]
+                allowed[row, world.holders.indices[slice(*holders)]] = False
     return allowed
