@@ -36,7 +36,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.spark import session
 from jobs.engine.window import EPOCH, HOUR, Window
 from jobs.evaluation.meter import measured
-from jobs.features import hourly_hashtags, hourly_videos
+from jobs.features import hourly_hashtags, hourly_sounds, hourly_videos
 from jobs.features import trending as trends
 from jobs.settings import Settings
 
@@ -186,6 +186,8 @@ def fill(lake: Lake, world: World, seed: int) -> None:
         "video_id": "concat('v', v)", "user_id": "concat('maker', c)", "title": "'t'", "hashtags": "tags",
         "status": "'published'", "source": "'sim'", "published_at": "timestamp_seconds(s)", "duration_ms": "10000",
     })  # fmt: skip
+    # No video uses a sound: of sounds nothing is planted, and nothing judged.
+    lake.create("bronze.uploads")
 
 
 def _write(lake: Lake, table: str, rows: DataFrame, columns: dict[str, str]) -> None:
@@ -273,7 +275,7 @@ def _run(spark: SparkSession, settings: Settings, seed: int, missed: bool) -> No
     fill(lake, world, seed)
     end = BEGIN + timedelta(days=DAYS)
     judged = Window(end - JUDGED_H * HOUR, end)
-    for job in (hourly_videos.run, hourly_hashtags.run):
+    for job in (hourly_videos.run, hourly_hashtags.run, hourly_sounds.run):
         job(lake, Window(BEGIN, end))
     with measured() as all_hours:
         trends.run(lake, judged)
@@ -286,7 +288,8 @@ def _run(spark: SparkSession, settings: Settings, seed: int, missed: bool) -> No
     table = Table(title=f"seed {seed}: {sum(len(v) for v, *_ in world.watches):,} watches, {JUDGED_H} hours judged")
     for column in ("kind", "way", "recall at once", "after an hour", "precision", "listed", "pushed by rings"):
         table.add_column(column, justify="left" if column in ("kind", "way") else "right")
-    for kind in trends.KINDS:
+    planted = {p.kind for p in world.planted}
+    for kind in (kind for kind in trends.KINDS if kind.name in planted):
         ours = {(hour, id) for of, hour, id in listed if of == kind.name}
         per_hour = np.bincount([hour for hour, _ in ours], minlength=HOURS)
         wanted = pa.table({"h": np.arange(HOURS), "n": per_hour}).slice(HOURS - JUDGED_H)

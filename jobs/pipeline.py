@@ -28,6 +28,7 @@ MODULES = (
     "features.user_creators",
     "features.hourly_videos",
     "features.hourly_hashtags",
+    "features.hourly_sounds",
     "features.trending",
     "features.materialise",
     "features.materialise_hourly",

@@ -1,6 +1,6 @@
 """What happened to an entity in each hour: the declaration of an hourly table, and how its rows and its job are made.
 
-Belongs here: what all hourly tables share. The tables that there are: hourly_videos.py and hourly_hashtags.py. State as
+Belongs here: what all hourly tables share. The tables that there are: hourly_*.py. State as
 of the end of a day, over spans of days: tables.py. Which hours a run does: jobs/engine/hours.py.
 
 An hour's row needs the watches of its hour, of the hour before (for its velocity), and those of up to a day before

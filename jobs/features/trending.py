@@ -1,4 +1,4 @@
-"""What rises now: videos and hashtags that far more people watch than their own past lets expect, by the hour.
+"""What rises now: videos, hashtags and sounds that far more people watch than their own past lets expect, by the hour.
 
 Belongs here: the kinds of things that may trend, which of them are listed, and why each. What a rise is: rises.py. Who
 counts: independent.py. Handing the lists to the endpoint: jobs/feeds/trending.py.
@@ -24,6 +24,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.window import EPOCH, HOUR, Window
 from jobs.events.marks import unmarked
 from jobs.features.hashtags import tagged
+from jobs.features.hourly_sounds import UPLOADS, sounding
 from jobs.features.independent import NEW_D, OF, counted
 from jobs.features.rises import LATELY, PAST_D, SPAN, hour_number, rises, score
 from jobs.features.tables import WATCHES
@@ -43,13 +44,14 @@ LOOKED_AT, OF_A_CREATOR = 300, 2
 class Kind:
     """Things that may trend: `counts` has the `viewers` of each `id` by the hour.
 
-    `rows` makes, of silver.watches and silver.videos, the watches of each.
+    `rows` makes, of silver.watches and the tables named in `beside`, the watches of each.
     """
 
     name: TrendingKind
     counts: str
     id: str
-    rows: Callable[[DataFrame, DataFrame], DataFrame]
+    rows: Callable[..., DataFrame]
+    beside: tuple[str, ...] = ()
 
     def hourly(self, lake: Lake, window: Window) -> DataFrame:
         """id, hour and count of the table of this kind, for the hours that a run for the window looks back on."""
@@ -60,32 +62,38 @@ class Kind:
 
 
 KINDS = (
-    Kind(TrendingKind.VIDEOS, "gold.video_hourly", "video_id", lambda watches, _: watches),
-    Kind(TrendingKind.HASHTAGS, "gold.hashtag_hourly", "hashtag", tagged),
+    Kind(TrendingKind.VIDEOS, "gold.video_hourly", "video_id", lambda watches: watches),
+    Kind(TrendingKind.HASHTAGS, "gold.hashtag_hourly", "hashtag", tagged, (VIDEOS,)),
+    Kind(TrendingKind.SOUNDS, "gold.sound_hourly", "sound_id", sounding, (UPLOADS,)),
 )
+BESIDE = {VIDEOS, *(table for kind in KINDS for table in kind.beside)}
 
 
 def trending(
-    counts: Mapping[TrendingKind, DataFrame], watches: DataFrame, videos: DataFrame, listed: DataFrame, window: Window
+    counts: Mapping[TrendingKind, DataFrame],
+    watches: DataFrame,
+    beside: Mapping[str, DataFrame],
+    listed: DataFrame,
+    window: Window,
 ) -> DataFrame:
     """The rows of gold.trending for the hours of the window.
 
     `counts`: of each kind, as from `Kind.hourly`. `watches` (silver.watches) and `listed` (gold.trending) go
-    back to NEW_D days before the window; of the lists that it makes itself a longer window knows none. `videos` is
-    silver.videos.
+    back to NEW_D days before the window; of the lists that it makes itself a longer window knows none. `beside`: the
+    tables of BESIDE.
     """
     hours = [(start - EPOCH) // HOUR for start in window.hours]
     asked = frame_of(watches.sparkSession, "at BIGINT", [(hour,) for hour in hours])
     # By one job that leaves no plan behind: all that follows would plan, and run, these counts anew.
     risen = reduce(DataFrame.unionByName, [_risen(kind, counts[kind.name], asked) for kind in KINDS]).localCheckpoint()
-    creators = published(videos).select("video_id", F.col("user_id").alias("creator_id"))
+    creators = published(beside[VIDEOS]).select("video_id", F.col("user_id").alias("creator_id"))
     first = counts[TrendingKind.VIDEOS].agg(F.min("hour").alias("began")).first()
     began = first["began"] if first and first["began"] is not None else max(hours)
     shown = listed.where(F.col("kind") == TrendingKind.VIDEOS).select(
         F.col("id").alias("video_id"), hour_number("hour_start").alias("hour")
     )
     lately = watches.where(F.col("started_at") >= F.lit(window.start - (LATELY - 1) * HOUR))
-    people = counted(_people(risen, lately, videos, creators), watches, shown, began).localCheckpoint()
+    people = counted(_people(risen, lately, beside, creators), watches, shown, began).localCheckpoint()
     made_by = creators.select(F.lit(TrendingKind.VIDEOS).alias("kind"), F.col("video_id").alias("id"), "creator_id")
     of_creator = Over.partitionBy("kind", "at", F.coalesce("creator_id", "id")).orderBy(F.col("score").desc(), "id")
     in_order = Over.partitionBy("kind", "at").orderBy(F.col("score").desc(), "id")
@@ -129,10 +137,10 @@ def _risen(kind: Kind, counts: DataFrame, asked: DataFrame) -> DataFrame:
     )
 
 
-def _people(risen: DataFrame, watches: DataFrame, videos: DataFrame, creators: DataFrame) -> DataFrame:
+def _people(risen: DataFrame, watches: DataFrame, beside: Mapping[str, DataFrame], creators: DataFrame) -> DataFrame:
     """Who watched what rises, in the hours that count for it: the rows that `counted` takes."""
     rows = [
-        kind.rows(watches, videos).select(
+        kind.rows(watches, *[beside[table] for table in kind.beside]).select(
             F.lit(kind.name).alias("kind"),
             F.col(kind.id).alias("id"),
             "video_id",
@@ -171,7 +179,7 @@ def _reason() -> Column:
     )
 
 
-@job(every="hour", reads=[WATCHES, VIDEOS, *(kind.counts for kind in KINDS), TRENDING], writes=[TRENDING])
+@job(every="hour", reads=[WATCHES, *sorted(BESIDE), *(kind.counts for kind in KINDS), TRENDING], writes=[TRENDING])
 def run(lake: Lake, window: Window) -> None:
     """Replace the window's lists, which are empty where nothing rises.
 
@@ -183,7 +191,6 @@ def run(lake: Lake, window: Window) -> None:
     lake.create(TRENDING)
     since = window.start - timedelta(days=NEW_D)
     watches, listed = (lake.read(table, since=since, until=window.end) for table in (WATCHES, TRENDING))
-    rows = trending(
-        counts, unmarked(watches), lake.read(VIDEOS), listed.where(F.col("hour_start") < F.lit(window.start)), window
-    )
+    beside = {table: lake.read(table) for table in BESIDE}
+    rows = trending(counts, unmarked(watches), beside, listed.where(F.col("hour_start") < F.lit(window.start)), window)
     lake.replace(TRENDING, rows, window, empty_is_a_fact=True)

@@ -64,13 +64,14 @@ class TrendingKind(StrEnum):
 
     VIDEOS = "videos"
     HASHTAGS = "hashtags"
+    SOUNDS = "sounds"
 
 
 class TrendingItem(BaseModel):
     """One place in a list of what rises."""
 
     rank: int = Field(description="Its place, from 1.")
-    id: str = Field(description="The video, or the hashtag without its sign.")
+    id: str = Field(description="The video, the hashtag without its sign, or the sound.")
     score: float = Field(description="How many standard deviations it is above what was to be expected.")
     people: int = Field(description="Different people who watched it in the last half day and do not act together.")
     reason: str = Field(description="Why it is here.")

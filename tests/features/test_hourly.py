@@ -5,11 +5,13 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.runner import run_job
 from jobs.engine.window import HOUR, Window
 from jobs.features import hourly_hashtags, hourly_videos
 from jobs.features.hourly_hashtags import HASHTAG_HOURLY
+from jobs.features.hourly_sounds import SOUND_HOURLY
 from jobs.features.hourly_videos import VIDEO_HOURLY
 from jobs.settings import Settings
 
@@ -78,6 +80,17 @@ def test_a_hashtag_counts_the_people_of_all_its_videos_once(watches_of: Any, vid
     watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "cats", 0))
     rows = HASHTAG_HOURLY.hours(hour(0), watches, videos_of("cats", "dogs")).collect()
     assert [(row.hashtag, row.plays, row.viewers, row.videos, row.creators) for row in rows] == [("pets", 3, 2, 2, 2)]
+
+
+def test_a_sound_counts_the_people_of_all_videos_that_use_it_and_of_no_video_with_its_own(
+    spark: SparkSession, watches_of: Any
+) -> None:
+    watches = watches_of(("ann", "cats", 0), ("ann", "dogs", 0), ("ben", "cats", 0), ("ben", "birds", 0))
+    said: dict[str, Any] = {"title": "T", "hashtags": [], "source": "api", "uploaded_at": NOON}
+    sounds = {"cats": "song", "dogs": "song", "birds": None}
+    uploads = [{"upload_id": id, "user_id": f"of {id}", "sound_id": sound, **said} for id, sound in sounds.items()]
+    rows = SOUND_HOURLY.hours(hour(0), watches, rows_of(spark, "bronze.uploads", uploads)).collect()
+    assert [(row.sound_id, row.plays, row.viewers, row.videos, row.creators) for row in rows] == [("song", 3, 2, 2, 2)]
 
 
 def test_where_nobody_ever_watched_nothing_is_made_and_nothing_fails(lake: Lake, watches_of: Any) -> None:

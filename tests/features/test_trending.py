@@ -27,7 +27,7 @@ NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 LAST = Window(NOON, NOON + HOUR)
 PEOPLE = [f"viewer{n}" for n in range(40)]
 # All of which rise by their counts; one of them by marked watches, and one is withdrawn.
-RISEN = ("again", "by ann 1", "by ann 2", "by ann 3", "by bots", "withdrawn")
+RISEN = ("again", "by-ann-1", "by-ann-2", "by-ann-3", "by bots", "withdrawn")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,17 @@ def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches
     for row in tags:
         del row["video_id"]
     lake.merge("gold.hashtag_hourly", rows_of(spark, "gold.hashtag_hourly", tags))
+    # Two creators use the song, and half of the people who heard it count for each.
+    sounds = {"#again": "song", "#much": "hum"}
+    heard_in = [
+        {**row, "sound_id": sounds[hashtag], "valid_from": row["hour_start"] + HOUR}
+        for row in tags
+        if (hashtag := row.pop("hashtag")) in sounds
+    ]
+    lake.merge("gold.sound_hourly", rows_of(spark, "gold.sound_hourly", heard_in))
+    said: dict[str, Any] = {"title": "T", "hashtags": [], "sound_id": "song", "source": "api", "uploaded_at": NOON}
+    uploads = [{"upload_id": "again", "user_id": "ben", **said}, {"upload_id": "by-ann-1", "user_id": "ann", **said}]
+    lake.merge("bronze.uploads", rows_of(spark, "bronze.uploads", uploads))
     common: dict[str, Any] = {"title": "T", "duration_ms": 1000, "status": "published", "source": "api"}
     common["published_at"] = NOON - timedelta(days=9)
     videos = [
@@ -58,7 +69,10 @@ def risen(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, watches
     shown = {"feed_version": "a feed"}
     before = [(user, "before", 7.9) for user in PEOPLE]
     caught: dict[str, Any] = {"by bots": {"marks": ["too_fast"]}}
-    now = [(user, video, 9, {**shown, **caught.get(video, {})}) for video in RISEN for user in PEOPLE]
+    halved = {"by-ann-1": PEOPLE[:20]}
+    now = [
+        (user, video, 9, {**shown, **caught.get(video, {})}) for video in RISEN for user in halved.get(video, PEOPLE)
+    ]
     commit = lake.merge("silver.watches", watches_of(*before, (PEOPLE[0], "steady", 9), *now))
     assert commit and commit.quarantined == 0
     return lake
@@ -72,15 +86,17 @@ def test_what_rises_is_listed_with_why_and_an_hour_done_again_is_the_same(risen:
     run_job(trending.run, LAST, risen.spark, risen.settings)
     rows = listed(risen)
     # A hashtag that one creator has to themselves is no trend, and a video that is published no more is none.
-    assert [row.kind for row in rows] == ["videos"] * 3
-    by_id = {row.id: row for row in rows}
-    assert sum(id.startswith("by ann") for id in by_id) == OF_A_CREATOR
+    assert [row.kind for row in rows] == ["sounds", *["videos"] * 3]
+    song, *videos = rows
+    assert (song.id, song.people) == ("song", 40)
+    by_id = {row.id: row for row in videos}
+    assert sum(id.startswith("by-ann") for id in by_id) == OF_A_CREATOR
     again = by_id["again"]
     assert (again.people, again.not_counted, again.lately) == (40, 0, 40.0)
     assert 3 < again.expected < 7 and again.score > 3
     assert again.reason.startswith("watched by 40 people within half a day, ")
     assert again.reason.endswith(" times as much as is usual, watched for 8 days")
-    assert sorted(row.rank for row in rows) == [1, 2, 3]
+    assert sorted(row.rank for row in videos) == [1, 2, 3]
     run_job(trending.run, LAST, risen.spark, risen.settings)
     assert listed(risen) == rows
 
@@ -94,11 +110,12 @@ def test_the_lists_of_the_hour_reach_clients_and_an_hour_that_was_not_looked_at_
     with redis_url(risen.settings) as url, FeedStore(url) as store:
         store.write_videos(({"video_id": id}, date(2024, 3, 10)) for id in RISEN)
         run_job(handing_over.run, LAST, risen.spark, risen.settings)
-        videos, tags = (asyncio.run(read(url, kind)) for kind in (TrendingKind.VIDEOS, TrendingKind.HASHTAGS))
+        videos, tags, sounds = (asyncio.run(read(url, kind)) for kind in TrendingKind)
+        assert [json.loads(item)["id"] for item, _ in sounds.items] == ["song"]
         assert (videos.as_of, tags.as_of) == ("2024-03-10T13:00:00Z",) * 2
         told = [json.loads(item) for item, _ in videos.items]
         assert [item["rank"] for item in told] == [1, 2, 3] and tags.items == []
-        in_order = sorted(listed(risen), key=lambda row: row.rank)
+        in_order = sorted((row for row in listed(risen) if row.kind == "videos"), key=lambda row: row.rank)
         assert [(item["id"], item["reason"]) for item in told] == [(row.id, row.reason) for row in in_order]
         # Of an hour that nobody looked at there is no list, though a run was recorded that was spared.
         later = Window(NOON + HOUR, NOON + 2 * HOUR)

@@ -70,6 +70,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "features.creators",
         "features.hashtags",
         "features.hourly_hashtags",
+        "features.hourly_sounds",
         "features.hourly_videos",
         "features.materialise",
         "features.materialise_hourly",

@@ -129,7 +129,7 @@ def test_nothing_of_a_list_stays_forever(client: redis.Redis, raw_redis: RawRedi
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/trending/sounds", "/v1/trending/videos?limit=0", "/v1/trending/videos?limit=101"]
+    "path", ["/v1/trending/creators", "/v1/trending/videos?limit=0", "/v1/trending/videos?limit=101"]
 )
 def test_what_there_is_no_list_of_is_a_problem_that_says_what_there_is(api: httpx.Client, path: str) -> None:
     answer = api.get(path)
