@@ -1,7 +1,9 @@
 /* The clock that a test lets Airflow and all its processes go by: the machine's, moved by the seconds in a file.
 
    Preloaded into each process, since a schedule of days is to be seen in minutes. Only what o'clock it is changes: what
-   counts time from one moment to another (timeouts, sleeps, heartbeats in a JVM) has the monotonic clock, as it is.
+   counts time from one moment to another (timeouts, sleeps, heartbeats in a JVM) has the monotonic clock, as it is. Of
+   what waits until it is so late, C's own condition variables are used here, by Kafka's client: the kernel, which wakes
+   them, knows the machine's clock only.
    libfaketime 0.9.10 was tried: with it Python's sleep fails or never ends, since it moves both. */
 
 #define _GNU_SOURCE
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,4 +49,16 @@ time_t time(time_t *now) {
     if (clock_gettime(CLOCK_REALTIME, &at)) return (time_t)-1;
     if (now) *now = at.tv_sec;
     return at.tv_sec;
+}
+
+int timespec_get(struct timespec *now, int base) {
+    return base == TIME_UTC && !clock_gettime(CLOCK_REALTIME, now) ? base : 0;
+}
+
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    static int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    struct timespec at = *until;
+    if (!wait) wait = (int (*)(cnd_t *, mtx_t *, const struct timespec *))dlsym(RTLD_NEXT, "cnd_timedwait");
+    if (ahead) at.tv_sec -= *ahead;
+    return wait(condition, mutex, &at);
 }
