@@ -40,6 +40,7 @@ MODULES = (
     "feeds.audit",
     "feeds.publish",
     "feeds.rewards",
+    "feeds.compare",
     "feeds.trending",
     "ops.feature_quality",
 )

@@ -186,6 +186,11 @@ class Settings(BaseSettings):
     policy: Path | None = Field(
         default=None, description="The file of the policy of the feeds. Unset: the one of this package."
     )
+    arms: Path | None = Field(
+        default=None,
+        description="A file of arms, which make the feeds of shares of the viewers by other policies or systems. "
+        "Unset: everybody's feed is made alike.",
+    )
     tower: bool = Field(
         default=False, description="Learn a two-tower network each night, whose vectors go to gold.embeddings too."
     )
@@ -223,7 +228,7 @@ class Settings(BaseSettings):
         return self.spark_master.startswith("local")
 
     @field_validator(
-        "home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars", "policy"
+        "home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars", "policy", "arms"
     )
     @classmethod
     def absolute(cls, path: Path | None, info: ValidationInfo) -> Path | None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from jobs.command.groups import (
+    arms,
     contracts,
     evaluate,
     feeds,
@@ -52,6 +53,7 @@ COMMANDS = (
     models.models,
     models.explain,
     policy.policy,
+    arms.arms,
     similar.similar,
     trending.trending,
     evaluate.evaluate,

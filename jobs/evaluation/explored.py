@@ -95,7 +95,7 @@ def judge(
         served = system_of(lake, model_version)
         night = night_of(version)
         if served is not None and night is not None:
-            own = rows.where(F.col("feed_version") == version)
+            own = rows.where((F.col("feed_version") == version) & (F.col("model_version") == model_version))
             nights.append(_judged(lake, own, night, [served, *systems.values()]))
     tell("feed versions", len(versions), len(versions))
     return [_beside(name, [n for n in nights if n.night >= first[name]], place) for place, name in enumerate(names, 1)]
@@ -180,7 +180,7 @@ def _sampled(rows: DataFrame) -> DataFrame:
 
 
 def _versions(rows: DataFrame) -> list[tuple[str, str]]:
-    """The feed versions with drawn slots, and what ordered their other slots."""
+    """The feed versions with drawn slots, and what ordered their other slots: each arm of a version by itself."""
     found = rows.select("feed_version", "model_version").distinct().orderBy("feed_version").collect()
     return [(row["feed_version"], row["model_version"]) for row in found]
 

@@ -1,8 +1,9 @@
 """Everybody's feed for tonight: candidates, scored by what serves, spaced, each slot with its reason.
 
 Belongs here: the feeds of a night and their reasons, and what a sample of viewers was scored by. What becomes of the
-candidates of a few viewers: slots.py. The candidates, the ranker and the policy: jobs/ranking. Slots that chance fills:
-draws.py. Handing feeds to the endpoint: publish.py. What the sample is for: jobs/ops/feature_quality.py.
+candidates of a few viewers: slots.py. The candidates, the ranker and the policy: jobs/ranking. Who gets another one of
+these: arms.py. Slots that chance fills: draws.py. Handing feeds to the endpoint: publish.py. What the sample is for:
+jobs/ops/feature_quality.py.
 
 The candidates of each viewer come to lie together, and a Spark task makes whole feeds of them, so a night is one
 exchange of the candidates by viewer. The ranker is a file of some hundred kilobytes that travels with the task.
@@ -10,7 +11,7 @@ exchange of the candidates by viewer. The ranker is a file of some hundred kilob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.engine.batches import whole_groups
@@ -28,8 +30,9 @@ from jobs.engine.lake import Lake
 from jobs.engine.runs import has_run
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
+from jobs.feeds.arms import Maker, Makers, comparison_of, makers
 from jobs.feeds.draws import CHANCE, REASON, Explored, explored
-from jobs.feeds.slots import Candidates, Catalogue, Columns, Placed, candidates_of, catalogue_of, placed_of
+from jobs.feeds.slots import Candidates, Catalogue, Columns, candidates_of, catalogue_of, placed_of
 from jobs.ranking.features import VIDEO, ties, with_age
 from jobs.ranking.model import InService
 from jobs.ranking.orders import FIRST, Order
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
 
     from jobs.ranking.rankers.ranker import Scorer
 
-    Work = Callable[[pa.Table, Catalogue, Candidates, Scorer], pa.Table]
+    Work = Callable[[pa.Table, Catalogue, Candidates, Sequence[Scorer]], pa.Table]
 
 FEEDS, SCORED = "gold.feeds", "gold.scored_features"
 VIEWER = "user_id"
@@ -54,7 +57,7 @@ VIEWER = "user_id"
 AT_ONCE = 200_000
 SLOT = (
     "user_id string, video_id string, position int, score double, source string, because string, title string, "
-    "propensity double"
+    "propensity double, maker int"
 )
 # Of so many viewers it is kept what their candidates were scored by, the same ones every night while they are there:
 # by chance alone, the features of another 500 would differ by an index of 0.04 (jobs/ops/drift.py).
@@ -111,19 +114,25 @@ def tonight(lake: Lake, candidates: DataFrame, at: datetime, needs: Set[Need] = 
     )
 
 
-def slots(tonight: Tonight, served: InService | Order, day: date, share: float) -> DataFrame:
+def slots(tonight: Tonight, makers: Makers, day: date, share: float) -> DataFrame:
     """Whole feeds, as SLOT: `source` is the first one that proposed the video, `title` that of the video it went by.
 
-    That `share` of the slots is filled by chance, and has a `propensity`.
+    `maker` is the place of what made the feed among the makers. That `share` of the slots is filled by chance, and has
+    a `propensity`.
     """
-    columns, policy = tonight.columns, tonight.policy  # which a task may have, unlike a frame
+    columns = tonight.columns  # which a task may have, unlike a frame
 
-    def place(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
-        placed = placed_of(made, catalogue, columns, model, policy)
-        drawn = explored(made.viewers, made.viewer, placed.position, day, share)
-        return _shown(rows, catalogue, made, placed, drawn)
+    def place(rows: pa.Table, catalogue: Catalogue, made: Candidates, models: Sequence[Scorer]) -> pa.Table:
+        maker = makers.drawn(made.viewers.to_pylist())[made.viewer]
+        scores, position = np.empty(len(maker)), np.empty(len(maker), dtype=np.int64)
+        for number, (one, model) in enumerate(zip(makers.each, models, strict=True)):
+            if len(own := np.flatnonzero(maker == number)):
+                placed = placed_of(made.of(own), catalogue, columns, model, one.policy)
+                scores[own], position[own] = placed.scores, placed.position
+        drawn = explored(made.viewers, made.viewer, position, day, share)
+        return _shown(rows, catalogue, made, scores, maker, drawn)
 
-    return by_viewer(tonight, tonight.said, served, place, SLOT)
+    return by_viewer(tonight, tonight.said, [one.system for one in makers.each], place, SLOT)
 
 
 def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
@@ -132,10 +141,10 @@ def scored(tonight: Tonight, served: InService | Order, day: date) -> DataFrame:
     few = proposed.select(VIEWER).distinct().orderBy(F.xxhash64(VIEWER), VIEWER).limit(FEW).collect()
     # Ids that are known when the query is planned are looked for in the tables, before facts are joined.
     theirs = tonight.said.where(F.col(VIEWER).isin([row[VIEWER] for row in few]))
-    return by_viewer(tonight, theirs, served, _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
+    return by_viewer(tonight, theirs, [served], _kept, KEPT).select(F.lit(day).alias("event_date"), "*")
 
 
-def feeds(slots: DataFrame, day: date, model_version: str, policy_version: str) -> DataFrame:
+def feeds(slots: DataFrame, day: date, makers: Makers) -> DataFrame:
     """The rows of gold.feeds from `slots`: the reason is in the words of the source, or says that it was chance."""
     title = F.when(F.trim("title") != "", F.col("title"))
     named = F.coalesce(title, F.col("because"))
@@ -144,36 +153,47 @@ def feeds(slots: DataFrame, day: date, model_version: str, policy_version: str) 
     return slots.select(
         VIEWER,
         "position",
-        F.lit(version_of(day, model_version)).alias("feed_version"),
+        F.lit(version_of(day, makers.version)).alias("feed_version"),
         F.lit(day).alias("event_date"),
         VIDEO,
         "score",
         F.when(is_drawn, F.lit(REASON)).otherwise(F.coalesce(*words)).alias("reason"),
-        F.lit(model_version).alias("model_version"),
+        _said(makers, lambda one: one.system.version).alias("model_version"),
         "propensity",
         F.when(is_drawn, F.lit(CHANCE)).otherwise(F.col("source")).alias("source"),
-        F.lit(policy_version).alias("policy_version"),
+        _said(makers, lambda one: one.policy.version).alias("policy_version"),
+        F.lit(makers.comparison.name if makers.comparison else None).cast("string").alias("comparison"),
+        _said(makers, lambda one: one.arm.name if one.arm else None).cast("string").alias("feed_arm"),
+        _said(makers, lambda one: one.arm.share if one.arm else None).cast("double").alias("arm_share"),
     )
 
 
-def by_viewer(tonight: Tonight, said: DataFrame, served: InService | Order, work: Work, schema: str) -> DataFrame:
+def _said(makers: Makers, of: Callable[[Maker], str | float | None]) -> Column:
+    """What is so of the maker of a slot."""
+    return F.array(*[F.lit(of(one)) for one in makers.each])[F.col("maker")]
+
+
+def by_viewer(
+    tonight: Tonight, said: DataFrame, systems: Sequence[InService | Order], work: Work, schema: str
+) -> DataFrame:
     """What `work` makes of what is `said` of whole viewers, in Spark tasks."""
     columns, shared = tonight.columns, tonight.shared
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        catalogue, model = shared.value, served.load()
+        catalogue, models = shared.value, [system.load() for system in systems]
         for rows in whole_groups(batches, VIEWER, AT_ONCE):
             made = candidates_of(rows, catalogue, columns)
             if len(made.frame):
-                yield from work(rows, catalogue, made, model).to_batches()
+                yield from work(rows, catalogue, made, models).to_batches()
 
     # By a hash first, which tells viewers apart by comparing numbers.
     together = said.repartition(VIEWER).sortWithinPartitions(F.xxhash64(VIEWER), VIEWER)
     return together.mapInArrow(make, schema)
 
 
-def _kept(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
+def _kept(rows: pa.Table, catalogue: Catalogue, made: Candidates, models: Sequence[Scorer]) -> pa.Table:
     """All candidates with what they are scored by, as KEPT."""
+    (model,) = models
     names, values = list(made.frame.columns), made.frame.to_numpy(dtype=np.float32)
     flat = pa.StructArray.from_arrays(
         [
@@ -197,7 +217,8 @@ def _shown(
     rows: pa.Table,
     catalogue: Catalogue,
     made: Candidates,
-    placed: Placed,
+    scores: NDArray[np.float64],
+    maker: NDArray[np.int64],
     drawn: Explored,
 ) -> pa.Table:
     """The slots of the feeds, as SLOT."""
@@ -210,11 +231,12 @@ def _shown(
             VIEWER: said[VIEWER],
             VIDEO: said[VIDEO],
             "position": drawn.position[shown].astype(np.int32),
-            "score": placed.scores[shown],
+            "score": scores[shown],
             "source": said["source"],
             "because": because,
             "title": titles,
             "propensity": pa.array(drawn.propensity[shown], from_pandas=True),
+            "maker": maker[shown].astype(np.int32),
         }
     )
 
@@ -236,9 +258,11 @@ def _shown(
 def run(lake: Lake, window: Window) -> None:
     candidates = lake.of("gold.candidates", window)
     last = serving(lake, window.day + timedelta(days=1))
-    served, known = last.system if last else FIRST, tonight(lake, candidates, window.end)
-    placed = slots(known, served, window.day, lake.settings.explore)
-    made = feeds(placed, window.day, served.version, known.policy.version)
+    comparison = comparison_of(lake.settings)
+    needs = comparison.needs if comparison else frozenset()
+    served, known = last.system if last else FIRST, tonight(lake, candidates, window.end, needs)
+    who = makers(lake, comparison, served, known.policy)
+    made = feeds(slots(known, who, window.day, lake.settings.explore), window.day, who)
     # Without a candidate there is no feed: a fact if that is what the night's candidates came to.
     is_fact = has_run("ranking.candidates", window, lake.settings)
     lake.replace(FEEDS, made, window, empty_is_a_fact=is_fact)

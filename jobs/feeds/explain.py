@@ -10,7 +10,7 @@ another one by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,11 @@ from jobs.engine.frames import frame_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
+from jobs.feeds.arms import comparison_of
 from jobs.feeds.build import Tonight, tonight
 from jobs.feeds.slots import Placed, candidates_of, placed_of
 from jobs.media.status import Status
+from jobs.ranking.policy import Policy
 from jobs.ranking.refused import muted_of, mutes, refusals
 from jobs.ranking.serving import system_of
 from jobs.ranking.spacing import SLOTS
@@ -98,7 +100,7 @@ class Explained:
 class Feed:
     """A viewer's candidates of a night in the order of the feed, and what ordered them.
 
-    What stages moved is by the present `policy`, which may be another one than that of the feed.
+    What stages moved is by the present `policy` of the viewer's arm, which may be another one than that of the feed.
     """
 
     user_id: str
@@ -111,17 +113,22 @@ class Feed:
 def explain(lake: Lake, user_id: str, night: date) -> Feed:
     """All candidates of a viewer on a night, the slots of the feed first. Raises NothingToExplain."""
     window = Window.of_day(night)
-    system = _system(lake, window)
+    feeds = _feeds(lake, window)
     mine = lake.of(CANDIDATES, window).where(F.col("user_id") == user_id) if lake.exists(CANDIDATES) else None
     if mine is None or mine.isEmpty():
         raise NothingToExplain(
             f"{user_id} has no feed of {night}: nothing was proposed to them, so the endpoint gives them the fallback. "
             "Whoever never watched anything has no candidates; another night is named with --night."
         )
-    slots = lake.of(FEEDS, window).where(F.col("user_id") == user_id).collect()
-    known = tonight(lake, mine, window.end)
-    found = _explained(known, mine, _load(lake, system), {slot["video_id"]: slot for slot in slots})
-    return Feed(user_id, night, system, known.policy.version, tuple(found))
+    slots = feeds.where(F.col("user_id") == user_id).collect()
+    # Whoever has candidates has a feed, unless its slots were set aside.
+    made = slots[0] if slots else feeds.first()
+    assert made is not None
+    arms = _policy(lake, made)
+    known = tonight(lake, mine, window.end, arms.needs if arms else frozenset())
+    known = replace(known, policy=arms or known.policy)
+    found = _explained(known, mine, _load(lake, made["model_version"]), {slot["video_id"]: slot for slot in slots})
+    return Feed(user_id, night, made["model_version"], known.policy.version, tuple(found))
 
 
 def why_not(lake: Lake, user_id: str, video_id: str, night: date) -> str:
@@ -152,14 +159,22 @@ def _is_muted(lake: Lake, user_id: str, video_id: str, at: datetime) -> bool:
     return not muted_of(slot, theirs, lake.read(VIDEOS).withColumnRenamed("user_id", "creator")).isEmpty()
 
 
-def _system(lake: Lake, window: Window) -> str:
-    """What ordered the feeds of the night."""
-    first = lake.of(FEEDS, window).select("model_version").first() if lake.exists(FEEDS) else None
-    if first is None:
+def _feeds(lake: Lake, window: Window) -> DataFrame:
+    """The feeds of the night. Raises NothingToExplain where there are none."""
+    feeds = lake.of(FEEDS, window) if lake.exists(FEEDS) else None
+    if feeds is None or feeds.isEmpty():
         raise NothingToExplain(
             f"There are no feeds of {window.day}. `reelmill pipeline nightly` makes those of a night."
         )
-    return str(first["model_version"])
+    return feeds
+
+
+def _policy(lake: Lake, slot: Row) -> Policy | None:
+    """The present policy of the arm that the slot is of; None where that is the policy of all others."""
+    comparison = comparison_of(lake.settings)
+    if comparison is None or slot["comparison"] != comparison.name:
+        return None
+    return next((arm.policy for arm in comparison.arms if arm.name == slot["feed_arm"]), None)
 
 
 def _load(lake: Lake, system: str) -> Model:

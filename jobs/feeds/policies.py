@@ -8,6 +8,7 @@ Slots that chance fills are left out: they are drawn alike whatever the policy i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,7 +68,8 @@ def compared(known: Tonight, served: InService | Order, one: Policy, other: Poli
     """A row for each viewer with a feed: whether its first TOP slots, and all of it, differ between the policies."""
     columns = known.columns
 
-    def compare(rows: pa.Table, catalogue: Catalogue, made: Candidates, model: Scorer) -> pa.Table:
+    def compare(rows: pa.Table, catalogue: Catalogue, made: Candidates, models: Sequence[Scorer]) -> pa.Table:
+        (model,) = models
         here, there = (placed_of(made, catalogue, columns, model, policy).position for policy in (one, other))
         viewers = np.unique(made.viewer)
 
@@ -77,4 +79,4 @@ def compared(known: Tonight, served: InService | Order, one: Policy, other: Poli
 
         return pa.table({"top": differ(TOP), "feed": differ(SLOTS)})
 
-    return by_viewer(known, known.said, served, compare, COMPARED)
+    return by_viewer(known, known.said, [served], compare, COMPARED)

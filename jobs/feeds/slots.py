@@ -73,6 +73,11 @@ class Candidates:
     first: NDArray[np.int64]
     frame: pd.DataFrame
 
+    def of(self, rows: NDArray[np.int64]) -> Candidates:
+        """Some rows, in their order."""
+        kept = self.frame.iloc[rows].reset_index(drop=True)
+        return Candidates(self.viewers, self.viewer[rows], self.video[rows], self.first[rows], kept)
+
 
 def catalogue_of(known: pa.Table, columns: tuple[str, ...]) -> Catalogue:
     """The catalogue of a table as from `looked_up`, with title, AGE and the features of videos in `columns`."""

@@ -21,6 +21,7 @@ from jobs.errors import ReelmillError
 from jobs.evaluation import explored
 from jobs.features import users, videos
 from jobs.feeds import audit, build, publish
+from jobs.feeds.arms import alike
 from jobs.feeds.explain import NothingToExplain, explain, why_not
 from jobs.feeds.shown import shown
 from jobs.feeds.slots import candidates_of
@@ -195,7 +196,7 @@ def test_an_order_is_judged_by_the_drawn_videos_that_the_feeds_it_would_have_mad
     names = ["fusion_order", "item_item_order", model.model_version]
     fusion, own, trees = explored.judge(platform, names)
     known = build.tonight(platform, platform.read("gold.candidates"), NIGHT.end)
-    made = build.slots(known, Order(None), NIGHT.day, 0).where("position < 10").collect()
+    made = build.slots(known, alike(Order(None), known.policy), NIGHT.day, 0).where("position < 10").collect()
     feeds = {(slot.user_id, slot.video_id) for slot in made}
     weights = [((row["user_id"], row["video_id"]) in feeds) / 10 / row["propensity"] for row in explorations]
     earned = np.mean([weight * row["reward"] for weight, row in zip(weights, explorations, strict=True)])

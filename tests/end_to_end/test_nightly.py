@@ -50,6 +50,8 @@ print("a gate that cannot look:", asyncio.run(anext(look.run())).task_instance_s
 
 # What a night writes; the hourly tables are of another pipeline.
 WRITTEN = {table for job in jobs_of("nightly") for table in job.writes}
+# Nobody has been shown a feed of ours before the first night, and nothing is compared.
+UNWRITTEN = {"gold.explorations", "gold.arm_daily"}
 
 
 def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: Path) -> None:
@@ -61,8 +63,7 @@ def test_delta_rs_reads_every_table_and_sees_the_columns_of_its_contract(night: 
         assert list(comments) == [c.name for c in contract.columns], name
         assert all(comments[c.name].startswith(c.description.strip()) for c in contract.columns), name
         rows = table.to_pyarrow_dataset().count_rows()
-        # Nobody has been shown a feed of ours before the first night.
-        assert rows > 0 or name == "gold.explorations", name
+        assert rows > 0 or name in UNWRITTEN, name
 
 
 def test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis(night: Path) -> None:
@@ -141,7 +142,7 @@ def test_every_run_is_recorded_with_the_versions_it_read_and_wrote(night: Path) 
         Settings(home=night),
     )
     written = {table for _, table, _ in rows}
-    assert WRITTEN - {"gold.explorations"} <= written
+    assert written >= WRITTEN - UNWRITTEN
     for job, table, version in rows:
         assert WRITERS[table].name == job
         assert version <= Tables.of(Settings(home=night)).version(table)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,17 @@ from feature_repo import definitions
 from jobs.engine.frames import frame_of, rows_of
 from jobs.engine.lake import Lake
 from jobs.features import store
+from jobs.feeds.arms import CONTROL, Arm, Comparison, Maker, Makers
 from jobs.feeds.build import NotServed, tonight
 from jobs.feeds.draws import CHANCE, REASON
 from jobs.feeds.slots import Columns, candidates_of, catalogue_of
 from jobs.ranking.features import side_by_side, ties
 from jobs.ranking.model import InService
-from jobs.ranking.orders import FIRST
+from jobs.ranking.orders import FIRST, Order
+from jobs.ranking.policy import OURS, read
 from jobs.ranking.rankers.ranker import Model, Trained
 from jobs.ranking.sources import registry
+from jobs.ranking.sources.popular import POPULAR
 from jobs.ranking.spacing import SLOTS
 from jobs.ranking.training_set import Split
 from serving.feed_store.layout import version_of
@@ -80,10 +84,10 @@ def test_the_model_in_service_gives_the_score_of_whatever_ranker_it_is(spark: Sp
             return Trained(b"fresh_rank", rounds=0)
 
         def load(self, content: bytes) -> Model:
-            return Order(content.decode())
+            return ByColumn(content.decode())
 
     @dataclass
-    class Order:
+    class ByColumn:
         column: str
         steps: int = 1
 
@@ -107,7 +111,7 @@ def test_a_feed_has_no_more_than_its_slots_and_the_nights_version(spark: SparkSe
     said = candidates(spark, *[(video, "item_item", n + 1, "v000") for n, video in enumerate(many)])
     feed = feeds_of(said, videos, FIRST)
     assert [(r.position, r.video_id) for r in feed] == list(enumerate(many[:SLOTS]))
-    assert {(r.user_id, r.feed_version) for r in feed} == {("me", version_of(DAY, "m"))}
+    assert {(r.user_id, r.feed_version) for r in feed} == {("me", version_of(DAY, FIRST.version))}
 
 
 def test_a_slot_that_chance_has_filled_says_so_and_has_its_propensity(spark: SparkSession) -> None:
@@ -121,13 +125,44 @@ def test_a_slot_that_chance_has_filled_says_so_and_has_its_propensity(spark: Spa
     for was, now in zip(plain, feed, strict=True):
         by_chance = now.position in drawn
         assert (now.reason == REASON) == by_chance
-        assert (now.source, now.policy_version) == (CHANCE if by_chance else "item_item", "p")
+        assert (now.source, now.policy_version) == (CHANCE if by_chance else "item_item", read(OURS).version)
         assert now.propensity == (1 / len(many) if now.position in drawn else None)
         # What stands elsewhere either stayed, or made room for a drawn video.
         assert (
             was.video_id == now.video_id or now.position in drawn or now.video_id in {plain[p].video_id for p in drawn}
         )
     assert feed == feeds_of(said, videos, FIRST, share=0.1)
+
+
+def test_each_arm_has_its_own_system_and_policy_and_every_slot_says_which(
+    spark: SparkSession, videos: DataFrame, tmp_path: Path
+) -> None:
+    apart = tmp_path / "apart.yml"
+    apart.write_text(OURS.read_text(encoding="utf-8").replace("value: 2", "value: 0", 1), encoding="utf-8")
+    arms = [Arm("trendy", 0.4, None, "popular_order", "x"), Arm("apart", 0.3, read(apart), None, "x")]
+    compared = Comparison("now", (*arms, Arm(CONTROL, 0.3, None, None, "x")))
+    systems = [Order(POPULAR), FIRST, FIRST]
+    makers = Makers(
+        compared,
+        tuple(Maker(arm, own, arm.policy or read(OURS)) for arm, own in zip(compared.arms, systems, strict=True)),
+    )
+    viewers = [f"u{n:02}" for n in range(12)]
+    ranks = (("a", "item_item", 1), ("b", "item_item", 2), ("a", "popular", 2), ("b", "popular", 1))
+    rows = [(viewer, video, source, 1 / n, n, "7") for viewer in viewers for video, source, n in ranks]
+    made = feeds_of(frame_of(spark, CANDIDATES, rows), videos, makers)
+    drawn = dict(zip(viewers, compared.drawn(viewers), strict=True))
+    assert set(drawn.values()) == {0, 1, 2}
+    for slot in made:
+        maker = makers.each[drawn[slot.user_id]]
+        assert maker.arm and slot.video_id == ("ba" if maker.arm.name == "trendy" else "ab")[slot.position]
+        assert (slot.feed_arm, slot.arm_share) == (maker.arm.name, maker.arm.share)
+        assert (slot.model_version, slot.policy_version) == (maker.system.version, maker.policy.version)
+    assert {(slot.comparison, slot.feed_version) for slot in made} == {
+        ("now", version_of(DAY, f"{FIRST.version}.{compared.version}"))
+    }
+    # Without a comparison nothing is said of arms.
+    (alike, *_) = feeds_of(candidates(spark, ("a", "popular", 1, "7")), videos, FIRST)
+    assert (alike.comparison, alike.feed_arm, alike.arm_share) == (None, None, None)
 
 
 def test_what_sources_say_lies_side_by_side_as_it_does_for_past_moments(spark: SparkSession) -> None:

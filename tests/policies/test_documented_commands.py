@@ -44,6 +44,10 @@ DECIDES = (
     "changes what serves on the tests' night",
     "tests/ranking/test_serving.py::test_what_a_person_promotes_serves_from_that_night_on",
 )
+COMPARES = (
+    "needs days on which something was compared",
+    "tests/command/test_comparing.py::test_what_arms_came_to_is_told_and_drawn",
+)
 AIRFLOW = NIGHTLY + "test_the_nightly_dag_takes_uploads_and_watches_to_a_new_feed_in_redis"
 FORGETS = (
     "changes the tests' night",
@@ -106,6 +110,8 @@ ELSEWHERE = {
         "reads a file of a person's own",
         "tests/end_to_end/test_night.py::test_of_two_policies_it_is_said_what_differs_and_for_how_many_viewers",
     ),
+    "reelmill arms show": COMPARES,
+    "reelmill arms show --page arms.html": COMPARES,
     "reelmill pipeline ingest": AGAIN,
     "reelmill pipeline hourly": HOURLY,
     "reelmill pipeline hourly --date 2026-01-18T09:00Z": HOURLY,

@@ -15,6 +15,8 @@ OF_ALL = {
     "events/watches.py _remake": "marks it",
     "ranking/examples.py run": "`examples` leaves out what was shown and then watched so, and counts the others",
     "feeds/rewards.py run": "`labelled` leaves out the slots that were watched so",
+    "feeds/compare.py run": "`followed` leaves out the slots that were watched so",
+    "feeds/compare.py together": "`followed` leaves out the slots that were watched so",
     "feeds/explain.py why_not": "a viewer has seen what they watched, however",
     "feeds/publish.py nobodys": "asks only whether the table is lost",
     "features/tables.py replace_changes": "asks only whether the table is lost",

@@ -81,6 +81,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "features.videos",
         "feeds.audit",
         "feeds.build",
+        "feeds.compare",
         "feeds.publish",
         "feeds.rewards",
         "feeds.trending",

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 import data_contracts
 from jobs.engine.frames import rows_of
+from jobs.feeds.arms import Makers, alike
 from jobs.feeds.build import Tonight, feeds, slots
 from jobs.feeds.slots import Columns, catalogue_of
 from jobs.ranking.features import AGE, ties
@@ -41,7 +42,9 @@ def proposed(frame: DataFrame, user: str, source: str) -> list[Row]:
     return sorted((r for r in frame.collect() if (r.user_id, r.source) == (user, source)), key=lambda r: r["rank"])
 
 
-def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order, share: float = 0) -> list[Row]:
+def feeds_of(
+    candidates: DataFrame, videos: DataFrame, system: InService | Order | Makers, share: float = 0
+) -> list[Row]:
     """The slots of everybody's feed, in their order, where nothing is known of viewers and videos.
 
     That `share` of them is filled by chance.
@@ -49,7 +52,8 @@ def feeds_of(candidates: DataFrame, videos: DataFrame, system: InService | Order
     known = videos.select("video_id", F.col("user_id").alias("creator"), "title", F.lit(0.0).alias(AGE))
     said = candidates.withColumn("facts", F.lit(None).cast("array<double>"))
     made = Tonight(said, catalogue_of(known.toArrow(), ()), Columns(registry.SOURCES, ties(), ()), read(OURS))
-    return feeds(slots(made, system, DAY, share), DAY, "m", "p").orderBy("user_id", "position").collect()
+    makers = system if isinstance(system, Makers) else alike(system, read(OURS))
+    return feeds(slots(made, makers, DAY, share), DAY, makers).orderBy("user_id", "position").collect()
 
 
 @pytest.fixture(scope="session")
