@@ -42,6 +42,7 @@ MODULES = (
     "feeds.rewards",
     "feeds.compare",
     "feeds.trending",
+    "feeds.visibility",
     "ops.feature_quality",
 )
 

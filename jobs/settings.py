@@ -191,6 +191,9 @@ class Settings(BaseSettings):
         description="A file of arms, which make the feeds of shares of the viewers by other policies or systems. "
         "Unset: everybody's feed is made alike.",
     )
+    visibility: Path | None = Field(
+        default=None, description="The file of the rules of visibility. Unset: the one of this package, without a rule."
+    )
     tower: bool = Field(
         default=False, description="Learn a two-tower network each night, whose vectors go to gold.embeddings too."
     )
@@ -228,7 +231,8 @@ class Settings(BaseSettings):
         return self.spark_master.startswith("local")
 
     @field_validator(
-        "home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars", "policy", "arms"
+        *("home", "lake", "media", "landing", "events", "models", "checkpoints", "registry", "jars"),
+        *("policy", "arms", "visibility"),
     )
     @classmethod
     def absolute(cls, path: Path | None, info: ValidationInfo) -> Path | None:

@@ -13,6 +13,7 @@ import click
 from jobs.command.groups import (
     arms,
     contracts,
+    creator,
     evaluate,
     feeds,
     forget,
@@ -27,6 +28,7 @@ from jobs.command.groups import (
     tables,
     trending,
     upload,
+    visibility,
 )
 from jobs.command.options import examples
 from jobs.errors import ReelmillError
@@ -54,6 +56,8 @@ COMMANDS = (
     models.explain,
     policy.policy,
     arms.arms,
+    visibility.visibility,
+    creator.creator,
     similar.similar,
     trending.trending,
     evaluate.evaluate,

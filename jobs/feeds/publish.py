@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import pairwise
 
@@ -32,6 +32,7 @@ from jobs.feeds.strangers import fallback
 from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
+from jobs.media.visibility import Action, rules_of
 from jobs.ranking.refused import muted_of, mutes, refusals
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
@@ -115,7 +116,10 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
     version = (found and found["version"]) or nobodys(lake, window)
     # A video's counts hold until its next row.
     counts = lake.newest("gold.video_daily", by=["video_id"], until=window.end)
-    videos = cards(lake.read("silver.videos"), counts).persist()
+    # As of now, as everything that says whether a video may be shown; a rule may have expired since an old night.
+    rules, now = rules_of(lake.settings), datetime.now(UTC)
+    seen = rules.without(lake.read("silver.videos"), now, Action.DROP)
+    videos = cards(seen, counts).persist()
     try:
         if videos.isEmpty():
             return
@@ -131,7 +135,8 @@ def publish(lake: Lake, window: Window, *, back: bool = False) -> None:
             hand_over_cards(videos, url, window.day)
             events, catalogue = lake.read("bronze.events"), lake.read("silver.videos")
             refused = Refused(refusals(events), mutes(events), catalogue.withColumnRenamed("user_id", "creator"))
-            hand_over(Publication(version, feeds, videos, counts, refused), url, back=back)
+            listed = rules.without(videos, now, Action.LIMIT)
+            hand_over(Publication(version, feeds, listed, counts, refused), url, back=back)
     finally:
         videos.unpersist()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from jobs.media.cards import cards, hand_over_cards
 from jobs.media.outcomes import say_processing, say_refused
 from jobs.media.refusals import Reason, Refused
 from jobs.media.status import Status
+from jobs.media.visibility import Action, rules_of
 
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
 
@@ -180,9 +182,13 @@ def transcode_all(spark: SparkSession, uploads: Iterable[Row], landing: Path, me
     return with_cores(tasks, CORES).collect()
 
 
-def announce(lake: Lake, new: DataFrame) -> None:
-    """Let the endpoint answer for what is published of these uploads at once; the night repeats it, with its counts."""
-    published = cards(lake.read(VIDEOS).join(new.selectExpr("upload_id AS video_id"), on="video_id", how="left_semi"))
+def announce(lake: Lake, new: DataFrame, at: datetime) -> None:
+    """Let the endpoint answer for what is published of these uploads at once; the night repeats it, with its counts.
+
+    Not for what a rule drops at an instant.
+    """
+    theirs = lake.read(VIDEOS).join(new.selectExpr("upload_id AS video_id"), on="video_id", how="left_semi")
+    published = cards(rules_of(lake.settings).without(theirs, at, Action.DROP))
     if not published.isEmpty():
         with redis_url(lake.settings) as url:
             hand_over_cards(published, url)
@@ -197,7 +203,7 @@ def unpublished(lake: Lake) -> DataFrame:
     return new
 
 
-def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
+def publish_batch(lake: Lake, waiting: dict[str, str], at: datetime) -> bool:
     """Publish the oldest BATCH_CLIPS uploads and every imported title; returns whether there are more to try.
 
     `waiting` says for each clip of this run that the machine could not make what the trouble was; more are added. None
@@ -220,7 +226,7 @@ def publish_batch(lake: Lake, waiting: dict[str, str]) -> bool:
         measured = frame_of(lake.spark, MEASURED, (outcome.video for outcome in outcomes if outcome.video))
         say_refused([outcome.video for outcome in outcomes if outcome.video], lake.settings)
         lake.merge(VIDEOS, imports(new).unionByName(clips(new, measured)))
-        announce(lake, new)
+        announce(lake, new, at)
     finally:
         new.unpersist()
     troubles = {outcome.upload_id: outcome.trouble for outcome in outcomes if outcome.trouble}
@@ -237,7 +243,7 @@ def run(lake: Lake, window: Window) -> None:
     if not lake.exists(UPLOADS):
         return
     waiting: dict[str, str] = {}
-    while publish_batch(lake, waiting):
+    while publish_batch(lake, waiting, window.end):
         pass
     if waiting:
         first = next(iter(waiting.values()))

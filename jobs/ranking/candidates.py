@@ -14,6 +14,7 @@ from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.events.marks import unmarked
+from jobs.media.visibility import rules_of
 from jobs.ranking.propose import moments_at, propose
 from jobs.ranking.refused import kept_away
 from jobs.ranking.watched import first_watches
@@ -42,7 +43,7 @@ def run(lake: Lake, window: Window) -> None:
     if watches.isEmpty():
         return
     refused = kept_away(lake.read("bronze.events", until=window.end), watches)
-    videos = lake.read("silver.videos", until=window.end)
+    videos = rules_of(lake.settings).as_rejected(lake.read("silver.videos", until=window.end), window.end)
     try:
         # Whoever has watched every video there is gets no candidate, and that may be everybody.
         found = candidates(unmarked(watches), videos, window.day, window.end, refused)

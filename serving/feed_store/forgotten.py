@@ -72,7 +72,7 @@ def forget_videos(client: redis.Redis, video_ids: Collection[str]) -> int:
         for keys in scan(client, pattern):
             for chunk in (keys[n : n + CHUNK] for n in range(0, len(keys), CHUNK)):
                 removed += _remove_slots(client, chunk, video_ids, versions)
-    for generation in {_generation(key) for keys in scan(client, packed_key("*")) for key in keys}:
+    for generation in generations(client):
         with client.pipeline(transaction=False) as pipe:
             for video_id in video_ids:
                 pipe.unlink(videos_key(generation, name(video_id)))
@@ -98,6 +98,11 @@ def forget_trending(client: redis.Redis, video_ids: Collection[str]) -> int:
     return removed
 
 
+def generations(client: redis.Redis) -> set[str]:
+    """All that are held, whether they are current or not."""
+    return {_generation(key) for keys in scan(client, packed_key("*")) for key in keys}
+
+
 def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
@@ -105,7 +110,7 @@ def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collectio
         replies = pipe.execute(raise_on_error=False)
     feeds = {key: reply for key, reply in zip(keys, replies, strict=True) if isinstance(reply, bytes)}
     lists = [key for key, reply in zip(keys, replies, strict=True) if isinstance(reply, redis.ResponseError)]
-    removed = _shorten(client, lists, video_ids, versions)
+    removed = shorten(client, lists, video_ids, versions)
     names = {name(video_id) for video_id in video_ids}
     with client.pipeline(transaction=False) as pipe:
         for key, feed in feeds.items():
@@ -119,7 +124,7 @@ def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collectio
     return removed
 
 
-def _shorten(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:
+def shorten(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:
     """Take slots out of lists: those for strangers, and feeds as an older version wrote them."""
     removed = 0
     for key in keys:

@@ -49,6 +49,8 @@ HOME = "home"
 POINTER = "feed:current"
 LEAVING = f"{{{POINTER}}}:leaving"
 VIDEOS = "videos"
+# How often videos were taken out of what is served: readers let go of what they keep of them.
+HIDDEN = "hidden"
 # A night's feeds come some hours after its day has ended, and are replaced a day later; six hours are patience.
 STALE_AFTER = timedelta(hours=30)
 

@@ -21,6 +21,7 @@ from redis.exceptions import ResponseError
 
 from serving.feed_store import former, refused, seen
 from serving.feed_store.layout import (
+    HIDDEN,
     MARK_BYTES,
     MAX_SLOTS,
     NAME_BYTES,
@@ -125,6 +126,7 @@ class OwnPages:
         self._further_s = patience_s * _FURTHER
         self._parts = PartsKeeper(wire)
         self._is_packed: dict[str, bool] = {}
+        self._taken_out: bytes | None = None
 
     async def ask(
         self, viewer_id: str, pointer: Pointer, start: int, limit: int, *, as_of: int, is_pinned: bool, is_own: bool
@@ -140,13 +142,21 @@ class OwnPages:
         words = start, limit, as_of, int(is_own), int(is_pinned)
         replies = await self._wire.run_among(_PAGE, keys, words, _of_all(generation))
         match replies:
-            case [[found_for, 0 | 1 as is_new, int(total), slots, following, shown, hidden], current, int(strangers)]:
-                if found_for != key.encode() or not isinstance(current, bytes | None):
+            case [
+                [found_for, 0 | 1 as is_new, int(total), slots, following, shown, hidden],
+                bytes() | None as current,
+                int(strangers),
+                bytes() | None as taken_out,
+            ]:
+                if found_for != key.encode():
                     raise self._nonsense(replies)
             case _:
                 raise self._nonsense(replies)
         if not is_pinned and current != pointer.text().encode():
             return current or b""
+        if taken_out != self._taken_out:
+            self._parts.let_go()
+            self._taken_out = taken_out
         if slots:
             page = await self._page(generation, slots)
             if page or is_pinned:
@@ -216,7 +226,7 @@ class OwnPages:
 @lru_cache(16)
 def _of_all(generation: str) -> Packed:
     """What is asked with each page, and is the same for everybody."""
-    return Packed.of([("GET", POINTER), ("LLEN", fallback_key(generation))])
+    return Packed.of([("GET", POINTER), ("LLEN", fallback_key(generation)), ("GET", HIDDEN)])
 
 
 @lru_cache(MAX_SLOTS)

@@ -4,7 +4,7 @@ Belongs here: fetching such parts once, and keeping the newest. Which slots a pa
 writer.py.
 
 Nothing of a generation is ever changed, so that what is kept is never wrong; what a creator who is forgotten made is
-removed from feeds, and then nothing here is asked for it.
+removed from feeds, and then nothing here is asked for it. Where a video is taken out of lists, all is let go.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ class PartsKeeper:
             if len(self._parts) > _KEPT:
                 del self._parts[next(iter(self._parts))]
         return parts
+
+    def let_go(self) -> None:
+        """Keep nothing of what is here; what is being fetched meanwhile is not kept either."""
+        self._parts.clear()
 
     async def fetch(self, generation: str, videos: Collection[bytes], words: Collection[bytes]) -> Parts:
         """These parts of a generation, of which those that are not here are fetched, and kept from now on.

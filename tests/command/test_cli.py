@@ -23,7 +23,7 @@ from jobs.engine.tables import Tables
 from jobs.engine.window import WrongWindow
 from jobs.pipeline import JOBS
 from jobs.settings import REPOSITORY, Settings
-from jobs.sim.world import video_id, viewer_id
+from jobs.sim.world import creator_id, video_id, viewer_id
 from tests.contracted import put
 
 REELMILL = [sys.executable, "-m", "jobs.command.cli"]
@@ -56,7 +56,7 @@ def test_examples_name_what_the_demo_has() -> None:
         for text in texts
         for found in re.findall(r"(?:viewer|creator|clip)-\w+|[0-9a-f]{4}\.\.\.|<(?:user|viewer|video|id)>", text)
     }
-    assert named == {viewer_id(0), video_id(0)}
+    assert named == {viewer_id(0), video_id(0), creator_id(0)}
 
 
 @pytest.mark.timed

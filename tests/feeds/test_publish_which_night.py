@@ -16,6 +16,7 @@ from jobs.engine.lake import Lake
 from jobs.engine.window import Window
 from jobs.feeds import publish
 from jobs.feeds.shown import shown
+from jobs.feeds.visibility import apply
 from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
 from serving.feed_store import refused
@@ -126,3 +127,11 @@ def test_newer_nights_go_live_by_themselves_older_ones_when_asked_for_and_nothin
     assert _anns(platform) == []
     assert client.smembers(refused.key("stranger")) == {b"b"}, "what the endpoint leaves out of the feed for strangers"
     assert client.smembers(refused.key("ben")) == {b"a", b"b"}, "all of the creator whom they muted"
+
+    # What a rule drops nobody is shown from the next read on.
+    rules = platform.settings.home / "rules.yml"
+    rules.write_text("rules: [{name: stolen, action: drop, videos: [a], why: somebody else's}]", encoding="utf-8")
+    ruled = Lake(platform.spark, platform.settings.model_copy(update={"visibility": rules}))
+    assert [slot["video_id"] for slot in shown("new", platform.settings).slots] == ["a", "b"]
+    assert apply(ruled, now) == 1
+    assert [slot["video_id"] for slot in shown("new", platform.settings).slots] == ["b"]

@@ -10,6 +10,7 @@ from jobs.features.rises import LATELY
 from jobs.imports import interactions, movielens
 from jobs.media import refusals
 from jobs.media.status import Status
+from jobs.media.visibility import Action
 from jobs.ranking.gate import PROMOTED, REJECTED, UNJUDGED
 from jobs.ranking.moments import GOOD, VERY_GOOD, WHOLE
 from jobs.sim import plan
@@ -59,6 +60,10 @@ def test_every_type_of_event_shows_or_starts_a_watch_is_a_reaction_to_one_or_mut
     of_events = rules("bronze.events")
     assert listed(of_events["hashtag_belongs_to_a_mute"]) == list(OF_HASHTAGS)
     assert numbers(of_events["hashtag_is_one_of_videos"])[1] == MAX_HASHTAG
+
+
+def test_what_a_rule_of_visibility_does_is_what_the_contract_says() -> None:
+    assert listed(rules("gold.visibility")["action_is_known"]) == list(Action)
 
 
 def test_finished_and_skipped_are_those_of_the_contract() -> None:

@@ -85,6 +85,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "feeds.publish",
         "feeds.rewards",
         "feeds.trending",
+        "feeds.visibility",
         "media.ingest",
         "media.publish",
         "ops.feature_quality",

@@ -37,6 +37,7 @@ def test_every_job_and_every_contract_is_in_the_wheel(held: set[PurePosixPath]) 
         "jobs/command/cli.py",
         "jobs/engine/log4j2.properties",
         "jobs/media/probe_child.py",
+        "jobs/media/visibility.yml",
         "jobs/ranking/policy.yml",
         "jobs/submit.py",
         "serving/app.py",
