@@ -39,6 +39,7 @@ MODULES = (
     "feeds.build",
     "feeds.audit",
     "feeds.publish",
+    "feeds.related",
     "feeds.rewards",
     "feeds.compare",
     "feeds.trending",

@@ -1,7 +1,7 @@
 """The HTTP service: feeds out, events and uploads in, media beside them. It knows Redis and some folders, and no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-trending.py, events.py, uploads.py, media.py, readiness.py, player/; every error's shape is in problems.py.
+related.py, trending.py, events.py, uploads.py, media.py, readiness.py, player/; every error's shape is in problems.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from serving import api_keys, feeds, problems, readiness, trending, uploads
+from serving import api_keys, documentation, feeds, problems, readiness, related, trending, uploads
 from serving import events as event_routes
 from serving.answers import Ahead
 from serving.api_keys import Keyring
@@ -101,14 +101,17 @@ def create_app(
 
     # FastAPI's own /docs fetches its script from a CDN, and is an empty page without internet.
     app = FastAPIOffline(
-        title="Reelmill",
+        title=documentation.TITLE,
         version=version("reelmill"),
-        description="Precomputed feeds for short video: read a feed, play it, send back what was watched.",
+        description=documentation.DESCRIPTION,
+        openapi_tags=documentation.TAGS,
+        generate_unique_id_function=lambda route: route.name,
         static_url="/docs-assets",
         lifespan=lifespan,
         redirect_slashes=False,
     )
     problems.install(app)
+    documentation.describe(app)
     app.include_router(feeds.router(reader, signer, metrics.without_redis))
     feed = next(r for r in app.routes if isinstance(r, APIRoute) and r.path == f"{feeds.PREFIX}{feeds.FEED}")
     app.add_middleware(Ahead, route=feed)
@@ -124,13 +127,24 @@ def create_app(
         app.add_middleware(TracedRequests, provider=traces)
     app.add_middleware(NotedRequests, requests=metrics.requests)
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
+    app.include_router(related.router(reader))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember, reader.mute))
     app.include_router(uploads.router(incoming, reader))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
+    _answer_heads(app)
     app.mount(MEDIA, files, name="media")
     page.install(app)
     return app
+
+
+def _answer_heads(app: FastAPI) -> None:
+    """Let HEAD ask about whatever GET reads; the server leaves the body out."""
+    reading = [route for route in app.routes if isinstance(route, APIRoute)]
+    asked = {route.path for route in reading if "HEAD" in route.methods}
+    for route in reading:
+        if "GET" in route.methods and route.path not in asked:
+            app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
 
 def _add_probes(app: FastAPI, metrics: Metrics) -> None:

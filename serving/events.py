@@ -125,7 +125,7 @@ class Event(BaseModel):
         }
 
 
-_EVENT = Event.model_json_schema()
+_EVENT = {"$ref": "#/components/schemas/Event"}
 _EVENTS = {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_EVENTS}
 
 
@@ -164,7 +164,7 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute
 
     `remember` is told who (first) refused and who was shown which video (second): feeds heed it at once.
     """
-    routes = APIRouter(prefix="/v1")
+    routes = APIRouter(prefix="/v1", tags=["events"])
 
     @routes.post(
         "/events",
@@ -187,7 +187,7 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute
             }
         },
     )
-    async def receive(request: Request) -> Response:
+    async def send_events(request: Request) -> Response:
         """Take one event or a list of them.
 
         202: the accepted ones are kept, the rejected ones are listed by index with the reason. 422: none was valid.

@@ -32,7 +32,7 @@ from serving.problems import Problem, documented, invalid_request
 # A feed is one person's, and changes with the next publish and with what was shown: no shared cache may keep it, and
 # their own asks whether it is still so.
 _FEED_CACHE = b"private, no-cache"
-_VIDEO_CACHE = b"public, max-age=60"
+VIDEO_CACHE = b"public, max-age=60"
 
 PREFIX = "/v1"
 FEED = "/feed/{user_id}"
@@ -117,6 +117,11 @@ def _asked(request: Request) -> tuple[str, int, str | None]:
     return viewer_id, int(limit), cursor
 
 
+def unknown_video(video_id: str) -> Problem:
+    """No published video has this id."""
+    return Problem(HTTPStatus.NOT_FOUND, "unknown-video", f"no published video has the id {video_id}")
+
+
 def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> APIRouter:
     """The routes that clients read. `without_redis` counts pages that were made while Redis did not answer."""
     routes = APIRouter(prefix=PREFIX)
@@ -126,6 +131,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
 
     @routes.get(
         FEED,
+        tags=["feeds"],
         response_model=None,
         responses={
             HTTPStatus.OK: {"model": FeedPage, "headers": HEADERS},
@@ -165,6 +171,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
 
     @routes.get(
         "/videos",
+        tags=["videos"],
         response_model=None,
         responses={
             HTTPStatus.OK: {"model": Cards},
@@ -177,10 +184,11 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
         ids: Annotated[list[Id], Query(min_length=1, max_length=MAX_IDS, description="Once for each video.")],
     ) -> Response:
         """Several videos in the order of their ids; without those that are not published."""
-        return answer(request, b'{"items":[%b]}' % b",".join(await reader.videos(ids)), _VIDEO_CACHE)
+        return answer(request, b'{"items":[%b]}' % b",".join(await reader.videos(ids)), VIDEO_CACHE)
 
     @routes.get(
         "/videos/{video_id}",
+        tags=["videos"],
         response_model=None,
         responses={
             HTTPStatus.OK: {"model": Video},
@@ -192,7 +200,7 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
         """One published video."""
         found = await reader.video(video_id)
         if found is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown-video", f"no published video has the id {video_id}")
-        return answer(request, found, _VIDEO_CACHE)
+            raise unknown_video(video_id)
+        return answer(request, found, VIDEO_CACHE)
 
     return routes

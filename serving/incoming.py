@@ -28,6 +28,7 @@ from pathlib import Path
 
 import orjson
 
+from serving import room
 from serving.landing import Upload, fingerprint, line, manifest, media_file, sync, upload_id_of, write_whole
 from serving.limits import Limits
 
@@ -101,7 +102,9 @@ class Incoming:
         self._root = landing / FOLDER
 
     def begin(self, note: Note, now: datetime) -> str:
-        """The name of a new upload. Raises TooManyUploads."""
+        """The name of a new upload. Raises TooManyUploads, and OSError where all of it would not leave room enough."""
+        self._landing.mkdir(parents=True, exist_ok=True)
+        room.check(self._landing, room.UPLOADS_LEAVE + note.bytes)
         theirs = folder_of(self._landing, note.user_id)
         theirs.mkdir(parents=True, exist_ok=True)
         with _locked(theirs, wait=True):  # or two requests at once would both be the last one
@@ -222,9 +225,10 @@ class Part:
         return self.received == self.note.bytes
 
     def append(self, data: bytes) -> None:
-        """Keep what came next. What a full disk did not take is missing from the end, and comes again."""
+        """Keep what came next. What a disk that fills up did not take comes again. Raises OSError."""
         if not data:
             return  # nothing is asked of a part that may have landed
+        room.check(self._folder, room.UPLOADS_LEAVE)
         part = os.open(self._folder / "part", os.O_WRONLY | os.O_APPEND)
         try:
             left = memoryview(data)

@@ -113,22 +113,31 @@ class MediaObjects:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         if not path or any(part.startswith(".") for part in path.split("/")):
             raise HTTPException(HTTPStatus.NOT_FOUND)
-        asked = _part(Headers(scope=scope)) if scope["method"] == "GET" else None
         try:
-            found = await self._get(path, asked)
+            response = await (
+                self._about(path) if scope["method"] == "HEAD" else self._sent(path, Headers(scope=scope))
+            )
         except FileNotFoundError:
             raise HTTPException(HTTPStatus.NOT_FOUND) from None
-        (start, end), size = found.range, found.meta["size"]
-        headers = {"Cache-Control": _FOREVER, "Content-Length": str(end - start), "Accept-Ranges": "bytes"}
-        headers["ETag"] = _tag(size)
-        if asked:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        kind = _TYPES.get(PurePath(path).suffix, "application/octet-stream")
-        status = HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK
-        response: Response = StreamingResponse(found.stream(), status, headers=headers, media_type=kind)
-        if headers["ETag"] in Headers(scope=scope).get("if-none-match", "none"):
-            response = NotModifiedResponse(Headers(headers))
+        if response.headers["ETag"] in Headers(scope=scope).get("if-none-match", "none"):
+            response = NotModifiedResponse(response.headers)
         await response(scope, receive, send)
+
+    async def _about(self, path: str) -> Response:
+        """What is said of an object, of which nothing is read."""
+        size = (await self._objects.head_async(path))["size"]
+        return Response(headers=_headers(path, size, size))
+
+    async def _sent(self, path: str, headers: Headers) -> Response:
+        """An object, or the part that is asked for."""
+        asked = _part(headers)
+        found = await self._get(path, asked)
+        (start, end), size = found.range, found.meta["size"]
+        about = _headers(path, end - start, size)
+        if not asked:
+            return StreamingResponse(found.stream(), headers=about)
+        about["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        return StreamingResponse(found.stream(), HTTPStatus.PARTIAL_CONTENT, headers=about)
 
     async def _get(self, path: str, asked: GetOptions | None) -> GetResult:
         """An object or a part of it. Raises FileNotFoundError, and 416 for a part that begins behind its end."""
@@ -143,6 +152,16 @@ class MediaObjects:
                     unsatisfied = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                     raise HTTPException(unsatisfied, headers={"Content-Range": f"bytes */{size}"}) from None
             raise
+
+
+def _headers(path: str, length: int, size: int) -> dict[str, str]:
+    return {
+        "Cache-Control": _FOREVER,
+        "Content-Length": str(length),
+        "Content-Type": _TYPES.get(PurePath(path).suffix, "application/octet-stream"),
+        "Accept-Ranges": "bytes",
+        "ETag": _tag(size),
+    }
 
 
 def _tag(size: int) -> str:

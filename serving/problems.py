@@ -145,18 +145,51 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, handle)
 
 
-def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries that say: these statuses answer with a problem."""
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {"type": "string", "format": "uri"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "instance": {"type": "string"},
-            "request_id": {"type": "string"},
+# The component of the OpenAPI document.
+PROBLEM: dict[str, Any] = {
+    "title": "Problem",
+    "description": "What is wrong (RFC 9457), and what some conditions say beside it.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "The condition, for programs."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do, for people."},
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "request_id": {"type": "string", "description": "By which the log speaks of the request."},
+        "errors": {
+            "type": "array",
+            "description": "Of `invalid-request`: what is wrong, and why.",
+            "items": {"type": "object", "properties": {"where": {"type": "string"}, "reason": {"type": "string"}}},
         },
+    },
+    "examples": [
+        {
+            "type": "urn:reelmill:problem:unknown-video",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "no published video has the id v1",
+            "instance": "/v1/videos/v1",
+            "request_id": "5b8f0c2e9d3a4716a1b2c3d4e5f60718",
+        }
+    ],
+}
+# Whoever gets one of these may ask again.
+_FOR_NOW = (
+    HTTPStatus.LOCKED,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.INSUFFICIENT_STORAGE,
+)
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries that say: these statuses answer with a problem, and which of them say when to ask again."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    entries: dict[int | str, dict[str, Any]] = {
+        status.value: {"description": status.phrase, "content": content} for status in statuses
     }
-    return {s.value: {"description": s.phrase, "content": {MEDIA_TYPE: {"schema": schema}}} for s in statuses}
+    for status in {*statuses} & {*_FOR_NOW}:
+        entries[status.value]["headers"] = {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}
+    return entries

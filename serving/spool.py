@@ -28,6 +28,8 @@ from pathlib import Path
 
 import orjson
 
+from serving import room
+
 REJECTED = "rejected"
 # Of a refused text: enough to see what was wrong, and too little to fill a disk by what nobody wants.
 MAX_KEPT_BYTES = 16 << 10
@@ -56,8 +58,12 @@ class EventSpool:
         (folder / REJECTED).mkdir(parents=True, exist_ok=True)
 
     def append(self, events: Iterable[Mapping[str, object]]) -> None:
-        """Keep `events`, all or none. Raises SpoolError, for instance when the disk is full."""
+        """Keep `events`, all or none. Raises SpoolError, for instance before the disk is full."""
         data = b"".join(orjson.dumps(event, option=_AS_LINE) for event in events)
+        try:
+            room.check(self.folder, room.EVENTS_LEAVE)
+        except OSError as error:
+            raise SpoolError(f"cannot write to {self.folder}: {error.strerror}") from error
         with self._guard:
             if self._open is None:
                 self._open = _begin(self.folder)
@@ -81,6 +87,7 @@ class EventSpool:
     def why_it_takes_nothing(self) -> str | None:
         """What keeps events out, if anything does."""
         try:
+            room.check(self.folder, room.EVENTS_LEAVE)
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 file.write(b"\n")
         except OSError as error:

@@ -54,7 +54,7 @@ def render(kind: TrendingKind, page: Items, next_cursor: str | None) -> bytes:
 
 def router(reader: TrendingReader, signer: CursorSigner, without_redis: Counter) -> APIRouter:
     """The route. `without_redis` counts pages that were made while Redis did not answer."""
-    routes = APIRouter(prefix="/v1")
+    routes = APIRouter(prefix="/v1", tags=["trending"])
 
     @routes.get(
         "/trending/{kind}",

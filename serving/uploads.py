@@ -1,7 +1,8 @@
 """Uploads over HTTP, by tus 1.0 (https://tus.io/protocols/resumable-upload): core, creation, expiration, termination.
 
-Belongs here: the protocol, and the answer to what has become of an upload. What is kept, and how it lands: incoming.py.
-What may be stated of it: stated.py. What a job makes of it: jobs/media/publish.py.
+Belongs here: the protocol, and the answer to what has become of an upload. What /docs says: uploads_described.py. What
+is kept, and how it lands: incoming.py. What may be stated of it: stated.py. What a job makes of it:
+jobs/media/publish.py.
 """
 
 from __future__ import annotations
@@ -15,24 +16,23 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from serving import uploads_described as described
 from serving.feed_store.outcomes import PROCESSING, key
 from serving.feed_store.reader import FeedReader
 from serving.incoming import Incoming, Part, Progress
-from serving.problems import EXPECTED, Problem, documented, problem_of, problem_response
+from serving.problems import EXPECTED, Problem, problem_of, problem_response
 from serving.stated import stated
+from serving.uploads_described import CONTENT_TYPE, VERSION, UploadStatus
 
-VERSION = "1.0.0"
 EXTENSIONS = "creation,expiration,termination"
-CONTENT_TYPE = "application/offset+octet-stream"
 PATH = "/v1/uploads"
 # Written to the disk at a time, by a thread: more would only fill memory.
 _BLOCK_BYTES = 1 << 20
@@ -45,27 +45,6 @@ _DISK = ThreadPoolExecutor(8, "uploads")
 _DIGITS = 15
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-# For OpenAPI.
-_HEADER = {"schema": {"type": "string"}}
-_NUMBER = {"schema": {"type": "integer"}}
-
-
-class UploadStatus(BaseModel):
-    """What has become of an upload."""
-
-    upload_id: str
-    status: Literal["receiving", "waiting", "processing", "published", "refused"] = Field(
-        description="`receiving` until all of it is there, `waiting` for a job, `processing` in one; then it is "
-        "`published` or `refused`."
-    )
-    received: int = Field(description="Bytes that are here.")
-    bytes: int = Field(description="Bytes that there are to be.")
-    expires_at: datetime | None = Field(description="Until when it may stand still; null once it is whole.")
-    video_id: str | None = Field(description="The video that it becomes, as soon as it is whole.")
-    playback_url: str | None = Field(description="Where it plays, once it is published.")
-    reason: str | None = Field(description="One word why it is refused, such as `too_long`.")
-    detail: str | None = Field(description="The reason in words.")
 
 
 class _Route(APIRoute):
@@ -85,17 +64,6 @@ class _Route(APIRoute):
         return handle_tus
 
 
-def _without_body(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    return {status.value: {"description": status.phrase} for status in statuses}
-
-
-def _parameter(name: str, where: str, description: str, schema: Mapping[str, object], required: bool) -> Any:
-    return {"name": name, "in": where, "description": description, "schema": schema, "required": required}
-
-
-_RESUMABLE_PARAMETER = _parameter("Tus-Resumable", "header", "The version of tus.", {"enum": [VERSION]}, True)
-_NAME = {"type": "string", "pattern": "^[0-9a-f]{48}$"}
-_NAME_PARAMETER = _parameter("upload_id", "path", "The last part of `Location`.", _NAME, True)
 _ONE = "/uploads/{upload_id}"
 
 
@@ -104,48 +72,14 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["uploads"], route_class=_Route)
     limits = incoming.limits
 
-    @routes.options(
-        "/uploads",
-        status_code=HTTPStatus.NO_CONTENT,
-        responses={HTTPStatus.NO_CONTENT: {"headers": {"Tus-Version": _HEADER, "Tus-Max-Size": _NUMBER}}},
-    )
-    async def abilities() -> Response:
+    @routes.options("/uploads", **described.ABILITIES)
+    async def upload_abilities() -> Response:
         """What this server knows of tus."""
         about = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(limits.max_bytes)}
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=about)
 
-    @routes.post(
-        "/uploads",
-        status_code=HTTPStatus.CREATED,
-        response_model=None,
-        responses={
-            HTTPStatus.CREATED: {"headers": {"Location": _HEADER, "Upload-Expires": _HEADER}},
-            **documented(
-                HTTPStatus.BAD_REQUEST,
-                HTTPStatus.PRECONDITION_FAILED,
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                HTTPStatus.TOO_MANY_REQUESTS,
-                HTTPStatus.INSUFFICIENT_STORAGE,
-            ),
-        },
-        openapi_extra={
-            "parameters": [
-                _RESUMABLE_PARAMETER,
-                _parameter("Upload-Length", "header", "Bytes of the file.", {"type": "integer", "minimum": 1}, True),
-                _parameter(
-                    "Upload-Metadata",
-                    "header",
-                    "Keys with their values in base64: `user_id`, and where you like `title`, `hashtags` with blanks "
-                    "between them, `filename` and `filetype`.",
-                    {"type": "string"},
-                    True,
-                ),
-            ]
-        },
-    )
-    async def create(request: Request) -> Response:
+    @routes.post("/uploads", **described.CREATE)
+    async def create_upload(request: Request) -> Response:
         """Begin an upload: send its bytes to `Location`, and ask there what became of it.
 
         The same bytes of the same person are the same video, however often they come.
@@ -166,53 +100,16 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
         progress = await _on_disk(lambda now: incoming.progress(name, now))
         return _answer(HTTPStatus.CREATED, progress, {"Location": f"{PATH}/{name}"})
 
-    @routes.head(
-        _ONE,
-        response_model=None,
-        responses={
-            HTTPStatus.OK: {"headers": {"Upload-Offset": _NUMBER, "Upload-Length": _NUMBER}},
-            **_without_body(
-                HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.INSUFFICIENT_STORAGE
-            ),
-        },
-        openapi_extra={"parameters": [_NAME_PARAMETER, _RESUMABLE_PARAMETER]},
-    )
-    async def offset(request: Request) -> Response:
+    @routes.head(_ONE, **described.OFFSET)
+    async def upload_offset(request: Request) -> Response:
         """How far it has come: go on from `Upload-Offset`."""
         _check_version(request)
         progress = await _on_disk(lambda now: incoming.progress(_name(request), now))
         about = {"Upload-Length": str(progress.note.bytes), "Upload-Metadata": progress.note.metadata}
         return _answer(HTTPStatus.OK, progress, about)
 
-    @routes.patch(
-        _ONE,
-        status_code=HTTPStatus.NO_CONTENT,
-        response_model=None,
-        responses={
-            HTTPStatus.NO_CONTENT: {"headers": {"Upload-Offset": _NUMBER, "Upload-Expires": _HEADER}},
-            **documented(
-                HTTPStatus.BAD_REQUEST,
-                HTTPStatus.NOT_FOUND,
-                HTTPStatus.REQUEST_TIMEOUT,
-                HTTPStatus.CONFLICT,
-                HTTPStatus.GONE,
-                HTTPStatus.PRECONDITION_FAILED,
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                HTTPStatus.LOCKED,
-                HTTPStatus.INSUFFICIENT_STORAGE,
-            ),
-        },
-        openapi_extra={
-            "parameters": [
-                _NAME_PARAMETER,
-                _RESUMABLE_PARAMETER,
-                _parameter("Upload-Offset", "header", "What is here already.", {"type": "integer", "minimum": 0}, True),
-            ],
-            "requestBody": {"required": True, "content": {CONTENT_TYPE: {"schema": {"format": "binary"}}}},
-        },
-    )
-    async def receive(request: Request) -> Response:
+    @routes.patch(_ONE, **described.RECEIVE)
+    async def continue_upload(request: Request) -> Response:
         """Send what follows. What comes before the connection is lost is kept; ask by HEAD how much that was.
 
         With the last byte the upload is handed to the platform.
@@ -230,20 +127,8 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
             progress = await _on_disk(part.keep)
         return _answer(HTTPStatus.NO_CONTENT, progress, {})
 
-    @routes.delete(
-        _ONE,
-        status_code=HTTPStatus.NO_CONTENT,
-        response_model=None,
-        responses=documented(
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.CONFLICT,
-            HTTPStatus.GONE,
-            HTTPStatus.PRECONDITION_FAILED,
-            HTTPStatus.LOCKED,
-        ),
-        openapi_extra={"parameters": [_NAME_PARAMETER, _RESUMABLE_PARAMETER]},
-    )
-    async def end(request: Request) -> Response:
+    @routes.delete(_ONE, **described.END)
+    async def end_upload(request: Request) -> Response:
         """Let go of what has come. What is whole is the platform's, and stays."""
         _check_version(request)
         await _on_disk(lambda now: incoming.end(_name(request), now))
@@ -253,7 +138,7 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
     async def instead(request: Request) -> Response:
         """What tus asks for those whose network lets no other method pass."""
         method = request.headers.get("x-http-method-override", "")
-        doing = {"PATCH": receive, "DELETE": end}.get(method)
+        doing = {"PATCH": continue_upload, "DELETE": end_upload}.get(method)
         if doing is None:
             raise Problem(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -263,20 +148,8 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
             )
         return await doing(request)
 
-    @routes.get(
-        _ONE,
-        responses={
-            HTTPStatus.OK: {"model": UploadStatus},
-            **documented(
-                HTTPStatus.NOT_FOUND,
-                HTTPStatus.GONE,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                HTTPStatus.INSUFFICIENT_STORAGE,
-            ),
-        },
-        openapi_extra={"parameters": [_NAME_PARAMETER]},
-    )
-    async def status(request: Request) -> Response:
+    @routes.get(_ONE, **described.STATUS)
+    async def upload_status(request: Request) -> Response:
         """What has become of it, for a week after it began."""
         name = _name(request)
         progress = await _on_disk(lambda now: incoming.progress(name, now))

@@ -33,7 +33,7 @@ from jobs.errors import ReelmillError
 from jobs.events import ingest as events
 from jobs.features import materialise, materialise_hourly, online
 from jobs.feeds import publish as feeds
-from jobs.feeds import trending
+from jobs.feeds import related, trending
 from jobs.host import redis_process
 from jobs.host.locks import alone
 from jobs.host.redis_server import redis_url
@@ -46,6 +46,7 @@ from jobs.ops.traces import Traces
 from jobs.settings import Settings
 from serving.feed_store import outcomes
 from serving.feed_store.forgotten import forget_trending, forget_videos, forget_viewer
+from serving.feed_store.related import forget as forget_related
 from serving.incoming import folder_of
 from serving.spool_upkeep import every_file, recover
 
@@ -165,6 +166,9 @@ def _from_elsewhere(job: Job, theirs: Traces, settings: Settings, url: str | Non
     if job.name == trending.run.name and url is not None:
         with redis.Redis.from_url(url) as client:
             yield Removed("lists of what rises in Redis", forget_trending(client, theirs.videos))
+    if job.name == related.run.name and url is not None:
+        with redis.Redis.from_url(url) as client:
+            yield Removed("lists of similar videos in Redis", forget_related(client, theirs.videos))
     if job.name == feeds.run.name and url is not None:
         with redis.Redis.from_url(url) as client:
             yield Removed("feeds and refusals in Redis", forget_viewer(client, theirs.user_id))

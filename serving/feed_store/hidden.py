@@ -15,6 +15,7 @@ import redis
 
 from serving.feed_store.forgotten import forget_trending, generations, shorten
 from serving.feed_store.layout import CHUNK, HIDDEN, VIDEOS, fallback_key, name, video_key, videos_key
+from serving.feed_store.related import forget as forget_related
 from serving.feed_store.scan import scan
 
 
@@ -36,5 +37,6 @@ def hide(client: redis.Redis, videos: Mapping[str, bool]) -> None:
     lists = [key for keys in scan(client, fallback_key("*")) for key in keys]
     shorten(client, lists, ids, [])
     forget_trending(client, ids)
+    forget_related(client, ids)
     # At last: who hears of it finds nothing of them any more.
     client.incr(HIDDEN)

@@ -63,8 +63,10 @@ def test_airflow_finds_no_dag_anywhere_else_in_the_folder(facts: Facts) -> None:
 
 
 @pytest.mark.timed
-def test_a_dag_file_parses_in_well_under_two_seconds(facts: Facts) -> None:
-    assert {file: found["cpu_seconds"] for file, found in facts["files"].items() if found["cpu_seconds"] > 1.5} == {}
+def test_a_dag_file_costs_less_than_importing_airflow(facts: Facts) -> None:
+    # Half of it as a rule, about a second; seconds alone would say how slow the machine is today.
+    most = facts["airflow_cpu_seconds"]
+    assert {file: found["cpu_seconds"] for file, found in facts["files"].items() if found["cpu_seconds"] > most} == {}
 
 
 def test_parsing_a_dag_file_imports_nothing_heavy(facts: Facts) -> None:

@@ -83,6 +83,7 @@ def test_a_job_keeps_its_name_since_checkpoints_and_history_hang_on_it() -> None
         "feeds.build",
         "feeds.compare",
         "feeds.publish",
+        "feeds.related",
         "feeds.rewards",
         "feeds.trending",
         "feeds.visibility",

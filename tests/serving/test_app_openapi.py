@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
@@ -23,10 +24,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from serving.events import Event, Receipt
 from serving.feed_store import trending
-from serving.feed_store.shapes import Slot, TrendingKind, Video
+from serving.feed_store.shapes import Slot, TrendingItem, TrendingKind, Video
 from serving.feed_store.writer import FeedStore
-from serving.uploads import CONTENT_TYPE
+from serving.feeds import Cards, FeedPage
+from serving.readiness import Readiness
+from serving.trending import TrendingPage
+from serving.uploads_described import CONTENT_TYPE, UploadStatus
 from tests.serving.staging import write_feeds
 
 if TYPE_CHECKING:
@@ -47,9 +52,10 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-ASKED = ["GET /livez", "GET /readyz", "GET /metrics", "OPTIONS /v1/uploads"]
+ASKED = ["GET /livez", "GET /readyz", "GET /metrics", "OPTIONS /v1/uploads", "GET /media/{path}"]
 ASKED_FOR_SOMETHING = [
     "GET /v1/feed/{user_id}", "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}",
+    "GET /v1/videos/{video_id}/related",
     "POST /v1/events", "POST /v1/uploads", "HEAD /v1/uploads/{upload_id}", "PATCH /v1/uploads/{upload_id}",
     "DELETE /v1/uploads/{upload_id}", "GET /v1/uploads/{upload_id}",
 ]  # fmt: skip
@@ -95,6 +101,37 @@ def test_every_answer_is_one_that_the_document_describes(full: httpx.Client, lab
         case.call_and_validate(base_url=str(full.base_url), checks=CHECKS)
 
     ask()
+
+
+def test_the_document_has_whatever_a_generated_client_is_made_of(full: httpx.Client) -> None:
+    schema = full.get("/openapi.json").json()
+    operations = [one for of_path in schema["paths"].values() for one in of_path.values()]
+    ids = [one["operationId"] for one in operations]
+    assert len(set(ids)) == len(ids) and all(name.isidentifier() for name in ids)
+    tags = {tag["name"] for tag in schema["tags"]}
+    assert all(one["summary"] and set(one["tags"]) <= tags for one in operations)
+    answers = [(status, answer["headers"]) for one in operations for status, answer in one["responses"].items()]
+    assert all("X-Request-ID" in headers for _, headers in answers)
+    assert {status for status, headers in answers if "Retry-After" in headers} == {"423", "429", "503", "507"}
+
+
+def test_an_example_is_what_it_is_an_example_of(full: httpx.Client) -> None:
+    described = full.get("/openapi.json").json()["components"]["schemas"]
+    models: list[type[BaseModel]] = [
+        Video, Slot, Cards, FeedPage, TrendingItem, TrendingPage, Event, Receipt, Readiness, UploadStatus
+    ]  # fmt: skip
+    for model in models:
+        (example,) = described[model.__name__]["examples"]
+        model.model_validate(example, context=datetime.now(UTC), extra="forbid")
+
+
+def test_whatever_is_read_by_get_can_be_asked_about_by_head(full: httpx.Client) -> None:
+    of_videos = ("/v1/videos?ids=v1", "/v1/videos/v1", "/v1/videos/v1/related", "/v1/videos/nope")
+    for path in ("/v1/feed/ann", *of_videos, "/v1/trending/videos", "/livez", "/readyz", "/metrics"):
+        asked, read = full.head(path), full.get(path)
+        assert (asked.status_code, asked.content) == (read.status_code, b"")
+        for name in ("content-type", "etag", "cache-control"):
+            assert asked.headers.get(name) == read.headers.get(name)
 
 
 @pytest.mark.slow

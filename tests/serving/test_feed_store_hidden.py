@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import httpx
 import redis
 
-from serving.feed_store import trending
+from serving.feed_store import related, trending
 from serving.feed_store.hidden import hide
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.writer import FeedStore
@@ -45,6 +45,8 @@ def test_what_is_limited_can_be_seen_by_its_link_and_what_is_dropped_cannot(
     store.write_videos([({"video_id": one, **card}, date(2026, 1, 1)) for one in ("limited", "dropped", "free")])
     items = [{"rank": n, "id": one} for n, one in enumerate(("limited", "dropped", "free"), 1)]
     trending.publish(client, TrendingKind.VIDEOS, datetime(2026, 1, 1, tzinfo=UTC), items)
+    related.write(client, [("free", ["limited", "dropped"])])
     hide(client, {"limited": False, "dropped": True})
     assert [api.get(f"/v1/videos/{one}").status_code for one in ("limited", "dropped", "free")] == [200, 404, 200]
     assert [item["id"] for item in api.get("/v1/trending/videos").json()["items"]] == ["free"]
+    assert api.get("/v1/videos/free/related").json()["items"] == []

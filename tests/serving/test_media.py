@@ -88,3 +88,28 @@ def test_a_bucket_says_what_keeps_it_from_being_read(monkeypatch: pytest.MonkeyP
     said = [asyncio.run(MediaObjects(objects()).why_unreadable()) for objects in (MemoryStore, Refusing, Silent)]
     answered = "the bucket answered with PermissionDeniedError"
     assert said == [None, answered, "the bucket did not answer within 0.05 s"]
+
+
+class Described:
+    """A bucket of which nothing is read."""
+
+    def __init__(self, objects: MemoryStore) -> None:
+        self.head_async = objects.head_async
+
+
+def test_who_asks_about_an_object_hears_what_who_fetches_it_does_and_nothing_is_read_for_it() -> None:
+    objects = MemoryStore()
+    objects.put("ab12/000.m4s", b"0123456789")
+    asked: Any = Described(objects)
+    app = Starlette(routes=[Mount("/media", MediaObjects(objects)), Mount("/asked", MediaObjects(asked))])
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            about = await client.head("/asked/ab12/000.m4s")
+            assert (about.status_code, about.content) == (200, b"")
+            assert about.headers == (await client.get("/media/ab12/000.m4s")).headers
+            known = {"If-None-Match": about.headers["etag"]}
+            assert (await client.head("/asked/ab12/000.m4s", headers=known)).status_code == 304
+            assert (await client.head("/asked/nope.m4s")).status_code == 404
+
+    asyncio.run(ask())

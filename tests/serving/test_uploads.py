@@ -29,7 +29,7 @@ from starlette.types import Message
 from jobs.arrivals.landing import land
 from jobs.host.ports import free_port
 from jobs.settings import Settings
-from serving import incoming, uploads
+from serving import incoming, room, uploads
 from serving.app import create_app
 from serving.feed_store import outcomes
 from serving.incoming import EXPIRES, KEPT, Incoming, Note, UploadBusy, UploadOver, UploadUnknown, folder_of
@@ -261,6 +261,26 @@ def test_a_full_disk_takes_nothing_more_and_keeps_what_came(
         assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {(507, "60")}
         assert api.head(whole, headers=TUS).status_code == 507
     assert offset(api, whole) == len(CLIP) and len(lines(landing)) == 1
+    assert send(api, address, CLIP[100:], offset(api, address)).status_code == 204
+
+
+def test_uploads_stop_while_there_is_room_for_events_and_go_on_when_there_is_room_again(
+    api: httpx.Client, landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = begun(api)
+    send(api, address, CLIP[:100], 0)
+    disk = os.statvfs(landing)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "UPLOADS_LEAVE", disk.f_blocks * disk.f_frsize)
+        answers = [begin(api), send(api, address, CLIP[100:], 100)]
+        assert [answer.json()["type"].rpartition(":")[2] for answer in answers] == ["landing-full"] * 2
+        assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {(507, "60")}
+        event = {"user_id": "ann", "video_id": "a", "event_type": "like", "event_at": "2026-01-01T00:00:00Z"}
+        assert api.post("/v1/events", json=event).status_code == 202
+        patch.setattr(room, "EVENTS_LEAVE", disk.f_blocks * disk.f_frsize)
+        refused = api.post("/v1/events", json=event)
+        assert (refused.status_code, refused.headers["retry-after"]) == (507, "30")
+        assert "spool" in refused.json()["type"] and "MiB are free" in str(api.get("/readyz").json())
     assert send(api, address, CLIP[100:], offset(api, address)).status_code == 204
 
 
