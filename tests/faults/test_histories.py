@@ -115,8 +115,10 @@ def test_a_home_that_is_harmed_holds_what_was_acknowledged_once(
             landing=settings.landing,
             secret="s" * 32,
         )
+        enough = len(client.history.sent) + 10
         with over_http(app) as api:
-            client.think()
+            while len(client.history.sent) < enough:
+                client.think()
             while not client.is_done:
                 assert client.send(str(api.base_url).rstrip("/"))
         take_in(harmed, owner)
@@ -124,7 +126,7 @@ def test_a_home_that_is_harmed_holds_what_was_acknowledged_once(
     client.history.torn.add(torn)
     (settings.spool / "torn.jsonl").write_text("\n".join([*client.again(1), torn, *client.again(1)]))
     assert found_wrong(lake.spark, settings, client.history) == []
-    assert len(client.history.accepted) > 20
+    assert len(client.history.accepted) >= 20
 
 
 class _Died(Exception):
