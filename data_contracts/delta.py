@@ -1,6 +1,6 @@
-"""From a contract to Spark: its schema as DDL, and the statements that make the Delta table say the same.
+"""From a contract to Delta: its schema as DDL, and what makes a table say the same.
 
-Belongs here: text only; nothing here needs a Spark session. Running it: jobs/engine/lake.py.
+Belongs here: text only; nothing here needs a Spark session. Running it: jobs/engine/evolution.py.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from data_contracts.contract import Column, Contract
 PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.checkpoint.writeStatsAsStruct": "true"}
 
 CONSTRAINT = "delta.constraints."
+# The oldest version of the protocol whose writers heed CHECK constraints.
+CHECKING = "3"
 
 
 def ddl(contract: Contract) -> str:
@@ -20,15 +22,15 @@ def ddl(contract: Contract) -> str:
     return ", ".join(f"`{c.name}` {c.type}" for c in contract.columns)
 
 
-def create_table(contract: Contract, uri: str) -> str:
-    """The statement that creates the Delta table with comments, NOT NULL, CHECK constraints and properties."""
-    columns = ",\n  ".join(_declared(c) for c in contract.columns)
-    # A constraint set at creation costs no commit of its own; ALTER TABLE ADD CONSTRAINT costs one each.
+def declared(contract: Contract) -> str:
+    """The columns of its table as Spark DDL, with NOT NULL and comments."""
+    return ", ".join(map(_declared, contract.columns))
+
+
+def properties(contract: Contract) -> dict[str, str]:
+    """The properties of a new table, its CHECK constraints among them: ALTER TABLE would cost a commit for each."""
     rules = {f"{CONSTRAINT}{name}": predicate for name, predicate in constraints(contract).items()}
-    return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` (\n  {columns}\n) USING DELTA "
-        f"COMMENT {_quoted(contract.description)} TBLPROPERTIES ({_listed({**PROPERTIES, **said(contract), **rules})})"
-    )
+    return {**PROPERTIES, **said(contract), **rules, **({"delta.minWriterVersion": CHECKING} if rules else {})}
 
 
 def alter_table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
     from pyspark.sql import DataFrame
+
+# The context is one for all jobs of a process; of two that ask about a table at once, one would find the other's batch.
+_ASKING = threading.Lock()
 
 
 def suite(contract: Contract) -> ExpectationSuite:
@@ -39,9 +43,10 @@ def broken_table_rules(contract: Contract, batch: DataFrame) -> list[str]:
 
     A suite that cannot be evaluated counts as broken: an exception inside a metric must not pass for a success.
     """
-    source = _context().data_sources.add_or_update_spark(name=contract.table)
-    whole = source.add_dataframe_asset(name=contract.table).add_batch_definition_whole_dataframe(contract.table)
-    result = whole.get_batch(batch_parameters={"dataframe": batch}).validate(suite(contract), result_format="BASIC")
+    with _ASKING:
+        source = _context().data_sources.add_or_update_spark(name=contract.table)
+        whole = source.add_dataframe_asset(name=contract.table).add_batch_definition_whole_dataframe(contract.table)
+        result = whole.get_batch(batch_parameters={"dataframe": batch}).validate(suite(contract), result_format="BASIC")
     if result.success:
         return []
     return [_failure(r) for r in result.results if not r.success] or ["the suite gave no verdict"]

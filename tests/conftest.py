@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import imageio_ffmpeg
 import pytest
 from pyspark.sql import SparkSession
@@ -43,6 +44,10 @@ os.environ["JDK_JAVA_OPTIONS"] = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
+
+# Whether a machine is slow, or does something else besides, is nothing that a drawn case shows.
+hypothesis.settings.register_profile("reelmill", deadline=None)
+hypothesis.settings.load_profile("reelmill")
 
 # For frames of three rows, compiling a query takes longer than running it: a quarter of what the tests of the lake cost
 # was Java code, generated and compiled for each expression. Another quarter was the text of each plan for Spark's

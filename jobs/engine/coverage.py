@@ -165,11 +165,11 @@ def _first_change(lake: Lake, happened: str, past: TableVersion, now: TableVersi
 
 def _begin(job: Job, lake: Lake) -> date | None:
     """The first day of the first input, or of the job's tables, which may have rows of what is in no input any more."""
-    first = _first_day(lake.read(job.reads[0]), job.reads[0]) if job.reads else None
-    if first is None:
+    there = lake.span(job.reads[0]) if job.reads else None
+    if there is None:
         return None
     cut = [table for table in job.writes if lake.exists(table) and data_contracts.load(table).window_column]
-    return min(filter(None, [first, *(_first_day(lake.own(table), table) for table in cut)]))
+    return min(start for start, _ in filter(None, [there, *map(lake.span, cut)])).date()
 
 
 def _first_day(rows: DataFrame, table: str) -> date | None:

@@ -17,13 +17,14 @@ from pyspark.storagelevel import StorageLevel
 
 import data_contracts
 from data_contracts.contract import Contract
-from data_contracts.delta import create_table
 from jobs.engine.bounds import between, overlapping, within
 from jobs.engine.commits import Commit, newest_of, tagged
-from jobs.engine.evolution import alterations, evolve, gained
+from jobs.engine.evolution import alterations, create_table, evolve, gained
 from jobs.engine.frames import newest
-from jobs.engine.rules import SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
+from jobs.engine.rules import BrokenBatch, SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
+from jobs.engine.spans import Unsaid, is_free, spans, start
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
+from jobs.engine.window import of_micros
 from jobs.engine.word import keep_word
 from jobs.errors import ReelmillError
 from jobs.host.locks import alone
@@ -46,7 +47,12 @@ class TableMissing(ReelmillError):
 
 
 class EmptyOutput(ReelmillError):
-    """A window would be replaced by nothing."""
+    """A window would be replaced by nothing: no row was made, or each of those `refused` broke a rule."""
+
+    def __init__(self, job: str, table: str, refused: int) -> None:
+        why = f"each of the {refused} that it made broke a rule" if refused else "it made none"
+        super().__init__(f"The job {job} has no row for {table}: {why}. What was there is untouched.")
+        self.refused = refused
 
 
 class Lake:
@@ -78,8 +84,7 @@ class Lake:
 
     def version(self, table: str) -> int:
         """The newest version; 0 is the empty table that its contract created, -1 no table at all."""
-        if self._declared is None or table not in self._declared.writes:
-            keep_word(self._declared, "reads", table)
+        self._keep_word_of_either(table)
         return self.tables.version(table)
 
     def left(self) -> dict[str, int]:
@@ -109,6 +114,29 @@ class Lake:
     def of(self, table: str, window: Window, *, before: timedelta = timedelta()) -> DataFrame:
         """The rows of the window, and those of the span of time before each of its parts."""
         return self.read(table).where(within(data_contracts.load(table), window, before))
+
+    def span(self, table: str) -> tuple[datetime, datetime] | None:
+        """When the first and the last of the rows are that `read` or `own` gives; None without rows.
+
+        A date is its midnight. By the log, or by the rows themselves where it is silent.
+        """
+        self._keep_word_of_either(table)
+        contract = data_contracts.load(table)
+        try:
+            there = spans(self.tables.open(table, self._pin(table)), contract)
+            bounds = [(min(first for first, _ in there), max(last for _, last in there))] if there else []
+        except Unsaid:
+            at = F.col(str(contract.window_column)).cast("timestamp")
+            found = self._rows(table).agg(F.unix_micros(F.min(at)), F.unix_micros(F.max(at))).collect()
+            bounds = [(of_micros(first), of_micros(last)) for first, last in found if first is not None]
+        return (start(bounds[0][0]), start(bounds[0][1])) if bounds else None
+
+    def has(self, table: str, window: Window) -> bool:
+        """Whether a table that the job writes has a row of the window; the log says it of most that have none."""
+        rows, contract = self.own(table), data_contracts.load(table)
+        if is_free(self.tables.open(table, self._pin(table)), contract, window):
+            return False
+        return not rows.where(within(contract, window)).isEmpty()
 
     def own(self, table: str) -> DataFrame:
         """The rows of a table that the job writes, as they were when the run began."""
@@ -158,15 +186,17 @@ class Lake:
         """
         keep_word(self._declared, "writes", table)
         contract = data_contracts.load(table)
-        options = {"replaceWhere": within(contract, window), "userMetadata": self.run_id}
+        where = within(contract, window)
 
         def write(good: DataFrame) -> None:
-            good.write.format("delta").mode("overwrite").options(**options).save(self.tables.uri(table))
+            writer = good.write.format("delta").option("userMetadata", self.run_id)
+            if self.settings.checks and is_free(self.tables.open(table), contract, window):
+                # Three quarters of the time of a small write go into looking for rows to replace.
+                writer.mode("append").save(self.tables.uri(table))
+            else:
+                writer.mode("overwrite").option("replaceWhere", where).save(self.tables.uri(table))
 
-        commit = self._commit(contract, frame, write, empty_is_a_fact=empty_is_a_fact)
-        if commit is None:
-            raise EmptyOutput(f"The job {self.job} made no row of {table} for {window}; what was there is untouched.")
-        return commit
+        return self._commit(contract, frame, write, where, empty_is_a_fact=empty_is_a_fact)
 
     def merge(self, table: str, frame: DataFrame) -> Commit | None:
         """Update the rows whose key is there, insert the others; no row is a no-op that returns None."""
@@ -203,11 +233,16 @@ class Lake:
         if self.tables.is_there(table) and not alterations(self.tables, table):
             return
         # Two first jobs on a new lake both want ops.job_runs; Delta refuses the second, IF NOT EXISTS or not.
-        with alone(self.settings, f"create-{table}"), tagged(self.spark, self.run_id):
+        with alone(self.settings, f"create-{table}"):
             if self.tables.is_there(table):
-                evolve(self.spark, self.tables, table)
+                with tagged(self.spark, self.run_id):
+                    evolve(self.spark, self.tables, table)
             else:
-                self.spark.sql(create_table(contract_of(table), self.tables.uri(table)))
+                create_table(self.tables, table, self.run_id)
+
+    def _keep_word_of_either(self, table: str) -> None:
+        if self._declared is None or table not in self._declared.writes:
+            keep_word(self._declared, "reads", table)
 
     def _pin(self, table: str) -> int:
         if table not in self.read_versions:
@@ -242,17 +277,21 @@ class Lake:
             with tagged(self.spark, self.run_id):
                 (merge.whenMatchedUpdateAll() if update else merge).execute()
 
-        return self._commit(contract, frame, write)
+        try:
+            return self._commit(contract, frame, write)
+        except EmptyOutput:
+            return None
 
     def _commit(
         self,
         contract: Contract,
         frame: DataFrame,
         write: Callable[[DataFrame], None],
+        within: str = "true",
         *,
         empty_is_a_fact: bool = False,
-    ) -> Commit | None:
-        """Check, set aside, write; None when no good row is left to write, or none came that was no fact."""
+    ) -> Commit:
+        """Check, set aside, write. Raises EmptyOutput when no good row is left, or none came and that is no fact."""
         frame = conform(contract, frame)
         self.create(contract.table)
         before = self.tables.version(contract.table)
@@ -261,12 +300,17 @@ class Lake:
             return self._record(contract.table, before, quarantined=0)
         marked = frame.withColumn("_broken", broken_rules(contract)).persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            rows, broken, keys = measure(contract, marked)
+            rows, broken, keys, astray = measure(contract, marked, within)
             good = marked.where(F.size("_broken") == 0).drop("_broken")
             quarantined = self._quarantine(contract.table, marked.where(F.size("_broken") > 0)) if broken else 0
             if rows == broken and not (empty_is_a_fact and rows == 0):
                 self.set_aside += quarantined
-                return None
+                raise EmptyOutput(self.job, contract.table, rows)
+            if astray:
+                raise BrokenBatch(
+                    f"A batch for {contract.table} has {astray} rows for which {within} does not hold, which is the "
+                    "window that it replaces. Nothing was committed; readers keep the last good version."
+                )
             if keys != rows - broken:
                 check_key(contract, good)
             if rows:

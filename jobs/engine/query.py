@@ -7,13 +7,14 @@ may reach: sql.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 import data_contracts
+from jobs.engine.spans import Unsaid, end, spans, start
 from jobs.engine.sql import answered
 from jobs.engine.tables import Tables
 from jobs.settings import Settings
@@ -52,23 +53,15 @@ def span(table: str, settings: Settings, version: int | None = None) -> tuple[da
 
     Read from the statistics in the Delta log, so that it costs no scan.
     """
-    column = data_contracts.load(table).window_column
     found = _opened(table, settings, version)
-    if found is None or column is None:
+    try:
+        there = spans(found, data_contracts.load(table)) if found else []
+    except Unsaid:
         return None
-    files = found.get_add_actions(flatten=True)
-    if f"min.{column}" not in files.schema.names:
+    if not there:
         return None
-    first, last = (
-        [value for value in files.column(f"{bound}.{column}").to_pylist() if value is not None]
-        for bound in ("min", "max")
-    )
-    if not first or not last:
-        return None
-    start, end = min(first), max(last)
-    if isinstance(start, datetime):
-        return start.astimezone(UTC), end.astimezone(UTC)
-    return datetime.combine(start, time(), UTC), datetime.combine(end, time(), UTC) + timedelta(days=1)
+    last = max(last for _, last in there)
+    return start(min(first for first, _ in there)), last if isinstance(last, datetime) else end(last)
 
 
 def newest_whole_day(settings: Settings) -> date:

@@ -6,6 +6,8 @@ commit: lake.py. The rules themselves: data_contracts/.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -54,18 +56,30 @@ def broken_rules(contract: Contract) -> Column:
     return F.filter(F.array(*names), lambda name: name.isNotNull()) if names else F.array().cast("array<string>")
 
 
-def measure(contract: Contract, marked: DataFrame) -> tuple[int, int, int]:
-    """Rows, broken rows, and distinct keys among the good ones, in one pass.
+class Measured(NamedTuple):
+    """How many rows a batch has, how many break a rule, and of the good ones how many keys and how many are astray."""
+
+    rows: int
+    broken: int
+    keys: int
+    astray: int
+
+
+def measure(contract: Contract, marked: DataFrame, within: str = "true") -> Measured:
+    """Counts a batch in one pass. Astray is a good row for which `within`, Spark SQL, does not hold.
 
     Keys are counted by a 64-bit hash, which shuffles 8 bytes a row; a collision is told from a duplicate later.
     """
     good = F.size("_broken") == 0
     key = F.when(good, F.xxhash64(*contract.key))
     row = marked.agg(
-        F.count(F.lit(1)).alias("rows"), F.count_if(~good).alias("broken"), F.count_distinct(key).alias("keys")
+        F.count(F.lit(1)).alias("rows"),
+        F.count_if(~good).alias("broken"),
+        F.count_distinct(key).alias("keys"),
+        F.count_if(good & ~F.expr(f"coalesce({within}, false)")).alias("astray"),
     ).first()
     assert row is not None
-    return row["rows"], row["broken"], row["keys"]
+    return Measured(**row.asDict())
 
 
 def check_key(contract: Contract, good: DataFrame) -> None:

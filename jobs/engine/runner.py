@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JNetworkError
-from pyspark.sql import functions as F
 
 from jobs.engine import coverage, hours, runs, upkeep
 from jobs.engine.cadence import Cadence
@@ -25,7 +24,7 @@ from jobs.engine.job import Job
 from jobs.engine.lake import Lake
 from jobs.engine.runs import JobRun
 from jobs.engine.watchdog import JobStalled, watched
-from jobs.engine.window import Window, check, of_micros, window_for
+from jobs.engine.window import Window, check, window_for
 from jobs.errors import LastingError, ReelmillError
 from jobs.host.locks import alone
 from jobs.host.scratch import until_a_run_ends
@@ -163,8 +162,5 @@ def newest(every: Cadence, lake: Lake) -> datetime:
     if every == "5min":
         return now
     latest = window_for("hour", now).start - timedelta(microseconds=1) if every == "hour" else None
-    watched_at = lake.read("silver.watches").agg(F.unix_micros(F.max("started_at")).alias("at")).first()
-    if watched_at is None or watched_at["at"] is None:
-        return latest or now
-    at = of_micros(watched_at["at"])
-    return min(at, latest or at)
+    there = lake.span("silver.watches")
+    return min(there[1], latest or there[1]) if there else latest or now

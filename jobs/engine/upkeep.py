@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable
 
 from data_contracts.contract import Contract, span
 from jobs.engine.cadence import Cadence
 from jobs.engine.commits import Commit
 from jobs.engine.job import Job
+from jobs.engine.spans import Unsaid, spans
 from jobs.engine.stream import TABLES, go_on_from_newest, held_in
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.settings import Settings
@@ -116,20 +116,14 @@ def _expire(table: DeltaTable, contract: Contract) -> int:
     if not contract.expires:
         return 0
     # Not from today: a home whose data ends years ago would lose all of it.
-    oldest, newest = (_bound(table, contract, name) for name in ("min", "max"))
+    try:
+        there = spans(table, contract)
+    except Unsaid:
+        return 0
+    oldest, newest = min((first for first, _ in there), default=None), max((last for _, last in there), default=None)
     if oldest is None or newest is None or oldest >= (limit := newest - span(contract.retention)):
         return 0
     return int(table.delete(f"{contract.window_column} < '{limit.isoformat()}'")["num_deleted_rows"])
-
-
-def _bound(table: DeltaTable, contract: Contract, which: str) -> date | datetime | None:
-    """The least or the greatest value of the window column, by what the log says of the files; None if it is silent."""
-    files = pa.table(table.get_add_actions(flatten=True))
-    name = f"{which}.{contract.window_column}"
-    if name not in files.column_names:
-        return None
-    found: date | datetime | None = pc.min_max(files.column(name))[which].as_py()
-    return found
 
 
 def _compact(table: DeltaTable) -> int:

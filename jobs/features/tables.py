@@ -19,7 +19,6 @@ from pyspark.sql import functions as F
 
 from data_contracts import Contract, load
 from feature_repo.definitions import TIMESTAMP, entity_keys
-from jobs.engine.bounds import within
 from jobs.engine.job import Job
 from jobs.engine.lake import EmptyOutput, Lake
 from jobs.engine.window import Window
@@ -70,6 +69,9 @@ class FeatureTable:
 
     def write(self, lake: Lake, window: Window) -> None:
         """Replace the window's rows by what the lake's tables say now, going on from the table's own where it can."""
+        # An empty input says nothing.
+        if lake.span(WATCHES) is None:
+            return
         inputs = [unmarked(lake.read(WATCHES, until=window.end)), *map(lake.read, self.beside)]
         # Of a window longer than its spans, what moves within it is most of the past.
         is_short = window.end - window.start <= timedelta(days=max(_spans(load(self.table)), default=0))
@@ -143,13 +145,11 @@ def replace_changes(lake: Lake, table: str, changes: DataFrame, window: Window) 
     """Write the window's rows. On days that changed nothing there are none, and the newest row before them holds."""
     try:
         lake.replace(table, changes, window)
-    except EmptyOutput:
-        # Rows that were made and then refused are another matter.
-        if not changes.isEmpty():
+    except EmptyOutput as nothing:
+        if nothing.refused:
             raise
-        # What was watched on these days may be gone, as of a person who is forgotten; an empty input says nothing.
-        stale = not lake.own(table).where(within(load(table), window)).isEmpty()
-        if stale and not lake.read(WATCHES).isEmpty():
+        # What was watched on these days may be gone, as of a person who is forgotten.
+        if lake.has(table, window):
             lake.replace(table, changes, window, empty_is_a_fact=True)
 
 

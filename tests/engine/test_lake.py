@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -81,6 +81,31 @@ def test_nothing_never_replaces_something(lake: Lake) -> None:
     with pytest.raises(EmptyOutput, match="gold.plays"):
         lake.replace("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)).where("false"), Window.of_day(MONDAY))
     assert contents(lake) == [("ann", MONDAY, 1)]
+
+
+@pytest.mark.parametrize("there", [TUESDAY, MONDAY], ids=["another day is there", "the day is there"])
+def test_a_row_beside_the_window_is_refused_whether_there_is_something_to_replace_or_not(
+    lake: Lake, there: date
+) -> None:
+    lake.replace("gold.plays", plays(lake.spark, ("ann", there, 1)), Window.of_day(there))
+    beside = plays(lake.spark, ("bob", MONDAY, 1), ("cid", MONDAY + timedelta(days=9), 2))
+    with pytest.raises(BrokenBatch, match="gold.plays has 1 rows for which .*event_date.* does not hold"):
+        lake.replace("gold.plays", beside, Window.of_day(MONDAY))
+    assert contents(lake) == [("ann", there, 1)]
+
+
+def test_when_rows_are_is_told_by_the_rows_where_the_log_is_silent(lake: Lake) -> None:
+    assert lake.version("gold.plays") < 0
+    lake.create("gold.plays")
+    assert lake.span("gold.plays") is None
+    said = f"ALTER TABLE delta.`{lake.tables.uri('gold.plays')}` SET TBLPROPERTIES "
+    lake.spark.sql(said + "('delta.dataSkippingNumIndexedCols' = '0')")
+    rows = plays(lake.spark, ("ann", MONDAY, 1), ("bob", TUESDAY, 2))
+    lake.replace("gold.plays", rows, Window.of_days(MONDAY, TUESDAY))
+    midnights = tuple(datetime.combine(day, time(), UTC) for day in (MONDAY, TUESDAY))
+    assert Lake(lake.spark, lake.settings).span("gold.plays") == midnights
+    assert lake.has("gold.plays", Window.of_day(TUESDAY))
+    assert not lake.has("gold.plays", Window.of_day(TUESDAY + timedelta(days=1)))
 
 
 def test_nothing_replaces_something_when_the_job_knows_it_for_a_fact(lake: Lake) -> None:

@@ -353,7 +353,7 @@ lines = st.one_of(
 
 
 @given(st.lists(lines, min_size=20, max_size=60))
-@hypothesis(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_line_is_an_event_or_has_a_reason(spark: SparkSession, batch: list[str]) -> None:
     rows = parsed(spark, *batch)
     assert len(rows) == len(batch)

@@ -126,7 +126,7 @@ drawn_watches = st.lists(
 
 
 @given(drawn_watches, st.integers(0, 70))
-@hypothesis(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis(max_examples=4, suppress_health_check=list(HealthCheck))
 def test_the_newest_row_is_the_exact_state_of_any_day(
     watches_of: Any, drawn: list[tuple[str, str, int]], last: int
 ) -> None:

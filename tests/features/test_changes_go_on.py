@@ -60,7 +60,7 @@ drawn_watches = st.lists(
 # Who leaves a span on the very day on which they come back; and who was there on the day before only.
 @example([("ann", "cats", day, 1.0, False) for day in (0, 7, 35)] + [("ben", "cats", 34, 1.0, True)], {34, 35})
 @given(drawn_watches, st.sets(st.integers(1, DAYS), min_size=1, max_size=2))
-@hypothesis(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis(max_examples=2, suppress_health_check=list(HealthCheck))
 def test_any_cut_of_any_history_into_runs_gives_the_rows_of_one_run(
     watches_of: Any,
     videos_of: Callable[..., DataFrame],

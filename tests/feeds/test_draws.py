@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -26,7 +26,6 @@ def ordered(sizes: list[int]) -> NDArray[np.int64]:
     return np.concatenate([np.arange(size) for size in sizes]) if sizes else np.empty(0, dtype=np.int64)
 
 
-@settings(deadline=None)  # the first one loads libraries
 @given(sizes=st.lists(st.integers(1, 120), max_size=6), share=st.floats(0, 1))
 def test_a_feed_keeps_its_candidates_each_once_and_only_drawn_slots_move_any(sizes: list[int], share: float) -> None:
     found, before, begin = of(sizes, share), ordered(sizes), 0
@@ -49,7 +48,6 @@ def test_without_exploration_nothing_moves_and_with_all_of_it_every_slot_is_draw
     assert (np.isnan(every.propensity) == (every.position >= SLOTS)).all()
 
 
-@settings(deadline=None)
 @given(share=st.floats(0, 1), others=st.lists(st.integers(1, 90), max_size=4))
 def test_a_draw_does_not_hang_on_who_else_there_is(share: float, others: list[int]) -> None:
     alone = of([70], share, ["me"])

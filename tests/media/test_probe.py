@@ -257,7 +257,7 @@ def test_a_machine_too_busy_to_read_a_file_says_nothing_of_the_file(
         probe(draw("plain.mp4", seconds=1.5))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cut=st.floats(0, 1), noise=st.binary(min_size=1, max_size=64), at=st.floats(0, 1))
 def test_any_damaged_file_is_described_or_gets_a_typed_reason(
     draw: Draw, tmp_path: Path, cut: float, noise: bytes, at: float

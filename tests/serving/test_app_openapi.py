@@ -59,9 +59,7 @@ ASKED_FOR_SOMETHING = [
     "POST /v1/events", "POST /v1/uploads", "HEAD /v1/uploads/{upload_id}", "PATCH /v1/uploads/{upload_id}",
     "DELETE /v1/uploads/{upload_id}", "GET /v1/uploads/{upload_id}",
 ]  # fmt: skip
-quick = hypothesis_settings(
-    max_examples=25, suppress_health_check=list(HealthCheck), deadline=None, phases=[Phase.generate]
-)
+quick = hypothesis_settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 
 
 @schemathesis.serializer(CONTENT_TYPE)
@@ -135,7 +133,7 @@ def test_whatever_is_read_by_get_can_be_asked_about_by_head(full: httpx.Client) 
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), user_id=st.text(min_size=1, max_size=140) | st.sampled_from(["ann", "stranger"]))
 def test_no_id_and_no_cursor_that_was_given_to_somebody_and_altered_breaks_a_route(
     full: httpx.Client, data: st.DataObject, user_id: str

@@ -202,7 +202,7 @@ almost_events = st.builds(
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(almost_events | json_values, max_size=4))
 def test_whatever_is_sent_every_event_is_either_spooled_or_rejected(
     api: httpx.Client, folder: Path, batch: list[object]
@@ -230,7 +230,7 @@ broken = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=st.lists(broken, max_size=4), good_at=st.integers(0, 4))
 def test_whatever_is_beside_a_good_event_it_is_kept(
     api: httpx.Client, folder: Path, batch: list[str], good_at: int
@@ -243,7 +243,7 @@ def test_whatever_is_beside_a_good_event_it_is_kept(
     assert [event["event_id"] for event in spooled(folder)[before:]] == ["e1"]
 
 
-@hypothesis_settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200))
 def test_no_bytes_break_the_service(api: httpx.Client, body: bytes) -> None:
     answer = api.post("/v1/events", content=body)

@@ -128,7 +128,7 @@ numbers = st.lists(st.integers(0, 29), max_size=8)
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     before=numbers,
     between=st.lists(st.tuples(numbers, st.booleans(), st.integers(1, 12)), min_size=1, max_size=12),

@@ -179,7 +179,7 @@ def test_a_limit_or_cursor_out_of_range_is_a_problem_that_names_it(
     assert answer.json()["errors"][0]["where"] == f"query.{query.partition('=')[0]}"
 
 
-@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cursor=st.text(max_size=200), user_id=st.text(min_size=1, max_size=64))
 def test_no_cursor_or_user_that_a_client_makes_up_breaks_the_service(
     api: httpx.Client, store: FeedStore, publish: Publish, cursor: str, user_id: str

@@ -416,7 +416,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_endpoint_is_killed(
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_header_breaks_a_route_or_lets_anything_land(api: httpx.Client, landing: Path, data: st.DataObject) -> None:
     # As much as a client may send at all.

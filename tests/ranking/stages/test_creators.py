@@ -2,7 +2,7 @@
 
 import numpy as np
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.ranking.policy import OURS
@@ -32,7 +32,6 @@ def before_there_were_stages(list_of: Places, place: Places, creators: Places) -
     return [row for *_, row in sorted(slots)]
 
 
-@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_with_the_policy_of_the_package_feeds_are_what_they_were_before_there_were_stages(
     sizes: list[int], seed: int

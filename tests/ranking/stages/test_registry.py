@@ -64,7 +64,7 @@ def drawn_world(seed: int) -> World:
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), drawn=POLICIES)
 def test_no_feed_has_a_video_that_was_watched_refused_or_withdrawn_or_is_ones_own(
     seed: int, drawn: dict[str, dict[str, float]]
