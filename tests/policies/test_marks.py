@@ -19,8 +19,6 @@ OF_ALL = {
     "feeds/compare.py together": "`followed` leaves out the slots that were watched so",
     "feeds/explain.py why_not": "a viewer has seen what they watched, however",
     "feeds/publish.py nobodys": "asks only whether the table is lost",
-    "features/tables.py replace_changes": "asks only whether the table is lost",
-    "engine/runner.py newest": "what has happened, whoever did it, is there to be worked on",
 }
 
 
