@@ -139,7 +139,7 @@ class KeysDemanded:
 
         shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         try:
-            self._keyring.admit(shown.decode("latin-1"), _scope_of(scope["path"]), time.time())
+            self._keyring.admit(shown.decode("latin-1"), _scope_of(scope["path"], scope["method"]), time.time())
         except Problem as problem:
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
@@ -167,6 +167,8 @@ def demand(app: FastAPI, keyring: Keyring) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
 
 
-def _scope_of(path: str) -> api_keys.Scope:
+def _scope_of(path: str, method: str) -> api_keys.Scope:
+    if method == "DELETE":  # who uploads withdraws
+        return api_keys.Scope.UPLOAD
     found = (scope for prefix, scope in _SCOPES.items() if path.startswith(prefix))
     return next(found, api_keys.Scope.READ)

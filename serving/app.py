@@ -1,7 +1,8 @@
 """The HTTP service: feeds out, events and uploads in, media beside them. It knows Redis and some folders, and no Spark.
 
 Belongs here: wiring, start and stop, and the probes. Each route is in the module named for what it serves: feeds.py,
-related.py, trending.py, events.py, uploads.py, media.py, readiness.py, player/; every error's shape is in problems.py.
+related.py, trending.py, events.py, uploads.py, withdrawals.py, media.py, readiness.py, player/; every error's shape is
+in problems.py.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from serving import api_keys, documentation, feeds, problems, readiness, related, trending, uploads
+from serving import api_keys, documentation, feeds, problems, readiness, related, trending, uploads, withdrawals
 from serving import events as event_routes
 from serving.answers import Ahead
 from serving.api_keys import Keyring
@@ -32,7 +33,7 @@ from serving.feed_store.shapes import MEDIA
 from serving.feed_store.trending import TrendingReader
 from serving.incoming import Incoming
 from serving.limits import Limits
-from serving.media import MediaFiles, MediaObjects
+from serving.media import MediaFiles, MediaObjects, NotWithdrawn
 from serving.metrics import Metrics
 from serving.player import page
 from serving.producer import EventTopic
@@ -130,10 +131,11 @@ def create_app(
     app.include_router(related.router(reader))
     app.include_router(event_routes.router(keeper, metrics.events, reader.remember, reader.mute))
     app.include_router(uploads.router(incoming, reader))
+    app.include_router(withdrawals.router(reader, keeper, redis_url))
     app.include_router(readiness.router(reader, keeper, files))
     _add_probes(app, metrics)
     _answer_heads(app)
-    app.mount(MEDIA, files, name="media")
+    app.mount(MEDIA, NotWithdrawn(files, reader.wire), name="media")
     page.install(app)
     return app
 

@@ -87,7 +87,7 @@ _MEDIA: dict[str, Any] = {
         "summary": "Media",
         "operationId": "media",
         "description": "A playlist, a segment or a poster, or the part of it that `Range` asks for. The addresses are "
-        "those of cards, and what is behind one never changes.",
+        "those of cards, and what is behind one never changes; of what was withdrawn, no playlist is answered.",
         "parameters": [
             {
                 "name": "path",
@@ -108,6 +108,7 @@ _MEDIA: dict[str, Any] = {
                     HTTPStatus.BAD_REQUEST,
                     HTTPStatus.NOT_FOUND,
                     HTTPStatus.METHOD_NOT_ALLOWED,
+                    HTTPStatus.GONE,
                     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
                 ).items()
             },

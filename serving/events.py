@@ -56,6 +56,7 @@ MAX_EVENTS = 1_000
 MAX_REASON = 500
 # What a client held back for longer than this, or somebody's log of the past, does not say what was shown lately.
 LATELY = timedelta(days=1)
+_SENT = [one for one in EventType if one != EventType.WITHDRAW]
 Remember = Callable[[list[tuple[str, str]], list[tuple[str, str]]], Awaitable[None]]
 Mute = Callable[[str, str, str | None], Awaitable[None]]
 
@@ -88,7 +89,7 @@ class Event(BaseModel):
     user_id: Id
     video_id: Id
     # Spelled out: pydantic's reference to a definition inside this schema would point nowhere in the OpenAPI document.
-    event_type: Annotated[EventType, WithJsonSchema({"type": "string", "enum": [*EventType], "title": "Event Type"})]
+    event_type: Annotated[EventType, WithJsonSchema({"type": "string", "enum": _SENT, "title": "Event Type"})]
     event_at: Annotated[AwareDatetime, BeforeValidator(_iso_8601)] = Field(
         description="When it happened: after 1989, and at most a day from now."
     )
@@ -111,6 +112,8 @@ class Event(BaseModel):
             raise ValueError("event_at must lie between 1990 and one day from now")
         if self.event_type == EventType.VIEW and self.watch_ms is None and self.share_watched is None:
             raise ValueError("a view must say watch_ms or share_watched")
+        if self.event_type == EventType.WITHDRAW:  # which takes a key of another scope
+            raise ValueError("a video is withdrawn by DELETE /v1/videos/{video_id}")
         if (self.hashtag is not None) != (self.event_type in OF_HASHTAGS):
             raise ValueError(f"{' and '.join(OF_HASHTAGS)} name a hashtag, and no other event does")
         return self

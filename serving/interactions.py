@@ -26,6 +26,7 @@ class EventType(StrEnum):
     UNMUTE_CREATOR = "unmute_creator"
     MUTE_HASHTAG = "mute_hashtag"
     UNMUTE_HASHTAG = "unmute_hashtag"
+    WITHDRAW = "withdraw"
 
 
 # Whoever sends one of these is never shown the video again.
@@ -35,6 +36,8 @@ REFUSALS = (EventType.NOT_INTERESTED, EventType.REPORT)
 OF_CREATORS = (EventType.MUTE_CREATOR, EventType.UNMUTE_CREATOR)
 OF_HASHTAGS = (EventType.MUTE_HASHTAG, EventType.UNMUTE_HASHTAG)
 MUTES = (EventType.MUTE_CREATOR, EventType.MUTE_HASHTAG)
+# Why a video that its creator withdrew is published no more, as an upload that is refused has a reason.
+WITHDRAWN_WHY = "withdrawn: by its creator"
 # Longer ones nobody reads.
 MAX_HASHTAG = 200
 

@@ -1,6 +1,7 @@
 """Published media, from a folder or from a bucket: HLS playlists, segments and posters, as a CDN's origin serves them.
 
-Belongs here: content types, caching and ranges, and whether the store can be read. Making the files: jobs/media.
+Belongs here: content types, caching and ranges, what plays no more, and whether the store can be read. Making the
+files: jobs/media.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Message, Receive, Scope, Send
+
+from serving.feed_store.wire import Wire
+from serving.feed_store.withdrawn import MEDIA_FOLDERS
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
@@ -89,6 +95,22 @@ class MediaFiles(StaticFiles):
         return response
 
 
+class NotWithdrawn:
+    """The same without the playlists of what was withdrawn, by which each player begins; while Redis is away, with."""
+
+    def __init__(self, media: MediaFiles | MediaObjects, wire: Wire) -> None:
+        self._media = media
+        self._wire = wire
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = _path(scope)
+        if path.endswith(".m3u8"):
+            with suppress(RedisError):
+                if await self._wire.ask("SISMEMBER", MEDIA_FOLDERS, path.partition("/")[0]):
+                    raise HTTPException(HTTPStatus.GONE, "its creator has withdrawn the video")
+        await self._media(scope, receive, send)
+
+
 class MediaObjects:
     """The same from a bucket."""
 
@@ -108,7 +130,7 @@ class MediaObjects:
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
+        path = _path(scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         if not path or any(part.startswith(".") for part in path.split("/")):
@@ -152,6 +174,12 @@ class MediaObjects:
                     unsatisfied = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                     raise HTTPException(unsatisfied, headers={"Content-Range": f"bytes */{size}"}) from None
             raise
+
+
+def _path(scope: Scope) -> str:
+    """Below the media store."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")).lstrip("/")
 
 
 def _headers(path: str, length: int, size: int) -> dict[str, str]:

@@ -132,8 +132,10 @@ def known_by(watches: DataFrame, at: datetime) -> DataFrame:
 def rebuild(lake: Lake, new: DataFrame) -> None:
     """Make the watches again that these new events may have changed; the same events again change nothing."""
     _remake(lake, new)
-    # Of any type: a like that came while its video was withdrawn belongs to a view from before.
-    waiting = new.join(published(lake.read(VIDEOS)), on="video_id", how="left_anti")
+    # Of any type that belongs to a view: a like that came while its video was withdrawn does, from before.
+    waiting = new.where(F.col("event_type") != EventType.WITHDRAW).join(
+        published(lake.read(VIDEOS)), on="video_id", how="left_anti"
+    )
     if not waiting.isEmpty():
         lake.quarantine(WATCHES, waiting, WAITS)
 

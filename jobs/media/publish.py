@@ -27,10 +27,12 @@ from jobs.host.redis_server import redis_url
 from jobs.media.cards import cards, hand_over_cards
 from jobs.media.outcomes import say_processing, say_refused
 from jobs.media.refusals import Reason, Refused
-from jobs.media.status import Status
+from jobs.media.status import Status, published
 from jobs.media.visibility import Action, rules_of
+from serving.interactions import WITHDRAWN_WHY, EventType
 
 UPLOADS, VIDEOS, RENDITIONS = "bronze.uploads", "silver.videos", "silver.renditions"
+EVENTS = "bronze.events"
 
 
 BATCH_CLIPS = 100
@@ -234,9 +236,35 @@ def publish_batch(lake: Lake, waiting: dict[str, str], at: datetime) -> bool:
     return len(found) > len(batch) and len(troubles) < len(batch)
 
 
-@job(every="5min", reads=[UPLOADS, VIDEOS], writes=[RENDITIONS, VIDEOS])
+def withdrawn(videos: DataFrame, events: DataFrame) -> DataFrame:
+    """Of silver.videos, the published ones that their creators have withdrawn by bronze.events, as refused."""
+    # Among all that ever came, so that a table which is made anew has them too. No type comes after this one in order:
+    # the statistics of files and of pages say where there is none.
+    theirs = events.where(F.col("event_type") == EventType.WITHDRAW).select("video_id", "user_id")
+    gone = published(videos).join(theirs, on=["video_id", "user_id"], how="left_semi").select(videos.columns)
+    return gone.withColumns({"status": F.lit(Status.REJECTED), "reason": F.lit(WITHDRAWN_WHY)})
+
+
+def withdraw(lake: Lake, at: datetime) -> None:
+    """Publish no longer what was withdrawn. The endpoint let go of it at once, and plays the same bytes of others."""
+    if not (lake.exists(EVENTS) and lake.exists(VIDEOS)):
+        return
+    videos = lake.read(VIDEOS)
+    gone = withdrawn(videos, lake.read(EVENTS)).persist()
+    try:
+        if gone.isEmpty():
+            return
+        same = videos.join(gone.select("media_hash"), on="media_hash", how="left_semi")
+        others = same.join(gone, on="video_id", how="left_anti")
+        announce(lake, others.selectExpr("video_id AS upload_id"), at)
+        lake.merge(VIDEOS, gone)
+    finally:
+        gone.unpersist()
+
+
+@job(every="5min", reads=[UPLOADS, VIDEOS, EVENTS], writes=[RENDITIONS, VIDEOS])
 def run(lake: Lake, window: Window) -> None:
-    """Publish every upload that has no video yet, oldest first. Without a new upload there is nothing to do.
+    """Publish every upload that has no video yet, oldest first, and then no longer what its creator has withdrawn.
 
     Warns of clips that could not be made for a reason of the machine's; they stay new, and the next run tries them.
     """
@@ -245,6 +273,7 @@ def run(lake: Lake, window: Window) -> None:
     waiting: dict[str, str] = {}
     while publish_batch(lake, waiting, window.end):
         pass
+    withdraw(lake, window.end)
     if waiting:
         first = next(iter(waiting.values()))
         lake.warnings.append(f"{len(waiting)} clips could not be made and wait for the next run; the first: {first}")

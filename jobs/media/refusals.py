@@ -50,6 +50,7 @@ class Reason(StrEnum):
     TOO_SMALL = "too_small"
     BAD_SHAPE = "bad_shape"
     TIMED_OUT = "timed_out"
+    WITHDRAWN = "withdrawn"
 
 
 class Refused(ReelmillError):

@@ -14,6 +14,7 @@ from typing import cast
 import redis
 
 from serving.feed_store.layout import CHUNK, RETIRED_TTL_S, VIDEOS, encode, video_key
+from serving.feed_store.withdrawn import take_back_cards
 
 _EPOCH = date(1970, 1, 1)
 
@@ -39,6 +40,8 @@ def write(client: redis.Redis, videos: Iterable[tuple[Mapping[str, object], date
             for video_id, video, _ in news:
                 pipe.set(video_key(video_id), encode(video))
             pipe.execute()
+        plays = ((video_id, cast("str | None", video.get("playback_url"))) for video_id, video, _ in news)
+        take_back_cards(client, plays)
         written += len(news)
     return written
 

@@ -21,6 +21,7 @@ from serving.feed_store import former, refused, seen
 from serving.feed_store.layout import (
     CHUNK,
     VIDEOS,
+    WITHDRAWN,
     fallback_key,
     feed_key,
     feeds_of,
@@ -67,6 +68,7 @@ def forget_videos(client: redis.Redis, video_ids: Collection[str]) -> int:
             pipe.unlink(video_key(video_id))
         removed = sum(map(int, pipe.execute()))
     client.zrem(VIDEOS, *video_ids)  # then, since a card without it would never be let go
+    client.zrem(WITHDRAWN, *video_ids)
     versions = _versions(client)
     for pattern in (f"{feeds_of('*')}*", fallback_key("*")):
         for keys in scan(client, pattern):

@@ -36,7 +36,9 @@ def hide(client: redis.Redis, videos: Mapping[str, bool]) -> None:
         client.zrem(VIDEOS, *dropped)
     lists = [key for keys in scan(client, fallback_key("*")) for key in keys]
     shorten(client, lists, ids, [])
-    forget_trending(client, ids)
-    forget_related(client, ids)
+    # These lists show cards, and nothing of what has none.
+    if limited := [one for one in ids if not videos[one]]:
+        forget_trending(client, limited)
+        forget_related(client, limited)
     # At last: who hears of it finds nothing of them any more.
     client.incr(HIDDEN)

@@ -16,6 +16,7 @@ Belongs here: what writer and reader must agree on.
     refused:{seen:<viewer>}         set      ids of videos that a viewer refused since feeds were built without them
     seen:<viewer>                   string   marks of the videos that a viewer was shown last (seen.py)
     videos                          sorted   ids of all videos that have one, by the night (days since 1970) it is of
+    withdrawn                       sorted   ids of videos that their creators withdrew (withdrawn.py)
 
 A generation is one attempt to publish a version, under a random name. So a publish that is killed, repeated or late can
 never touch what readers are reading, and a cursor that pins a generation sees feeds that stay, but for slots of a
@@ -51,6 +52,7 @@ LEAVING = f"{{{POINTER}}}:leaving"
 VIDEOS = "videos"
 # How often videos were taken out of what is served: readers let go of what they keep of them.
 HIDDEN = "hidden"
+WITHDRAWN = "withdrawn"
 # A night's feeds come some hours after its day has ended, and are replaced a day later; six hours are patience.
 STALE_AFTER = timedelta(hours=30)
 

@@ -43,6 +43,7 @@ from serving.feed_store.layout import (
 )
 from serving.feed_store.packed import pack
 from serving.feed_store.scan import scan
+from serving.feed_store.withdrawn import take_back_slots
 
 # Of a kind, that one store remembers: some 40 MB. Words that it forgets are written again.
 _MOST_NAMES = 200_000
@@ -113,18 +114,21 @@ class FeedStore:
                 for video in chunk:
                     pipe.set(videos_key(generation, name(str(video["video_id"]))), encode(video), ex=RETIRED_TTL_S)
                 pipe.execute()
+            take_back_slots(self._redis, generation, (str(video["video_id"]) for video in chunk))
 
     def write_fallback(self, version: str, slots: Sequence[Mapping[str, object]]) -> None:
         """Stage the feed for strangers, whose slots say everything themselves. Raises EmptyPublish without any."""
         if not slots:
             raise EmptyPublish(f"the feed for strangers of {version} has no slots")
-        key = fallback_key(self._staged(version))
+        generation = self._staged(version)
+        key = fallback_key(generation)
         # One transaction: a connection lost between RPUSH and EXPIRE would leave a list that never goes away.
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key)
             pipe.rpush(key, *map(encode_slot, slots[:MAX_SLOTS]))
             pipe.expire(key, RETIRED_TTL_S)
             pipe.execute()
+        take_back_slots(self._redis, generation, (str(slot["video_id"]) for slot in slots))
 
     def refuse(self, refusals: Iterable[tuple[str, str]]) -> None:
         """Show these viewers (first) these videos (second) no more."""

@@ -255,7 +255,11 @@ def test_what_the_endpoint_acknowledges_is_not_set_aside_for_its_values(spark: S
         *({name: longest} for name in ("event_id", "user_id", "video_id", "session_id", "feed_version")),
         *({"user_id": odd} for odd in (" ", "%", "'", "...", "\\", "\x80", "\u2028", "{", "NULL")),
         *({"event_at": at} for at in (EARLIEST.isoformat(), "1990-01-01T14:00:00+14:00", (now + AHEAD).isoformat())),
-        *({"event_type": event_type} for event_type in EventType if event_type not in OF_HASHTAGS),
+        *(
+            {"event_type": event_type}
+            for event_type in EventType
+            if event_type not in (*OF_HASHTAGS, EventType.WITHDRAW)
+        ),
         *({"event_type": OF_HASHTAGS[0], "hashtag": tag} for tag in ("#Cats", "ΟΔΟΣ", "İ", "x" * MAX_HASHTAG)),
         *({"watch_ms": ms} for ms in (0, MAX_WATCH_MS)),
         *({"share_watched": share} for share in (0, -0.0, 5e-324, 0.1, MAX_SHARE)),
@@ -267,7 +271,7 @@ def test_what_the_endpoint_acknowledges_is_not_set_aside_for_its_values(spark: S
     assert [(row["reason"], row["check"]) for row in rows] == [(None, True)] * len(edges)
 
 
-def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a_far_slot_besides(
+def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a_far_slot_and_a_withdrawal_besides(
     spark: SparkSession,
 ) -> None:
     now, instant = datetime.now(UTC), timedelta(microseconds=1)
@@ -282,6 +286,7 @@ def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a
         {"event_type": OF_HASHTAGS[0], "hashtag": "x" * (MAX_HASHTAG + 1)},
         {"position": -1},
         {"position": POSITIONS},
+        {"event_type": EventType.WITHDRAW},
     ]
     complete = {**event("e1"), "event_at": now.isoformat(), "received_at": now.isoformat()}
     for wrong in beyond:
@@ -290,7 +295,7 @@ def test_what_the_lake_sets_aside_for_its_values_the_endpoint_rejects_and_only_a
     rows = parsed(
         spark, *({**complete, **wrong} for wrong in beyond), check=F.coalesce(ingest.plausible(), F.lit(False))
     )
-    assert [row["check"] for row in rows] == [False] * (len(beyond) - 1) + [True]
+    assert [row["check"] for row in rows] == [False] * (len(beyond) - 2) + [True, True]
 
 
 def test_a_contract_and_the_endpoint_have_one_rule_for_ids(spark: SparkSession) -> None:

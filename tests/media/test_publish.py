@@ -15,6 +15,7 @@ import redis
 from pyspark.sql import Row
 
 from jobs.arrivals.landing import land
+from jobs.engine.frames import rows_of
 from jobs.engine.lake import Lake
 from jobs.engine.window import window_for
 from jobs.host.redis_server import redis_url
@@ -165,3 +166,20 @@ def test_a_clip_that_shows_a_fault_of_ours_does_not_stop_the_others(tmp_path: Pa
     assert (outcome.upload_id, outcome.video) == ("broken", None)
     assert outcome.trouble is not None
     assert outcome.trouble.startswith("None: TypeError: ")
+
+
+def test_what_its_creator_withdraws_is_published_no_more_and_the_same_clip_of_another_is(lake: Lake) -> None:
+    clip = {"duration_ms": 1000, "width": 9, "height": 16, "has_audio": False, "media_hash": "h", "source": "api"}
+    clip |= {"playback_path": "h/master.m3u8", "poster_path": "h/poster.jpg", "hashtags": [], "status": "published"}
+    theirs = [{"video_id": f"{name}s", "user_id": name, "published_at": NOON, **clip} for name in ("ann", "ben")]
+    said = [("ann", "anns"), ("ann", "anns"), ("ann", "bens")]
+    when = {"event_at": NOON, "received_at": NOON, "event_type": "withdraw"}
+    events = [{"event_id": str(n), "user_id": who, "video_id": what, **when} for n, (who, what) in enumerate(said)]
+    for table, rows in {"silver.videos": theirs, "bronze.events": events}.items():
+        lake.merge(table, rows_of(lake.spark, table, rows))
+    publish.withdraw(Lake(lake.spark, lake.settings), NOON)
+    videos = {row.video_id: row for row in Lake(lake.spark, lake.settings).read("silver.videos").collect()}
+    assert (videos["anns"].status, videos["anns"].reason) == ("rejected", "withdrawn: by its creator")
+    assert (videos["anns"].media_hash, videos["bens"].status, videos["bens"].reason) == ("h", "published", None)
+    with redis_url(lake.settings) as url, redis.Redis.from_url(url) as client:
+        assert (client.exists("video:anns"), client.exists("video:bens")) == (0, 1)

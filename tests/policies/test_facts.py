@@ -17,7 +17,15 @@ from jobs.sim import plan
 from serving.events import Event
 from serving.feed_store.shapes import TrendingKind
 from serving.ids import MAX_ID, is_id
-from serving.interactions import MAX_HASHTAG, MAX_SHARE, MAX_WATCH_MS, OF_CREATORS, OF_HASHTAGS, EventType
+from serving.interactions import (
+    MAX_HASHTAG,
+    MAX_SHARE,
+    MAX_WATCH_MS,
+    OF_CREATORS,
+    OF_HASHTAGS,
+    WITHDRAWN_WHY,
+    EventType,
+)
 from serving.limits import Limits
 from serving.player.page import APP
 from serving.stated import MAX_HASHTAGS, MAX_TITLE
@@ -55,8 +63,11 @@ def test_an_upload_over_http_may_state_what_the_contract_takes_and_be_as_large_a
     assert Limits().max_bytes == refusals.MAX_BYTES
 
 
-def test_every_type_of_event_shows_or_starts_a_watch_is_a_reaction_to_one_or_mutes() -> None:
-    assert {EventType.IMPRESSION, EventType.VIEW, *REACTIONS, *OF_CREATORS, *OF_HASHTAGS} == set(EventType)
+def test_every_type_of_event_shows_or_starts_a_watch_is_a_reaction_to_one_mutes_or_withdraws() -> None:
+    of_watches = {EventType.IMPRESSION, EventType.VIEW, *REACTIONS}
+    assert {*of_watches, *OF_CREATORS, *OF_HASHTAGS, EventType.WITHDRAW} == set(EventType)
+    assert max(EventType) == EventType.WITHDRAW, "media.publish finds it by that"
+    assert WITHDRAWN_WHY.startswith(f"{refusals.Reason.WITHDRAWN}: ")
     of_events = rules("bronze.events")
     assert listed(of_events["hashtag_belongs_to_a_mute"]) == list(OF_HASHTAGS)
     assert numbers(of_events["hashtag_is_one_of_videos"])[1] == MAX_HASHTAG

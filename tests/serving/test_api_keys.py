@@ -64,6 +64,7 @@ def test_a_key_opens_what_it_is_good_for_and_nothing_else(locked: Locked, server
             api.post("/v1/events", json=EVENT, headers=bearer(reader)),
             api.get("/v1/feed/ann", headers=bearer(writer)),
             api.post("/v1/uploads", headers=bearer(writer)),
+            api.delete("/v1/videos/a", params={"user_id": "ann"}, headers=bearer(writer)),
         ):
             assert (answer.status_code, answer.json()["type"]) == (403, "urn:reelmill:problem:key-not-for-this")
 

@@ -57,7 +57,7 @@ ASKED_FOR_SOMETHING = [
     "GET /v1/feed/{user_id}", "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}",
     "GET /v1/videos/{video_id}/related",
     "POST /v1/events", "POST /v1/uploads", "HEAD /v1/uploads/{upload_id}", "PATCH /v1/uploads/{upload_id}",
-    "DELETE /v1/uploads/{upload_id}", "GET /v1/uploads/{upload_id}",
+    "DELETE /v1/uploads/{upload_id}", "DELETE /v1/videos/{video_id}", "GET /v1/uploads/{upload_id}",
 ]  # fmt: skip
 quick = hypothesis_settings(max_examples=25, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 

@@ -32,6 +32,7 @@ export const REFUSALS = {
   too_small: "The picture is too small.",
   bad_shape: "The picture is too wide or too tall.",
   timed_out: "The video takes too long to read.",
+  withdrawn: "You have withdrawn it.",
 };
 const WORDS = {
   waiting: "All of it is here. It waits to be published.",
