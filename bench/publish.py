@@ -86,6 +86,9 @@ def draw(spark: SparkSession, viewers: int, videos: int, path: Path) -> None:
         f"concat('video', pmod(xxhash64(viewer) + place * {STRIDE}, {videos})) AS video_id",
         f"concat('because you watched What video ', {because}, ' is about') AS reason",
         "IF(pmod(xxhash64(place, viewer), 250) = 0, 1D / (100 + pmod(viewer, 100)), NULL) AS propensity",
+        "'item_item' AS source",
+        "'5d41402a' AS policy_version",
+        "CAST(NULL AS STRING) AS feed_arm",
     ).write.parquet(str(path))
 
 

@@ -55,6 +55,11 @@ EXAMPLES: dict[str, dict[str, object]] = {
         "user_id": "ben", "feed_version": "20260104.lightgbm-1", "is_fallback": False, "is_stale": False,
         "items": [_SLOT], "next_cursor": "WyJhMWIyIl0=.c2lnbmF0dXJl",
     },
+    "Explanation": {
+        "user_id": "ben", "video_id": _VIDEO["video_id"], "feed_version": "20260104.lightgbm-1", "is_fallback": False,
+        "position": 0, "reason": _SLOT["reason"], "propensity": None, "source": "item_item",
+        "policy_version": "5d41402a", "feed_arm": None,
+    },
     "TrendingItem": _ITEM,
     "TrendingPage": {
         "kind": "videos", "as_of": "2026-01-05T09:00:00Z", "is_stale": False, "items": [_ITEM | {"video": _VIDEO}],

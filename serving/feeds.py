@@ -25,7 +25,8 @@ from serving.answers import HEADERS, JSON, NOT_MODIFIED, WITHOUT_REDIS, answer
 from serving.cursor import CursorSigner
 from serving.feed_store.layout import NoFeedPublished, is_stale
 from serving.feed_store.reader import FeedReader, Page
-from serving.feed_store.shapes import Slot, Video
+from serving.feed_store.shapes import Explanation, Slot, Video
+from serving.feed_store.why import why
 from serving.ids import MAX_ID, PATTERN, Id, is_id, why_not
 from serving.problems import Problem, documented, invalid_request
 
@@ -168,6 +169,35 @@ def router(reader: FeedReader, signer: CursorSigner, without_redis: Counter) -> 
             without_redis.inc()
             return Response(_body(last_good, viewer_id), headers=WITHOUT_REDIS, media_type=JSON)
         return answer(request, _body(page, viewer_id), _FEED_CACHE)
+
+    @routes.get(
+        f"{FEED}/why/{{video_id}}",
+        tags=["feeds"],
+        response_model=Explanation,
+        responses=documented(
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.GONE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+    )
+    async def explain(
+        user_id: Id,
+        video_id: Id,
+        response: Response,
+        feed_version: Annotated[
+            Id | None, Query(description="That of the page that had it; else the current one.")
+        ] = None,
+    ) -> Explanation:
+        """Why a video is in a viewer's feed: the source, the reason in words, and by whose numbers it got its place.
+
+        404: it is not in that feed, or not any more. 410: the version is no longer held.
+        """
+        found = await why(reader.wire, user_id, video_id, feed_version)
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "not-in-the-feed", f"the feed of {user_id} does not have {video_id}")
+        response.headers["Cache-Control"] = "private, no-cache"
+        return found
 
     @routes.get(
         "/videos",

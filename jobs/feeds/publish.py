@@ -36,10 +36,11 @@ from jobs.media.visibility import Action, rules_of
 from jobs.ranking.refused import muted_of, mutes, refusals
 from jobs.settings import Settings
 from serving.feed_store.layout import night_of, version_of
-from serving.feed_store.shapes import Slot, Video
+from serving.feed_store.shapes import Origin, Slot, Video
 
 # What a slot says beside its video and its place.
 WORDS = tuple(name for name in Slot.model_fields if name not in Video.model_fields and name != "position")
+ORIGIN = tuple(Origin.model_fields)
 # Slots that a task packs at once: some 1,000 feeds of 200, 100 bytes a slot.
 AT_ONCE = 200_000
 FALLBACK = "fallback"
@@ -57,11 +58,13 @@ class NightNotHeld(ReelmillError):
 def slots(feeds: DataFrame, videos: DataFrame, refused: DataFrame) -> DataFrame:
     """The slots that are served: user_id, position, video_id, and `words`, what a slot says beside its video, as JSON.
 
+    In another line is what only who asks why is told.
     `videos` as from `cards`. Without what is published no more, what the viewer refused or muted (user_id, video_id) or
     made.
     """
     creators = videos.select("video_id", F.col("user_id").alias("creator"))
-    words = F.to_json(F.struct(*WORDS), {"ignoreNullFields": "false"})
+    sent, unsent = (F.to_json(F.struct(*names), {"ignoreNullFields": "false"}) for names in (WORDS, ORIGIN))
+    words = F.concat_ws("\n", sent, unsent)
     return (
         feeds.join(creators, on="video_id", how="inner")
         .where("user_id <> creator")

@@ -6,7 +6,8 @@ Belongs here: what writer and reader must agree on.
     feed:current                    string   "<generation> <version>": THE pointer, moved in one command
     feed:<generation>:u:{seen:<viewer>} string one viewer's feed in order: of each slot its video and words (packed.py)
     feed:<generation>:v:<name>      string   what every slot of a video says of it: the encoded JSON object of its card
-    feed:<generation>:w:<name>      string   words of slots: an encoded JSON object of what they say beside their video
+    feed:<generation>:w:<name>      string   words of slots: an encoded JSON object of what they say beside their video,
+                                             and one, in another line, of what no page says (why.py)
     feed:<generation>:fallback      list     what a viewer without a feed of their own gets: a mark and all of a slot
     feed:<generation>:packed        string   there from the beginning, unless an older version wrote it (former.py)
     {feed:current}:version:<version> string  "<generation> <number of viewers>" of a committed version, for rollback

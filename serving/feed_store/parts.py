@@ -96,7 +96,8 @@ def _of_video(stored: bytes | None) -> bytes:
 
 
 def _of_words(stored: bytes | None) -> bytes:
-    """The end of a slot, and the comma after it."""
+    """The end of a slot, and the comma after it; what follows in another line is for why.py."""
     if stored is None:
         return b""
-    return b"}," if stored == b"{}" else b",%b," % stored[1:]
+    sent = stored.partition(b"\n")[0]
+    return b"}," if sent == b"{}" else b",%b," % sent[1:]

@@ -59,6 +59,34 @@ class Slot(Video):
     )
 
 
+class Origin(BaseModel):
+    """Where a slot comes from: stored with its words, and in no page. All null in feeds of before there was it."""
+
+    source: str | None = Field(
+        default=None, description="What proposed the video first, such as item_item, or chance; null for a stranger."
+    )
+    policy_version: str | None = Field(
+        default=None, description="The numbers by which what was proposed was put in order and spaced; as `source`."
+    )
+    feed_arm: str | None = Field(
+        default=None, description="Where policies or systems are compared on shares of viewers: in which one this is."
+    )
+
+
+class Explanation(Origin):
+    """Why a video is in a viewer's feed."""
+
+    user_id: str
+    video_id: str
+    feed_version: str
+    is_fallback: bool = Field(default=False, description="True for a stranger, who has the same feed as all others.")
+    position: int = Field(default=0, description="0-based place in the whole feed.")
+    reason: str | None = Field(default=None, description="The same in words.")
+    propensity: float | None = Field(
+        default=None, description="As in the slot: not null where chance has filled the place."
+    )
+
+
 class TrendingKind(StrEnum):
     """What may rise."""
 

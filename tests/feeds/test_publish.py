@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine.frames import frame_of, newest
-from jobs.feeds.publish import slots, write
+from jobs.feeds.publish import ORIGIN, slots, write
 from jobs.feeds.shown import shown
 from jobs.feeds.strangers import fallback
 from jobs.host.redis_server import redis_url
@@ -26,7 +26,11 @@ COUNTS = (
     "video_id string, event_date date, views_total bigint, likes_total bigint, viewers_28d bigint, "
     "viewers_total bigint, share_watched_total double"
 )
-FEEDS = "user_id string, position int, video_id string, reason string, propensity double"
+FEEDS = (
+    "user_id string, position int, video_id string, reason string, propensity double, "
+    "source string, policy_version string, feed_arm string"
+)
+MADE = "item_item", "p1", None
 OLD, NEW = date(2024, 3, 1), date(2024, 3, 2)
 NO_MEDIA = (None, None, None, None)
 LONG_AGO = datetime(2024, 1, 5, 8, 30, tzinfo=UTC)
@@ -92,9 +96,14 @@ def test_what_nobody_has_watched_yet_has_no_seconds_that_they_watch_it(videos: D
 
 
 def test_a_slot_has_words_beside_its_video(spark: SparkSession, videos: DataFrame, refused: DataFrame) -> None:
-    rows = [("me", 1, "clip", "popular this week", 0.25), ("me", 0, "film", "because you watched “A clip”", None)]
+    rows = [
+        ("me", 1, "clip", "popular this week", 0.25, *MADE),
+        ("me", 0, "film", "because you watched “A clip”", None, *MADE),
+    ]
     found = slots(frame_of(spark, FEEDS, rows), cards(videos), refused).orderBy("position").collect()
-    assert [(r.user_id, r.position, r.video_id, json.loads(r.words)) for r in found] == [
+    sent, unsent = zip(*(r.words.split("\n") for r in found), strict=True)
+    assert [json.loads(one) for one in unsent] == [dict(zip(ORIGIN, MADE, strict=True))] * 2
+    assert [(r.user_id, r.position, r.video_id, json.loads(words)) for r, words in zip(found, sent, strict=True)] == [
         ("me", 0, "film", {"reason": "because you watched “A clip”", "propensity": None}),
         ("me", 1, "clip", {"reason": "popular this week", "propensity": 0.25}),
     ]
@@ -104,7 +113,7 @@ def test_what_was_withdrawn_refused_or_made_by_the_viewer_is_left_out(
     spark: SparkSession, videos: DataFrame, refused: DataFrame
 ) -> None:
     rows = [
-        (viewer, place, video, "why", None)
+        (viewer, place, video, "why", None, *MADE)
         for viewer in ("ann", "you", "nobody")
         for place, video in enumerate(("bad",) if viewer == "nobody" else ("bad", "film", "clip"))
     ]

@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 
 from serving.events import Event, Receipt
 from serving.feed_store import trending
-from serving.feed_store.shapes import Slot, TrendingItem, TrendingKind, Video
+from serving.feed_store.shapes import Explanation, Slot, TrendingItem, TrendingKind, Video
 from serving.feed_store.writer import FeedStore
 from serving.feeds import Cards, FeedPage
 from serving.readiness import Readiness
@@ -54,8 +54,8 @@ CHECKS = [
 ]
 ASKED = ["GET /livez", "GET /readyz", "GET /metrics", "OPTIONS /v1/uploads", "GET /media/{path}"]
 ASKED_FOR_SOMETHING = [
-    "GET /v1/feed/{user_id}", "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/trending/{kind}",
-    "GET /v1/videos/{video_id}/related",
+    "GET /v1/feed/{user_id}", "GET /v1/feed/{user_id}/why/{video_id}", "GET /v1/trending/{kind}",
+    "GET /v1/videos", "GET /v1/videos/{video_id}", "GET /v1/videos/{video_id}/related",
     "POST /v1/events", "POST /v1/uploads", "HEAD /v1/uploads/{upload_id}", "PATCH /v1/uploads/{upload_id}",
     "DELETE /v1/uploads/{upload_id}", "DELETE /v1/videos/{video_id}", "GET /v1/uploads/{upload_id}",
 ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_the_document_has_whatever_a_generated_client_is_made_of(full: httpx.Cli
 def test_an_example_is_what_it_is_an_example_of(full: httpx.Client) -> None:
     described = full.get("/openapi.json").json()["components"]["schemas"]
     models: list[type[BaseModel]] = [
-        Video, Slot, Cards, FeedPage, TrendingItem, TrendingPage, Event, Receipt, Readiness, UploadStatus
+        Video, Slot, Cards, FeedPage, Explanation, TrendingItem, TrendingPage, Event, Receipt, Readiness, UploadStatus
     ]  # fmt: skip
     for model in models:
         (example,) = described[model.__name__]["examples"]
@@ -125,7 +125,15 @@ def test_an_example_is_what_it_is_an_example_of(full: httpx.Client) -> None:
 
 def test_whatever_is_read_by_get_can_be_asked_about_by_head(full: httpx.Client) -> None:
     of_videos = ("/v1/videos?ids=v1", "/v1/videos/v1", "/v1/videos/v1/related", "/v1/videos/nope")
-    for path in ("/v1/feed/ann", *of_videos, "/v1/trending/videos", "/livez", "/readyz", "/metrics"):
+    for path in (
+        "/v1/feed/ann",
+        "/v1/feed/ann/why/v1",
+        *of_videos,
+        "/v1/trending/videos",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    ):
         asked, read = full.head(path), full.get(path)
         assert (asked.status_code, asked.content) == (read.status_code, b"")
         for name in ("content-type", "etag", "cache-control"):

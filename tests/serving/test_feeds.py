@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from serving.feed_store.layout import encode
 from serving.feed_store.writer import FeedStore
 
 if TYPE_CHECKING:
@@ -325,3 +326,29 @@ def test_an_unknown_video_is_a_problem_that_names_it(api: httpx.Client) -> None:
     assert answer.status_code == 404
     assert answer.json()["type"] == "urn:reelmill:problem:unknown-video"
     assert "nope" in answer.json()["detail"]
+
+
+def test_who_has_a_feed_is_told_why_a_video_is_in_it_and_in_that_of_before(api: httpx.Client, store: FeedStore) -> None:
+    origin = {"source": "item_item", "policy_version": "p1", "feed_arm": None}
+    words = {"reason": "because you watched A", "propensity": None}
+    for version in ("v1", "v2"):
+        store.begin(version)
+        store.write_parts(version, [{"video_id": one} for one in ("a", "b")])
+        store.write_feeds(version, [("ann", ["a", "b"], [b'{"reason":"new"}', encode(words) + b"\n" + encode(origin)])])
+        store.write_fallback(version, [{"video_id": "top", "position": 0, "reason": "popular"}])
+        store.commit(version, 1)
+    told = {"user_id": "ann", "video_id": "b", "feed_version": "v2", "is_fallback": False, "position": 1}
+    assert api.get("/v1/feed/ann/why/b").json() == told | words | origin
+    assert api.get("/v1/feed/ann").json()["items"][1] == {"video_id": "b", "position": 1} | words
+    of_before = api.get("/v1/feed/ann/why/b", params={"feed_version": "v1"}).json()
+    assert of_before == told | words | origin | {"feed_version": "v1"}
+    assert api.get("/v1/feed/ann/why/a").json()["source"] is None, "nobody kept it then"
+    strangers = api.get("/v1/feed/eve/why/top").json()
+    assert (strangers["is_fallback"], strangers["reason"], strangers["source"]) == (True, "popular", None)
+
+
+def test_why_is_asked_of_what_is_in_a_feed_that_is_held(api: httpx.Client, publish: Publish) -> None:
+    publish("v1", {"ann": ["a"]})
+    for path in ("/v1/feed/ann/why/nope", "/v1/feed/eve/why/a"):
+        assert api.get(path).json()["type"] == "urn:reelmill:problem:not-in-the-feed"
+    assert api.get("/v1/feed/ann/why/a", params={"feed_version": "v0"}).status_code == 410
