@@ -43,6 +43,7 @@ def create_table(tables: Tables, table: str, run_id: str) -> None:
         # Half of them are ours.
         raise_if_key_not_exists=False,
     )
+    tables.sum_up(table)
 
 
 def evolve(spark: SparkSession, tables: Tables, table: str) -> None:

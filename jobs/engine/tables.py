@@ -6,6 +6,7 @@ What people ask: query.py.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from jobs.settings import Settings, uri_of
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
+    from obstore.store import LocalStore, S3Store
 
 QUARANTINE = "quarantine"
 # The record of runs, which more than runs.py asks.
@@ -74,14 +76,31 @@ class Tables:
 
     def cut_log(self, table: str, before: int) -> None:
         """Remove what the log says of versions before that one, the oldest first; its checkpoint says what there is."""
-        from obstore.store import LocalStore
-
-        uri = self.uri(table)
-        files = LocalStore(uri.removeprefix("file://")) if uri.startswith("file://") else bucket.store(uri)
+        files = self._files(table)
         paths = sorted(file["path"] for page in files.list("_delta_log") for file in page)
         versions = {path: _OF_A_VERSION.match(path.rpartition("/")[2]) for path in paths}
         if old := [path for path, version in versions.items() if version and int(version[1]) < before]:
             files.delete(old)
+
+    def sum_up(self, table: str) -> None:
+        """Write the checksum of version 0, of a table without rows, as the protocol of Delta describes it.
+
+        delta-rs leaves it out; without it Spark would read the whole log by jobs of its own to make that of version 1.
+        """
+        files, first = self._files(table), f"_delta_log/{0:020}"
+        lines = bytes(files.get(f"{first}.json").bytes()).splitlines()
+        said = {name: action for line in lines for name, action in json.loads(line).items()}
+        sums = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1}
+        none: dict[str, list[str]] = {"allFiles": [], "setTransactions": [], "domainMetadata": []}
+        is_as = {"metadata": said["metaData"], "protocol": said["protocol"]}
+        files.put(f"{first}.crc", json.dumps({**sums, **none, **is_as}).encode())
+
+    def _files(self, table: str) -> LocalStore | S3Store:
+        """What lies below the table's folder."""
+        from obstore.store import LocalStore
+
+        uri = self.uri(table)
+        return LocalStore(uri.removeprefix("file://")) if uri.startswith("file://") else bucket.store(uri)
 
 
 def text_in(column: str) -> pc.Expression:

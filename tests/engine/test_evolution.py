@@ -1,7 +1,9 @@
 """A table follows the versions of its contract: compatible changes are made to it, others refused before a write."""
 
+import json
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ AFTER_COLUMNS = "    quality:\n"
 LIKED = (AFTER_COLUMNS, COLUMN + AFTER_COLUMNS)
 REQUIRED = (AFTER_COLUMNS, COLUMN.replace("classi", "required: true, classi") + AFTER_COLUMNS)
 NO_KEY = ("        primaryKey: true\n        primaryKeyPosition: 1\n", "")
+VERIFY = "spark.databricks.delta.incremental.commit.verify"
 SECOND = ("version: 1.0.0", "version: 1.1.0")
 
 
@@ -76,3 +79,22 @@ def test_a_column_that_a_contract_gained_is_null_until_its_writer_has_run(
     _play(lake, 1)
     says(SECOND, LIKED)
     assert lake.read("gold.plays").where("liked_at IS NULL").count() == 1
+
+
+def test_a_new_table_has_the_checksum_that_spark_goes_on_from(lake: Lake, says: Callable[..., None]) -> None:
+    says()
+    lake.create("gold.plays")
+    log = Path(lake.tables.uri("gold.plays").removeprefix("file://"), "_delta_log")
+    made = json.loads((log / f"{0:020}.crc").read_text())
+    # It then compares what it goes on from with all of the log, before and after the commit.
+    lake.spark.conf.set(VERIFY, "true")
+    try:
+        _play(lake, 1)
+    finally:
+        lake.spark.conf.unset(VERIFY)
+    after = json.loads((log / f"{1:020}.crc").read_text())
+    assert (made["numFiles"], after["numFiles"]) == (0, 1)
+    assert {name: after["metadata"].get(name) for name in ("id", "schemaString", "configuration")} == {
+        name: made["metadata"][name] for name in ("id", "schemaString", "configuration")
+    }
+    assert after["protocol"] == made["protocol"] == {"minReaderVersion": 1, "minWriterVersion": 3}
