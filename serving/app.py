@@ -129,7 +129,7 @@ def create_app(
     app.add_middleware(NotedRequests, requests=metrics.requests)
     app.include_router(trending.router(TrendingReader(reader.wire), signer, metrics.without_redis))
     app.include_router(related.router(reader))
-    app.include_router(event_routes.router(keeper, metrics.events, reader.remember, reader.mute))
+    app.include_router(event_routes.router(keeper, metrics.events, reader.wire, reader.remember, reader.mute))
     app.include_router(uploads.router(incoming, reader))
     app.include_router(withdrawals.router(reader, keeper, redis_url))
     app.include_router(readiness.router(reader, keeper, files))

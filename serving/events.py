@@ -36,6 +36,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.elements import elements
+from serving.feed_store.wire import Wire
+from serving.idempotency import PARAMETER, once
 from serving.ids import Id
 from serving.interactions import (
     AHEAD,
@@ -162,8 +164,8 @@ class EventKeeper(Protocol):
         """What keeps events out, if anything does."""
 
 
-def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute) -> APIRouter:
-    """The route that clients write to. `counted` counts events by their `outcome`.
+def router(keeper: EventKeeper, counted: Counter, wire: Wire, remember: Remember, mute: Mute) -> APIRouter:
+    """The route that clients write to. `counted` counts events by their `outcome`; `wire` leads to answers of before.
 
     `remember` is told who (first) refused and who was shown which video (second): feeds heed it at once.
     """
@@ -177,6 +179,7 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute
             HTTPStatus.ACCEPTED: {"model": Receipt},
             **documented(
                 HTTPStatus.BAD_REQUEST,
+                HTTPStatus.CONFLICT,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -184,10 +187,11 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute
             ),
         },
         openapi_extra={
+            "parameters": [PARAMETER],
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": {"oneOf": [_EVENT, _EVENTS]}}},
-            }
+            },
         },
     )
     async def send_events(request: Request) -> Response:
@@ -196,8 +200,11 @@ def router(keeper: EventKeeper, counted: Counter, remember: Remember, mute: Mute
         202: the accepted ones are kept, the rejected ones are listed by index with the reason. 422: none was valid.
         503: they may not have been kept; send them again under the same ids.
         """
-        received_at = datetime.now(UTC)
         body = await _body(request)
+        return await once(wire, request, body, lambda: take(body))
+
+    async def take(body: bytes) -> Response:
+        received_at = datetime.now(UTC)
         # In a thread: parsing a large body and waiting for a disk must not hold up those who read feeds.
         receipt, records, kept = await asyncio.to_thread(_take, keeper, body, received_at)
         if kept is not None:

@@ -27,6 +27,7 @@ from starlette.responses import Response
 from serving import uploads_described as described
 from serving.feed_store.outcomes import PROCESSING, key
 from serving.feed_store.reader import FeedReader
+from serving.idempotency import once
 from serving.incoming import Incoming, Part, Progress
 from serving.problems import EXPECTED, Problem, problem_of, problem_response
 from serving.stated import stated
@@ -96,9 +97,13 @@ def router(incoming: Incoming, reader: FeedReader) -> APIRouter:
                 headers={"Tus-Max-Size": str(limits.max_bytes)},
             )
         note = stated(request.headers.get("upload-metadata", ""), length, limits)
-        name = await _on_disk(lambda now: incoming.begin(note, now))
-        progress = await _on_disk(lambda now: incoming.progress(name, now))
-        return _answer(HTTPStatus.CREATED, progress, {"Location": f"{PATH}/{name}"})
+
+        async def begin() -> Response:
+            name = await _on_disk(lambda now: incoming.begin(note, now))
+            progress = await _on_disk(lambda now: incoming.progress(name, now))
+            return _answer(HTTPStatus.CREATED, progress, {"Location": f"{PATH}/{name}"})
+
+        return await once(reader.wire, request, f"{length} {note.metadata}".encode(), begin)
 
     @routes.head(_ONE, **described.OFFSET)
     async def upload_offset(request: Request) -> Response:

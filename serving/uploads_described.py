@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from serving.idempotency import PARAMETER
 from serving.problems import documented
 
 VERSION = "1.0.0"
@@ -56,6 +57,7 @@ CREATE: dict[str, Any] = {
         HTTPStatus.CREATED: {"headers": {"Location": _HEADER, "Upload-Expires": _HEADER}},
         **documented(
             HTTPStatus.BAD_REQUEST,
+            HTTPStatus.CONFLICT,
             HTTPStatus.PRECONDITION_FAILED,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -76,6 +78,7 @@ CREATE: dict[str, Any] = {
                 {"type": "string"},
                 True,
             ),
+            PARAMETER,
         ]
     },
 }
