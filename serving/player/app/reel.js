@@ -59,6 +59,7 @@ export class Reel {
     share: () => this.#share(),
     refuse: () => this.#refuse(),
     sound: () => this.toggleSound(),
+    mute: () => this.#mute(),
     why: () => this.#current && sheets.why(this.#current.clip),
   };
 
@@ -150,11 +151,31 @@ export class Reel {
   #refuse() {
     const slide = this.#current;
     if (!slide || slide.isLeaving) return;
-    this.#leave(false);
     this.#tell("not_interested", slide.clip);
+    this.#dismiss(slide);
+    sheets.say("You will not see this clip again.");
+  }
+
+  #mute() {
+    const slide = this.#current;
+    if (!slide || slide.isLeaving) return;
+    const { clip } = slide;
+    sheets.mute(clip, (hashtag, subject) => {
+      if (hashtag === null) this.#tell("mute_creator", clip);
+      else this.#tell("mute_hashtag", clip, { hashtag });
+      // Pages that are to come have none of it; those that are here may.
+      const isMuted = (/** @type {Clip} */ one) => (hashtag === null ? one.user_id === clip.user_id : one.hashtags?.includes(hashtag));
+      for (const one of this.#slides.slice(this.#at + 1)) if (isMuted(one.clip)) this.#remove(one);
+      this.#dismiss(slide);
+      sheets.say(`You will see nothing more of ${subject}.`);
+    });
+  }
+
+  /** @param {Slide} slide The one that is shown. */
+  #dismiss(slide) {
+    this.#leave(false);
     slide.leave();
     setTimeout(() => this.#life.signal.aborted || this.#remove(slide), isCalm() ? 0 : LEAVING_MS);
-    sheets.say("You will not see this clip again.");
   }
 
   /** @returns {Slide | undefined} None while the tail is shown. */
@@ -273,9 +294,9 @@ export class Reel {
     if (wanted && !isHeard) for (const press of ["click", "keydown"]) addEventListener(press, this.#hear, { once: true, signal: this.#life.signal });
   }
 
-  /** @param {string} type @param {Clip} clip */
-  #tell(type, clip) {
-    this.#outbox.add(type, clip);
+  /** @param {string} type @param {Clip} clip @param {object} [more] */
+  #tell(type, clip, more) {
+    this.#outbox.add(type, clip, new Date(), more);
     this.#outbox.send();
   }
 

@@ -1,5 +1,6 @@
 /**
- * What lies over the player for a moment: why a clip is here, who watches, a link to hand on, and one line of news.
+ * What lies over the player for a moment: why a clip is here, what to mute of it, who watches, a link to hand on, and one
+ * line of news.
  *
  * Belongs here: these dialogs and their words.
  *
@@ -38,6 +39,28 @@ export function why({ reason, position, feed_version, propensity }) {
   element("why-place").textContent =
     feed_version === undefined ? "" : `Place ${(position ?? 0) + 1} of the feed ${feed_version}.`;
   element("why").showModal();
+}
+
+/**
+ * Ask what of a clip is wanted no more.
+ *
+ * @param {Clip} clip @param {(hashtag: ?string, subject: string) => void} choose Null for who made it.
+ */
+export function mute({ user_id, hashtags }, choose) {
+  /** @type {[?string, string][]} */
+  const subjects = [[null, `@${user_id}`], ...(hashtags ?? []).map((tag) => /** @type {[string, string]} */ ([tag, `#${tag}`]))];
+  const buttons = subjects.map(([hashtag, subject]) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = subject;
+    button.addEventListener("click", () => {
+      element("mute").close();
+      choose(hashtag, subject);
+    });
+    return button;
+  });
+  element("mute-subjects").replaceChildren(...buttons);
+  element("mute").showModal();
 }
 
 /**

@@ -56,6 +56,7 @@ FOCUS = """
 const has = document.activeElement;
 return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
 """
+CHOOSE = "[...document.querySelectorAll('#mute button')].find(one => one.textContent == arguments[0]).click();"
 LOOK = "axe.run().then(found => arguments[0]([found.violations, found.passes.length]));"
 GONE = "Failed to load resource: the server responded with a status of 410 (Gone)"
 IS_HIDDEN = "return !document.querySelector(arguments[0])?.checkVisibility({opacityProperty: true})"
@@ -157,6 +158,19 @@ def test_what_somebody_does_not_want_leaves_the_screen_at_once_and_is_told(perso
     assert person.window.run(f"return document.querySelector('[data-video-id={IDS[1]}]')") is None
     # Who pressed a button that went with its clip goes on by keys in the next one.
     assert person.window.run("return document.activeElement.dataset.videoId") == IDS[2]
+    # Of who made it, the feed has another clip.
+    person.window.click(".is-current [data-act=mute]")
+    person.window.see("What do you want no more of?")
+    person.window.run(CHOOSE, "@eli")
+    person.sees(IDS[3], played=0.1)
+    assert world.told("di", event_type="mute_creator")["video_id"] == IDS[2]
+    left = person.window.run("return [...document.querySelectorAll('[data-video-id]')].map(one => one.dataset.videoId)")
+    assert IDS[3] in left and not {IDS[2], IDS[7]} & {*left}
+    person.window.click(".is-current [data-act=mute]")
+    person.window.run(CHOOSE, "#sunset")
+    person.sees(IDS[4])
+    muted = world.told("di", event_type="mute_hashtag")
+    assert (muted["video_id"], muted["hashtag"]) == (IDS[3], "sunset")
 
 
 def test_why_this_says_the_reason_and_what_chance_did(person: Person, tmp_path: Path) -> None:
@@ -405,7 +419,7 @@ def test_people_who_cannot_see_or_use_a_mouse_can_use_every_view(person: Person)
         person.open("/", screen=screen)
         person.sees(IDS[0], played=0.1)
         assert faults() == {}
-        for button in (".is-current [data-act=why]", "#to-who"):
+        for button in (".is-current [data-act=why]", ".is-current [data-act=mute]", "#to-who"):
             person.window.click(button)
             assert faults() == {}
             person.window.press(ESCAPE)
@@ -422,7 +436,7 @@ def test_the_keyboard_reaches_the_buttons_of_the_clip_that_is_shown_and_of_no_ot
     person.sees(IDS[0])
     person.window.press(DOWN)
     person.sees(IDS[1])
-    for name in ("tap", "sound", "why", "like", "share", "refuse"):
+    for name in ("tap", "sound", "why", "like", "share", "refuse", "mute"):
         person.window.press(TAB)
         assert person.window.run(FOCUS) == [IDS[1], name]
     for name in ("up", "down"):
