@@ -132,7 +132,7 @@ class MediaObjects:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = _path(scope)
         if scope["method"] not in ("GET", "HEAD"):
-            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         if not path or any(part.startswith(".") for part in path.split("/")):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         try:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from serving.cursor import CursorInvalid
 from serving.feed_store.layout import FeedExpired, NoFeedPublished
@@ -135,10 +136,19 @@ EXPECTED: tuple[type[Exception], ...] = (
 )  # fmt: skip
 
 
+def _allowed(app: FastAPI, request: Request) -> dict[str, str]:
+    """What may be asked of a path, by all of its routes: the framework knows the first one. Of a folder, it knows."""
+    routes = [one for one in app.routes if isinstance(one, Route) and one.matches(request.scope)[0] is not Match.NONE]
+    methods = sorted({method for route in routes for method in route.methods or ()})
+    return {"Allow": ", ".join(methods)} if methods else {}
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem, those of the framework included."""
 
     async def handle(request: Request, exc: Exception) -> Response:
+        if isinstance(exc, HTTPException) and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            exc.headers = {**(exc.headers or {}), **_allowed(app, request)}
         return problem_response(request, problem_of(exc))
 
     for kind in (*EXPECTED, Exception):

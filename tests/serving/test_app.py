@@ -65,8 +65,21 @@ def test_every_error_is_a_problem(api: httpx.Client, method: str, path: str, sta
     assert problem["status"] == status
     assert problem["instance"] == path
     assert problem["title"] and problem["detail"] and problem["type"]
-    if status == 405:
-        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/feed/ann", "GET, HEAD"),
+        ("/v1/videos/a", "DELETE, GET, HEAD"),
+        ("/v1/events", "POST"),
+        ("/v1/uploads", "OPTIONS, POST"),
+        ("/media/a.mp4", "GET, HEAD"),
+        ("/", "GET, HEAD"),
+    ],
+)
+def test_who_asks_by_another_method_is_told_all_that_there_are(api: httpx.Client, path: str, methods: str) -> None:
+    assert api.put(path).headers["allow"] == methods
 
 
 def test_an_error_of_ours_is_a_problem_that_tells_a_stranger_nothing(api: httpx.Client, tmp_path: Path) -> None:
