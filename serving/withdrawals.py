@@ -25,7 +25,7 @@ from serving.ids import Id
 from serving.interactions import EventType
 from serving.problems import Problem, documented
 
-# It looks for the generations that are held among all keys: more than one answer, and each of them soon.
+# For each of some answers: it is asked what no page waits for.
 _PATIENCE_S = 5.0
 
 
@@ -62,7 +62,7 @@ def router(reader: FeedReader, keeper: EventKeeper, redis_url: str) -> APIRouter
                 detail = f"the video {video_id} is not one that {user_id} made"
                 raise Problem(HTTPStatus.FORBIDDEN, "not-your-video", detail)
             await _keep(video_id, user_id)
-        # In a thread: it waits for Redis many times.
+        # In a thread: it waits for Redis some ten times.
         await asyncio.to_thread(_withdraw, video_id, found.get("playback_url"))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 

@@ -20,6 +20,7 @@ from redis.client import Pipeline
 from serving.feed_store import former, refused, seen
 from serving.feed_store.layout import (
     CHUNK,
+    GENERATIONS,
     VIDEOS,
     WITHDRAWN,
     fallback_key,
@@ -101,8 +102,23 @@ def forget_trending(client: redis.Redis, video_ids: Collection[str]) -> int:
 
 
 def generations(client: redis.Redis) -> set[str]:
-    """All that are held, whether they are current or not."""
-    return {_generation(key) for keys in scan(client, packed_key("*")) for key in keys}
+    """All that are held, whether they are current or not, and perhaps some that were."""
+    if known := cast("set[bytes]", client.smembers(GENERATIONS)):
+        return {one.decode() for one in known}
+    # The version before this one noted none.
+    of_all = (packed_key("*"), fallback_key("*"))
+    return {_generation(key) for pattern in of_all for keys in scan(client, pattern) for key in keys}
+
+
+def note_generation(client: redis.Redis, generation: str) -> None:
+    """Note one that has begun beside those that are held, and no others."""
+    known = generations(client)
+    gone = [one for one in known if not client.exists(packed_key(one)) and not client.exists(fallback_key(one))]
+    with client.pipeline(transaction=True) as pipe:
+        pipe.sadd(GENERATIONS, generation, *known)
+        if gone:
+            pipe.srem(GENERATIONS, *gone)
+        pipe.execute()
 
 
 def _remove_slots(client: redis.Redis, keys: Sequence[str], video_ids: Collection[str], versions: Sequence[str]) -> int:

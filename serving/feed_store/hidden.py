@@ -16,7 +16,6 @@ import redis
 from serving.feed_store.forgotten import forget_trending, generations, shorten
 from serving.feed_store.layout import CHUNK, HIDDEN, VIDEOS, fallback_key, name, video_key, videos_key
 from serving.feed_store.related import forget as forget_related
-from serving.feed_store.scan import scan
 
 
 def hide(client: redis.Redis, videos: Mapping[str, bool]) -> None:
@@ -25,8 +24,9 @@ def hide(client: redis.Redis, videos: Mapping[str, bool]) -> None:
     Killed in between, some are still listed: run it again.
     """
     ids = list(videos)
+    held = generations(client)
     keys = [video_key(one) for one in ids if videos[one]]
-    keys += [videos_key(generation, name(one)) for generation in generations(client) for one in ids]
+    keys += [videos_key(generation, name(one)) for generation in held for one in ids]
     for some in (keys[n : n + CHUNK] for n in range(0, len(keys), CHUNK)):
         with client.pipeline(transaction=False) as pipe:
             for key in some:
@@ -34,8 +34,7 @@ def hide(client: redis.Redis, videos: Mapping[str, bool]) -> None:
             pipe.execute()
     if dropped := [one for one in ids if videos[one]]:
         client.zrem(VIDEOS, *dropped)
-    lists = [key for keys in scan(client, fallback_key("*")) for key in keys]
-    shorten(client, lists, ids, [])
+    shorten(client, [fallback_key(generation) for generation in held], ids, [])
     # These lists show cards, and nothing of what has none.
     if limited := [one for one in ids if not videos[one]]:
         forget_trending(client, limited)

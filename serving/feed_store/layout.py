@@ -12,6 +12,7 @@ Belongs here: what writer and reader must agree on.
     feed:<generation>:packed        string   there from the beginning, unless an older version wrote it (former.py)
     {feed:current}:version:<version> string  "<generation> <number of viewers>" of a committed version, for rollback
     {feed:current}:staging:<version> string  the generation that is being written and that no reader sees
+    {feed:current}:generations      set      all generations that may be held, so that nobody looks among all keys
     {feed:current}:leaving          set      generations that are to get a time to live, unless one is current
     video:<video_id>                string   the encoded JSON object of one published video
     refused:{seen:<viewer>}         set      ids of videos that a viewer refused since feeds were built without them
@@ -50,6 +51,7 @@ CHUNK = 200  # viewers or videos per round trip: some MB of commands, well under
 HOME = "home"
 POINTER = "feed:current"
 LEAVING = f"{{{POINTER}}}:leaving"
+GENERATIONS = f"{{{POINTER}}}:generations"
 VIDEOS = "videos"
 # How often videos were taken out of what is served: readers let go of what they keep of them.
 HIDDEN = "hidden"

@@ -16,6 +16,7 @@ import redis
 from redis.client import Pipeline
 
 from serving.feed_store import cards, former, refused
+from serving.feed_store.forgotten import note_generation
 from serving.feed_store.layout import (
     CHUNK,
     LEAVING,
@@ -81,6 +82,7 @@ class FeedStore:
                     pipe.execute()
         generation = secrets.token_hex(6)
         self._redis.set(packed_key(generation), b"1", ex=RETIRED_TTL_S)
+        note_generation(self._redis, generation)
         self._redis.set(staging_key(version), generation, ex=RETIRED_TTL_S)
 
     def write_feeds(self, version: str, feeds: Iterable[tuple[str, Sequence[str], Sequence[bytes]]]) -> int:

@@ -11,6 +11,7 @@ import redis
 
 from serving.feed_store.held import held
 from serving.feed_store.layout import (
+    GENERATIONS,
     MAX_SLOTS,
     NAME_BYTES,
     RETIRED_TTL_S,
@@ -134,7 +135,7 @@ def for_ever(raw_redis: RawRedis) -> set[str]:
 
 
 def what_is_current(raw_redis: RawRedis, version: str) -> set[str]:
-    return {"feed:current", version_key(version), *(key.decode() for key in feed_keys(raw_redis, version))}
+    return {"feed:current", GENERATIONS, version_key(version), *(key.decode() for key in feed_keys(raw_redis, version))}
 
 
 def test_what_is_current_has_no_time_to_live_and_all_else_has(

@@ -9,7 +9,9 @@ import httpx
 import redis
 
 from serving.feed_store import related, trending
+from serving.feed_store.forgotten import generations
 from serving.feed_store.hidden import hide
+from serving.feed_store.layout import GENERATIONS, POINTER, fallback_key, packed_key
 from serving.feed_store.shapes import TrendingKind
 from serving.feed_store.writer import FeedStore
 
@@ -35,6 +37,23 @@ def test_what_is_limited_or_dropped_is_in_no_feed_on_the_next_read_and_an_open_p
     assert listed(api, "stranger")[:2] == ["v1-top1", "v1-top2"]
     publish("v2", {"ann": ["b", "a"]})
     assert listed(api, "ann") == ["b", "a"], "a night that lists it brings it back"
+
+
+def test_versions_are_noted_while_they_are_held_and_found_where_nobody_noted_them(
+    publish: Publish, raw_redis: RawRedis
+) -> None:
+    client = cast(redis.Redis, raw_redis)
+    publish("v1", {"ann": ["a"]})
+    publish("v2", {"ann": ["b"]})
+    noted = generations(client)
+    assert len(noted) == 2
+    raw_redis.delete(GENERATIONS)
+    assert generations(client) == noted, "as after the version before this one"
+    current = raw_redis.get(POINTER) or b""
+    (gone,) = (one for one in noted if not current.startswith(one.encode()))
+    raw_redis.delete(packed_key(gone), fallback_key(gone))
+    publish("v3", {"ann": ["c"]})
+    assert len(generations(client)) == 2 and gone not in generations(client)
 
 
 def test_what_is_limited_can_be_seen_by_its_link_and_what_is_dropped_cannot(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from serving.feed_store.layout import feed_key, version_key
+from serving.feed_store.layout import GENERATIONS, feed_key, version_key
 from serving.feed_store.writer import FeedStore
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ def test_a_publisher_that_is_killed_at_any_moment_leaves_a_whole_version_and_no_
     generation = current.split()[0].decode()
     for_ever = {key.decode() for key in raw_redis.keys("*") if raw_redis.ttl(key) < 0}
     of_generation = {key.decode() for key in raw_redis.keys(f"feed:{generation}:*")}
-    assert for_ever == {"feed:current", version_key("last"), *of_generation}
+    assert for_ever == {"feed:current", GENERATIONS, version_key("last"), *of_generation}
     assert {key for key in of_generation if ":u:" in key} == {feed_key(generation, "user0")}
