@@ -39,8 +39,8 @@ def cards(videos: DataFrame, totals: DataFrame | None = None) -> DataFrame:
         F.date_format("published_at", "yyyy-MM-dd'T'HH:mm:ss'Z'").alias("published_at"),
         F.coalesce("views_total", F.lit(0)).alias("views"),
         F.coalesce("likes_total", F.lit(0)).alias("likes"),
-        _media_url("playback_path").alias("playback_url"),
-        _media_url("poster_path").alias("poster_url"),
+        media_url("playback_path").alias("playback_url"),
+        media_url("poster_path").alias("poster_url"),
         F.when(F.col("start_path").isNotNull(), _preload()).alias("preload"),
     )
 
@@ -65,11 +65,12 @@ def _preload() -> Column:
     """shapes.Preload. The seconds are the video's own mean: no ranker says for how long one viewer will watch."""
     weights = [F.get("start_bytes", F.lit(place)).alias(str(n)) for place, n in enumerate(FIRST_SECONDS)]
     return F.struct(
-        _media_url("start_path").alias("playlist_url"),
+        media_url("start_path").alias("playlist_url"),
         F.struct(*weights).alias("bytes"),
         F.round(F.col("share_watched_total") * F.col("duration_ms") / 1000, 1).alias("watch_seconds"),
     )
 
 
-def _media_url(path: str) -> Column:
+def media_url(path: str) -> Column:
+    """Where the endpoint has what lies at a path of the media store; NULL where nothing does."""
     return F.when(F.col(path).isNotNull(), F.concat(F.lit(f"{MEDIA}/"), F.col(path)))

@@ -24,7 +24,7 @@ from jobs.engine.spark import with_cores
 from jobs.engine.window import Window
 from jobs.errors import ReelmillError
 from jobs.host.redis_server import redis_url
-from jobs.media.cards import cards, hand_over_cards
+from jobs.media.cards import cards, hand_over_cards, media_url
 from jobs.media.outcomes import say_processing, say_refused
 from jobs.media.refusals import Reason, Refused
 from jobs.media.status import Status, published
@@ -246,7 +246,10 @@ def withdrawn(videos: DataFrame, events: DataFrame) -> DataFrame:
 
 
 def withdraw(lake: Lake, at: datetime) -> None:
-    """Publish no longer what was withdrawn. The endpoint let go of it at once, and plays the same bytes of others."""
+    """Publish no longer what was withdrawn. The endpoint, if nothing stopped it, let go of it at once.
+
+    The same bytes of others play again.
+    """
     if not (lake.exists(EVENTS) and lake.exists(VIDEOS)):
         return
     videos = lake.read(VIDEOS)
@@ -256,10 +259,22 @@ def withdraw(lake: Lake, at: datetime) -> None:
             return
         same = videos.join(gone.select("media_hash"), on="media_hash", how="left_semi")
         others = same.join(gone, on="video_id", how="left_anti")
+        let_go(lake, gone)
         announce(lake, others.selectExpr("video_id AS upload_id"), at)
         lake.merge(VIDEOS, gone)
     finally:
         gone.unpersist()
+
+
+def let_go(lake: Lake, gone: DataFrame) -> None:
+    """Have the endpoint answer for these rows of silver.videos no more: it may have died with the event alone kept."""
+    import redis
+
+    from serving.feed_store import withdrawn
+
+    with redis_url(lake.settings) as url, redis.Redis.from_url(url, socket_timeout=60) as client:
+        for row in gone.select("video_id", media_url("playback_path").alias("playback_url")).toLocalIterator():
+            withdrawn.withdraw(client, row["video_id"], row["playback_url"])
 
 
 @job(every="5min", reads=[UPLOADS, VIDEOS, EVENTS], writes=[RENDITIONS, VIDEOS])

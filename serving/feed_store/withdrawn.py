@@ -25,7 +25,7 @@ from serving.feed_store.outcomes import write_refused
 from serving.feed_store.shapes import MEDIA
 from serving.interactions import WITHDRAWN_WHY
 
-# Readers ask it as they answer; everything else here, jobs and the request that withdraws do.
+# For good: the clips stay, and nothing else says that they are not to be played.
 MEDIA_FOLDERS = "withdrawn:media"
 # Events are taken in within minutes; two months are patience with an ingest that is broken.
 _TTL_S = 60 * 86_400
@@ -40,10 +40,7 @@ def withdraw(client: redis.Redis, video_id: str, playback_url: str | None) -> No
         pipe.expire(WITHDRAWN, _TTL_S)
         pipe.execute()
     for folder in _folders([playback_url]):
-        with client.pipeline(transaction=True) as pipe:
-            pipe.sadd(MEDIA_FOLDERS, folder)
-            pipe.expire(MEDIA_FOLDERS, _TTL_S)
-            pipe.execute()
+        client.sadd(MEDIA_FOLDERS, folder)
     write_refused(client, {video_id: WITHDRAWN_WHY})
     hide(client, {video_id: True})
 

@@ -175,6 +175,8 @@ def test_what_its_creator_withdraws_is_published_no_more_and_the_same_clip_of_an
     said = [("ann", "anns"), ("ann", "anns"), ("ann", "bens")]
     when = {"event_at": NOON, "received_at": NOON, "event_type": "withdraw"}
     events = [{"event_id": str(n), "user_id": who, "video_id": what, **when} for n, (who, what) in enumerate(said)]
+    with redis_url(lake.settings) as url, redis.Redis.from_url(url) as client:
+        client.set("video:anns", "as where the endpoint died before it let go")
     for table, rows in {"silver.videos": theirs, "bronze.events": events}.items():
         lake.merge(table, rows_of(lake.spark, table, rows))
     publish.withdraw(Lake(lake.spark, lake.settings), NOON)
