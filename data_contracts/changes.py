@@ -61,6 +61,9 @@ def _differences(old: Contract, new: Contract) -> Iterator[tuple[str, bool]]:
     ):
         if one != other:
             yield f"{name} was {one or 'none'} and is {other or 'none'}", one is not None
+    if old.key_within != new.key_within:
+        was, now = (f"within {one.key_within}" if one.key_within else "always" for one in (old, new))
+        yield f"a key was there once {was} and is {now}", new.key_within is not None
     yield from _columns(old, new)
     yield from _rules(old, new)
     if span(old.freshness) != span(new.freshness):

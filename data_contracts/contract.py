@@ -94,8 +94,10 @@ class Contract:
     """What one table promises. `window_column` is the date or timestamp by which windows of it are replaced, and if it
     `expires`, rows that are older by it than the newest one by more than the retention are removed.
 
-    `feature_view` is the name under which the feature store serves the table, None where it holds no features. Then
-    `behind` says how long, such as 1 d, something that happened may be missing in a feature; else they are exact.
+    `key_within`: keys are compared of rows that are no further apart by the window column; None where a key is there
+    once, whatever the time. `feature_view` is the name under which the feature store serves the table, None where it
+    holds no features. Then `behind` says how long, such as 1 d, something that happened may be missing in a feature;
+    else they are exact.
     """
 
     table: str
@@ -106,6 +108,7 @@ class Contract:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     window_column: str | None
+    key_within: timedelta | None
     feature_view: str | None
     behind: str | None
     row_rules: tuple[RowRule, ...]
@@ -212,6 +215,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         columns=tuple(_column(p) for p in properties),
         key=tuple(_said(p.name, "name") for p in keys),
         window_column=_custom(schema).get("windowColumn"),
+        key_within=_key_within(_custom(schema)),
         feature_view=_custom(schema).get("featureView"),
         behind=_behind(_custom(schema)),
         row_rules=tuple(_row_rule(q) for q in quality if q.engine in ("rowRule", "idRule")),
@@ -227,6 +231,14 @@ def _expires(custom: dict[str, str]) -> bool:
     if "expires" in custom and (custom["expires"] != "True" or "windowColumn" not in custom):
         raise ContractError("a table that `expires` says true, and by which windowColumn")
     return "expires" in custom
+
+
+def _key_within(custom: dict[str, str]) -> timedelta | None:
+    if "keyWithin" not in custom:
+        return None
+    if "windowColumn" not in custom:
+        raise ContractError("keys that are compared within a time need a windowColumn that says when a row is of")
+    return span(custom["keyWithin"])
 
 
 def _behind(custom: dict[str, str]) -> str | None:

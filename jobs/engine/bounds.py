@@ -5,6 +5,7 @@ Belongs here: text made of a contract and of moments. What is read and written b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 from pyspark.sql import DataFrame
@@ -12,7 +13,11 @@ from pyspark.sql import functions as F
 
 from data_contracts.contract import Contract
 from jobs.engine.rules import SchemaMismatch
-from jobs.engine.window import Window
+from jobs.engine.window import Window, of_micros
+
+DAY = timedelta(days=1)
+# A condition of more is longer than what it leaves out is worth.
+MOST_SPANS = 32
 
 
 def between(contract: Contract, since: date | datetime | None, until: date | datetime | None) -> str:
@@ -34,19 +39,37 @@ def within(contract: Contract, window: Window, before: timedelta = timedelta()) 
 
 
 def overlapping(contract: Contract, batch: DataFrame) -> list[str]:
-    """Conditions that no key of the batch breaks, so that a merge opens only the files that overlap its span of time.
+    """Conditions that no row with a key of the batch breaks, so that a merge opens only files of the batch's days.
 
     None for a table whose key is not cut by time: there the row of a key may be anywhere.
     """
-    column = contract.window_column
-    if column is None or column not in contract.key:
+    column, slack = contract.window_column, contract.key_within
+    if column is None or (column not in contract.key and slack is None):
         return []
-    # As text, which Spark writes in UTC: Python would get them in the machine's zone, where one hour happens twice.
-    span = batch.agg(F.min(column).cast("string").alias("first"), F.max(column).cast("string").alias("last")).first()
-    if span is None or span["first"] is None:
+    at = F.col(column).cast("timestamp")
+    found = batch.agg(F.unix_micros(F.min(at)), F.unix_micros(F.max(at)), F.collect_set(F.to_date(at))).first()
+    if found is None or found[0] is None:
         return []
     kind = contract.column(column).type
-    return [f"t.`{column}` >= CAST('{span['first']}' AS {kind})", f"t.`{column}` <= CAST('{span['last']}' AS {kind})"]
+    spans = near(of_micros(found[0]), of_micros(found[1]), found[2], slack or timedelta())
+    bounds = [[_literal(end.date() if kind == "date" else end, kind) for end in span] for span in spans]
+    either = " OR ".join(f"t.`{column}` BETWEEN {since} AND {until}" for since, until in bounds)
+    return [f"({either})"]
+
+
+def near(first: datetime, last: datetime, days: Iterable[date], slack: timedelta) -> list[tuple[datetime, datetime]]:
+    """From when to when, both included, whatever is at most `slack` away from a batch is: `first` to `last` on `days`.
+
+    One event of a month ago among those of today does not make all of the month near.
+    """
+    runs: list[tuple[datetime, datetime]] = []
+    for day in sorted(days):
+        midnight = datetime.combine(day, time(), UTC)
+        begin, end = max(midnight, first) - slack, min(midnight + DAY - timedelta(microseconds=1), last) + slack
+        if runs and begin <= runs[-1][1] + timedelta(microseconds=1):
+            begin = runs.pop()[0]
+        runs.append((begin, end))
+    return runs if len(runs) <= MOST_SPANS else [(runs[0][0], runs[-1][1])]
 
 
 def _literal(bound: date | datetime, kind: str) -> str:

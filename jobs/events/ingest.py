@@ -17,10 +17,11 @@ from pyspark.sql import functions as F
 import data_contracts
 from jobs.arrivals import kafka
 from jobs.arrivals.lines import REFUSED, is_one_object, kept
+from jobs.engine.bounds import overlapping
 from jobs.engine.job import job
 from jobs.engine.lake import Lake
 from jobs.engine.stream import each_batch, new_lines
-from jobs.engine.window import Window, of_micros
+from jobs.engine.window import Window
 from jobs.settings import Settings
 from serving.spool_upkeep import archive, forget, recover, visible
 from serving.topic import Topic
@@ -182,14 +183,8 @@ def _repeated(good: DataFrame, repeats: int) -> DataFrame:
 
 
 def _around(lake: Lake, events: DataFrame) -> DataFrame:
-    """The rows of the table from the first to the last that has a key of these events."""
-    key = list(data_contracts.load(TABLE).key)
-    same = lake.read(TABLE).select(*key, "event_at").join(events.select(*key).distinct(), on=key, how="left_semi")
-    span = same.agg(F.unix_micros(F.min("event_at")).alias("first"), F.unix_micros(F.max("event_at")).alias("last"))
-    row = span.first()
-    assert row is not None and row["first"] is not None, "a key that was not inserted is there"
-    first, last = (of_micros(row[name]) for name in ("first", "last"))
-    return lake.read(TABLE, since=first, until=last + timedelta(microseconds=1))
+    """The rows of the table that may have a key of these events."""
+    return lake.read(TABLE).alias("t").where(" AND ".join(overlapping(data_contracts.load(TABLE), events)))
 
 
 def arrived(settings: Settings, since: datetime) -> bool:

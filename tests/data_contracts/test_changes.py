@@ -1,6 +1,7 @@
 """A change of a contract is breaking when it makes a query wrong or asks what the rows that are there cannot give."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def without(name: str) -> Contract:
         (columns("video_id", classification="personal"), "video_id was internal and is personal"),
         (told(key=("user_id",)), "its key was user_id, position, feed_version and is user_id"),
         (told(window_column=None), "the column by which it is cut into windows was event_date and is none"),
+        (told(key_within=timedelta(days=1)), "a key was there once always and is within 1 day, 0:00:00"),
         (told(table_rules=()), "the rule at_least_one_row is gone"),
         (changed("gold.user_daily", behind="2 d"), "its features may be 2 d behind, not 1 d"),
         (told(freshness="36 h"), "it may become 36 h old, not 1 d"),

@@ -209,16 +209,16 @@ def test_a_commit_of_somebody_else_in_between_is_not_credited_to_this_run(lake: 
 
 
 @pytest.mark.parametrize("write", [Lake.merge, Lake.insert_new])
-def test_a_merge_of_a_day_opens_no_file_of_other_days(
+def test_a_merge_of_some_days_opens_no_file_of_those_between(
     lake: Lake, write: Callable[[Lake, str, DataFrame], Commit | None]
 ) -> None:
-    table = lake.settings.lake / "gold" / "plays"
+    table, sunday = lake.settings.lake / "gold" / "plays", MONDAY - timedelta(days=1)
     lake.merge("gold.plays", plays(lake.spark, ("ann", MONDAY, 1)))
     of_monday = list(table.glob("*.parquet"))
     lake.merge("gold.plays", plays(lake.spark, ("ann", TUESDAY, 2)))
     for file in of_monday:
         file.rename(file.with_suffix(".away"))
-    write(lake, "gold.plays", plays(lake.spark, ("ann", TUESDAY, 3), ("bob", TUESDAY, 4)))
+    write(lake, "gold.plays", plays(lake.spark, ("ann", TUESDAY, 3), ("bob", sunday, 4)))
     for file in of_monday:
         file.with_suffix(".away").rename(file)
-    assert [row[:2] for row in contents(lake)] == [("ann", MONDAY), ("ann", TUESDAY), ("bob", TUESDAY)]
+    assert [row[:2] for row in contents(lake)] == [("ann", MONDAY), ("ann", TUESDAY), ("bob", sunday)]

@@ -133,6 +133,22 @@ def test_a_second_event_under_the_id_of_another_is_set_aside(lake: Lake) -> None
     assert [rules for row, rules in aside if row["event_id"] == "2"] == [["view_says_how_long"]]
 
 
+def test_an_id_is_compared_with_those_of_a_day_and_an_event_that_comes_again_months_later_is_the_same(
+    lake: Lake,
+) -> None:
+    late = {"received_at": "2024-06-02T00:00:00Z"}
+    spool(lake, "a.jsonl", event("1"), event("2", event_at="2024-06-01T10:00:00Z", **late))
+    ingest.run(lake, ANY_WINDOW)
+    # The first once more, and under its id another of the day after.
+    spool(lake, "b.jsonl", event("1", **late), event("1", event_at="2024-03-02T09:59:00Z", **late))
+    ingest.run(lake, ANY_WINDOW)
+    spool(lake, "c.jsonl", event("1", event_at="2024-03-03T10:00:00Z", **late))
+    ingest.run(lake, ANY_WINDOW)
+    found = [(row["event_id"], str(row["event_at"])[:10]) for row in events_of(lake).orderBy("event_at").collect()]
+    assert found == [("1", "2024-03-01"), ("1", "2024-03-03"), ("2", "2024-06-01")]
+    assert set(refused(lake).values()) == {"same_key_same_content"}
+
+
 def test_a_run_with_nothing_new_commits_nothing(lake: Lake) -> None:
     spool(lake, "a.jsonl", event("e1"))
     ingest.run(lake, ANY_WINDOW)
