@@ -20,7 +20,7 @@ import imageio_ffmpeg
 import pytest
 
 import data_contracts
-from jobs.pipeline import jobs_of
+from jobs.pipeline import JOBS, jobs_of
 from serving.feed_store.layout import night_of
 from tests.airflow import follow
 from tests.conftest import NEWEST_DAY
@@ -201,7 +201,7 @@ def watch(stack: Stack, edge: Edge, step: Steps) -> dict[str, Any]:
 def look(stack: Stack, night: str, step: Steps) -> None:
     """See the night's tables in Dagster, and what was asked of the endpoint in Prometheus."""
     with step("see the assets and the night's materialisations in Dagster") as noted:
-        names = {*data_contracts.tables(), *(job.name for job in jobs_of("nightly") if not job.writes)}
+        names = {*data_contracts.tables(), *(job.name for job in JOBS.values() if not job.writes)}
         assert set(stack.assets()) == names
         (built,) = stack.query("SELECT run_id FROM ops.job_runs WHERE job = 'feeds.build' AND status = 'succeeded'")
 
