@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobs.engine.cadence import Cadence
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 Arrived = Callable[["Settings", datetime], bool]
 
 
+class Sought(NamedTuple):
+    """The rows of a table that give a job work: those whose column has the value."""
+
+    table: str
+    column: str
+    value: str
+
+
 @dataclass(frozen=True)
 class Job:
     """A declared job. Calling it runs its function and nothing else; the runner adds lock, record and commit id.
@@ -31,7 +39,7 @@ class Job:
     `counted_at`: of an hourly job that makes up for what comes late, the times of its first input's rows, each of which
     counts in the hour that holds it (hours.py). `formula`: what its rows are made by, as far as that is text; of
     another one all is owed again (coverage.py). `recalls`: tables of which it reads what earlier windows left, so
-    that it waits for nobody who writes them.
+    that it waits for nobody who writes them. `seeks`: of these tables, only such rows give a five-minute job work.
     """
 
     name: str
@@ -44,6 +52,7 @@ class Job:
     counted_at: tuple[str, ...] = ()
     formula: str = ""
     recalls: tuple[str, ...] = ()
+    seeks: tuple[Sought, ...] = ()
 
     def __call__(self, lake: Lake, window: Window) -> None:
         self.function(lake, window)
@@ -56,6 +65,7 @@ def job(
     writes: Sequence[str],
     arrived: Arrived | None = None,
     recalls: Sequence[str] = (),
+    seeks: Sequence[Sought] = (),
 ) -> Callable[[Callable[[Lake, Window], None]], Job]:
     """Declare the one entry of a job module; its name is the module's, without `jobs.`.
 
@@ -66,6 +76,7 @@ def job(
         module = sys.modules[function.__module__]
         name = function.__module__.removeprefix("jobs.")
         doc = module.__doc__ or ""
-        return Job(name, every, tuple(reads), tuple(writes), function, doc, arrived, recalls=tuple(recalls))
+        made = Job(name, every, tuple(reads), tuple(writes), function, doc, arrived)
+        return replace(made, recalls=tuple(recalls), seeks=tuple(seeks))
 
     return declare

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.engine.frames import frame_of, rows_of
-from jobs.engine.job import job
+from jobs.engine.job import Sought, job
 from jobs.engine.lake import Lake
 from jobs.engine.spark import with_cores
 from jobs.engine.window import Window
@@ -277,7 +277,11 @@ def let_go(lake: Lake, gone: DataFrame) -> None:
             withdrawn.withdraw(client, row["video_id"], row["playback_url"])
 
 
-@job(every="5min", reads=[UPLOADS, VIDEOS, EVENTS], writes=[RENDITIONS, VIDEOS])
+# It takes a Spark session to see that none of the events that come all the time is a withdrawal.
+WITHDRAWALS = Sought(EVENTS, "event_type", EventType.WITHDRAW)
+
+
+@job(every="5min", reads=[UPLOADS, VIDEOS, EVENTS], writes=[RENDITIONS, VIDEOS], seeks=[WITHDRAWALS])
 def run(lake: Lake, window: Window) -> None:
     """Publish every upload that has no video yet, oldest first, and then no longer what its creator has withdrawn.
 

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from jobs.engine import idle, runs
 from jobs.engine.frames import rows_of
-from jobs.engine.job import Job
+from jobs.engine.job import Job, Sought
 from jobs.engine.lake import Lake
 from jobs.engine.runner import JobFailed, run_job
 from jobs.engine.tables import Tables
@@ -41,8 +41,8 @@ def spared(job: Job, settings: Settings, later: timedelta = timedelta(minutes=5)
     return idle.nothing_new(job, WINDOW, settings, datetime.now(UTC) + later)
 
 
-def an_upload(lake: Lake) -> None:
-    row: dict[str, object] = {"upload_id": "u", "user_id": "ann", "title": "T", "hashtags": [], "source": "api"}
+def an_upload(lake: Lake, upload_id: str = "u", source: str = "api") -> None:
+    row: dict[str, object] = {"upload_id": upload_id, "user_id": "ann", "title": "T", "hashtags": [], "source": source}
     row |= {"uploaded_at": datetime(2026, 1, 5, tzinfo=UTC)}
     assert lake.merge("bronze.uploads", rows_of(lake.spark, "bronze.uploads", [row]))
 
@@ -59,6 +59,18 @@ def test_a_job_that_would_find_what_it_found_is_spared_and_that_is_recorded(
     assert spared(job, settings, timedelta(minutes=10)) is not None
     an_upload(lake)
     assert spared(job, settings, timedelta(minutes=15)) is None
+
+
+def test_one_that_seeks_certain_rows_is_spared_while_no_new_file_can_have_any(
+    take: Take, lake: Lake, settings: Settings
+) -> None:
+    an_upload(lake, "a", source="sim")
+    job = take(seeks=(Sought("bronze.uploads", "source", "sim"),))
+    an_upload(lake, "b", source="api")
+    assert spared(job, settings, timedelta(minutes=10)) is not None
+    assert spared(replace(job, seeks=()), settings, timedelta(minutes=15)) is None
+    an_upload(lake, "c", source="sim")
+    assert spared(job, settings, timedelta(minutes=20)) is None
 
 
 def test_one_that_never_ran_runs(take: Take, settings: Settings) -> None:
