@@ -45,7 +45,7 @@ os.environ["JDK_JAVA_OPTIONS"] = (
     " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
     # A heap that begins small is collected every second, and pages of 4 KB are many to look up: 7 % together.
     " -XX:InitialRAMPercentage=4"
-) + (" -XX:+UseTransparentHugePages" if sys.platform == "linux" else "")
+) + (" -XX:+UseTransparentHugePages" if Path("/sys/kernel/mm/transparent_hugepage").exists() else "")
 
 # Whether a machine is slow, or does something else besides, is nothing that a drawn case shows.
 hypothesis.settings.register_profile("reelmill", deadline=None)
