@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,7 +76,16 @@ def job(
         module = sys.modules[function.__module__]
         name = function.__module__.removeprefix("jobs.")
         doc = module.__doc__ or ""
-        made = Job(name, every, tuple(reads), tuple(writes), function, doc, arrived)
-        return replace(made, recalls=tuple(recalls), seeks=tuple(seeks))
+        return Job(
+            name,
+            every,
+            tuple(reads),
+            tuple(writes),
+            function,
+            doc,
+            arrived,
+            recalls=tuple(recalls),
+            seeks=tuple(seeks),
+        )
 
     return declare

@@ -22,7 +22,7 @@ from jobs.engine.commits import Commit, newest_of, tagged
 from jobs.engine.evolution import alterations, create_table, evolve, gained
 from jobs.engine.frames import newest
 from jobs.engine.rules import BrokenBatch, SchemaMismatch, broken_rules, check_key, check_table_rules, conform, measure
-from jobs.engine.spans import Unsaid, is_free, spans, start
+from jobs.engine.spans import Unsaid, is_free, reach, start
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.engine.window import of_micros
 from jobs.engine.word import keep_word
@@ -123,13 +123,12 @@ class Lake:
         self._keep_word_of_either(table)
         contract = data_contracts.load(table)
         try:
-            there = spans(self.tables.open(table, self._pin(table)), contract)
-            bounds = [(min(first for first, _ in there), max(last for _, last in there))] if there else []
+            there = reach(self.tables.open(table, self._pin(table)), contract)
+            return None if there is None else (start(there[0]), start(there[1]))
         except Unsaid:
             at = F.col(str(contract.window_column)).cast("timestamp")
-            found = self._rows(table).agg(F.unix_micros(F.min(at)), F.unix_micros(F.max(at))).collect()
-            bounds = [(of_micros(first), of_micros(last)) for first, last in found if first is not None]
-        return (start(bounds[0][0]), start(bounds[0][1])) if bounds else None
+            ((first, last),) = self._rows(table).agg(F.unix_micros(F.min(at)), F.unix_micros(F.max(at))).collect()
+            return None if first is None else (of_micros(first), of_micros(last))
 
     def has(self, table: str, window: Window) -> bool:
         """Whether a table that the job writes has a row of the window; the log says it of most that have none."""

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 import data_contracts
-from jobs.engine.spans import Unsaid, end, spans, start
+from jobs.engine.spans import Unsaid, end, reach, start
 from jobs.engine.sql import answered
 from jobs.engine.tables import Tables
 from jobs.settings import Settings
@@ -55,13 +55,13 @@ def span(table: str, settings: Settings, version: int | None = None) -> tuple[da
     """
     found = _opened(table, settings, version)
     try:
-        there = spans(found, data_contracts.load(table)) if found else []
+        there = reach(found, data_contracts.load(table)) if found else None
     except Unsaid:
         return None
-    if not there:
+    if there is None:
         return None
-    last = max(last for _, last in there)
-    return start(min(first for first, _ in there)), last if isinstance(last, datetime) else end(last)
+    first, last = there
+    return start(first), last if isinstance(last, datetime) else end(last)
 
 
 def newest_whole_day(settings: Settings) -> date:

@@ -37,6 +37,12 @@ def spans(table: DeltaTable, contract: Contract) -> list[tuple[date, date]]:
     return [(_in_utc(least), _in_utc(greatest)) for least, greatest in zip(first, last, strict=True)]
 
 
+def reach(table: DeltaTable, contract: Contract) -> tuple[date, date] | None:
+    """The least and the greatest value of the window column in all of its rows; None without any. Raises Unsaid."""
+    there = spans(table, contract)
+    return (min(first for first, _ in there), max(last for _, last in there)) if there else None
+
+
 def end(last: date) -> datetime:
     """When whatever has that greatest value is over for certain: a day at its midnight, an instant a millisecond on."""
     return last + MILLISECOND if isinstance(last, datetime) else start(last) + timedelta(days=1)

@@ -20,7 +20,7 @@ from data_contracts.contract import Contract, span
 from jobs.engine.cadence import Cadence
 from jobs.engine.commits import Commit
 from jobs.engine.job import Job
-from jobs.engine.spans import Unsaid, spans
+from jobs.engine.spans import Unsaid, reach
 from jobs.engine.stream import TABLES, go_on_from_newest, held_in
 from jobs.engine.tables import QUARANTINE, Tables, contract_of
 from jobs.settings import Settings
@@ -117,11 +117,10 @@ def _expire(table: DeltaTable, contract: Contract) -> int:
         return 0
     # Not from today: a home whose data ends years ago would lose all of it.
     try:
-        there = spans(table, contract)
+        there = reach(table, contract)
     except Unsaid:
         return 0
-    oldest, newest = min((first for first, _ in there), default=None), max((last for _, last in there), default=None)
-    if oldest is None or newest is None or oldest >= (limit := newest - span(contract.retention)):
+    if there is None or there[0] >= (limit := there[1] - span(contract.retention)):
         return 0
     return int(table.delete(f"{contract.window_column} < '{limit.isoformat()}'")["num_deleted_rows"])
 
