@@ -61,7 +61,7 @@ class HourlyTable:
 
     def write(self, lake: Lake, window: Window) -> None:
         """Replace the window's rows by what the lake's tables say now. Without any watch there is nothing to say."""
-        if lake.read(WATCHES).isEmpty():
+        if lake.span(WATCHES) is None:
             return
         inputs = [unmarked(lake.of(WATCHES, window, before=BELONGS)), *map(lake.read, self.beside)]
         lake.replace(self.table, self.hours(window, *inputs), window, empty_is_a_fact=True)

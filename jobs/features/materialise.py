@@ -49,7 +49,7 @@ def materialise(lake: Lake, url: str, until: datetime) -> dict[str, int]:
     import redis
 
     # A world without hashtags, or one in which nobody watched anything yet, has nothing of that kind to push.
-    filled = {view: contract for view, contract in _daily_views().items() if not lake.read(contract.table).isEmpty()}
+    filled = {view: contract for view, contract in _daily_views().items() if lake.span(contract.table)}
     if not filled:
         return {}
     kinds: dict[tuple[str, ...], list[Contract]] = {}
