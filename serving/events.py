@@ -36,6 +36,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.elements import elements
+from serving.feed_store.muted import MuteWord
 from serving.feed_store.wire import Wire
 from serving.idempotency import PARAMETER, once
 from serving.ids import Id
@@ -46,6 +47,7 @@ from serving.interactions import (
     MAX_SHARE,
     MAX_WATCH_MS,
     MUTES,
+    OF_CREATORS,
     OF_HASHTAGS,
     POSITIONS,
     REFUSALS,
@@ -60,7 +62,7 @@ MAX_REASON = 500
 LATELY = timedelta(days=1)
 _SENT = [one for one in EventType if one != EventType.WITHDRAW]
 Remember = Callable[[list[tuple[str, str]], list[tuple[str, str]]], Awaitable[None]]
-Mute = Callable[[str, str, str | None], Awaitable[None]]
+Mute = Callable[[list[MuteWord]], Awaitable[None]]
 
 
 def _iso_8601(value: object) -> object:
@@ -222,11 +224,7 @@ def router(keeper: EventKeeper, counted: Counter, wire: Wire, remember: Remember
         # The events are kept, and the next night respects them in any case.
         with suppress(RedisError):
             await remember(*_refused_and_shown(records, received_at))
-            for record in records:
-                if record["event_type"] in MUTES:
-                    hashtag = record["hashtag"]
-                    assert isinstance(hashtag, str | None)
-                    await mute(str(record["user_id"]), str(record["video_id"]), hashtag)
+            await mute(_mute_words(records))
         return Response(orjson.dumps(receipt.model_dump()), HTTPStatus.ACCEPTED, media_type="application/json")
 
     return routes
@@ -246,6 +244,17 @@ def _refused_and_shown(
         if event_at > received_at - LATELY:
             shown.append(who_what)
     return refused, shown
+
+
+def _mute_words(records: Sequence[Mapping[str, object]]) -> list[MuteWord]:
+    """What they mute and unmute."""
+    words = []
+    for record in records:
+        if record["event_type"] in (*OF_CREATORS, *OF_HASHTAGS):
+            hashtag, event_at, is_muted = record["hashtag"], record["event_at"], record["event_type"] in MUTES
+            assert isinstance(hashtag, str | None) and isinstance(event_at, datetime)
+            words.append(MuteWord(str(record["user_id"]), str(record["video_id"]), hashtag, event_at, is_muted))
+    return words
 
 
 def _take(

@@ -71,13 +71,18 @@ def test_feeds_are_published_read_rolled_back_and_forgotten_in_a_cluster(client:
             store.begin(night)  # over what a killed one left
             store.write_videos((slot, date(2024, 3, int(night[7]))) for slot in slots(night))
             write_feeds(store, night, [("ann", slots(night)), ("ben", slots(night)[:1]), (ODD, slots(night))])
-            store.write_fallback(night, [{"video_id": f"top{n}"} for n in range(8)])
+            store.write_fallback(night, [{"video_id": f"top{n}", "hashtags": [f"h{n % 2}"]} for n in range(8)])
             store.commit(night, 3)
         store.refuse([("stranger", "top0")])
         trending.publish(client, TrendingKind.VIDEOS, datetime(2024, 3, 1, 9, tzinfo=UTC), [{"id": "20240302.m-1"}])
         report(api, ["20240302.m-0"])
         assert rest(api, page(api, limit=3)) == [f"20240302.m-{n}" for n in range(1, 8)]
         assert shown(page(api, user_id="stranger"))[0] == "top1"
+        mute = {"video_id": "gone", "event_type": "mute_hashtag", "event_at": datetime.now(UTC).isoformat()}
+        words = [{**mute, "user_id": "stranger", "hashtag": "h0"}, {**mute, "user_id": "another", "hashtag": "h1"}]
+        assert api.post("/v1/events", json=words).status_code == 202
+        assert shown(page(api, user_id="stranger")) == ["top1", "top3", "top5", "top7"]
+        assert shown(page(api, user_id="another")) == ["top0", "top2", "top4", "top6"]
         report(api, ["20240302.m-0"], ODD)
         assert shown(page(api, user_id=quote(ODD)))[0] == "20240302.m-1"
         assert len(api.get("/v1/videos", params={"ids": ["20240302.m-0", "20240302.m-1"]}).json()["items"]) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -35,8 +35,16 @@ def feeds(store: FeedStore) -> None:
 
 
 def mute(api: httpx.Client, user_id: str, **what: str) -> None:
-    now = datetime.now(UTC).isoformat()
-    assert api.post("/v1/events", json={"user_id": user_id, "event_at": now, **what}).status_code == 202
+    send(api, word(user_id, 0, **what))
+
+
+def word(user_id: str, ago_s: int, **what: str) -> dict[str, str]:
+    return {"user_id": user_id, "event_at": (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(), **what}
+
+
+def send(api: httpx.Client, *words: dict[str, str]) -> None:
+    answer = api.post("/v1/events", json=words)
+    assert answer.status_code == 202 and not answer.json()["rejected"]
 
 
 def shown(api: httpx.Client, user_id: str) -> list[str]:
@@ -70,3 +78,39 @@ def test_a_mute_of_a_video_that_nobody_knows_and_an_unmute_leave_pages_as_they_a
 
 def test_before_anything_is_published_a_mute_is_kept_all_the_same(api: httpx.Client) -> None:
     mute(api, "ann", video_id="a", event_type="mute_creator")
+
+
+@pytest.mark.usefixtures("feeds")
+def test_of_words_that_come_together_the_last_one_of_a_viewer_holds_in_whatever_order_they_are(
+    api: httpx.Client,
+) -> None:
+    of_cats = {"video_id": "gone", "hashtag": "cats"}
+    muted, unmuted = {"event_type": "mute_hashtag"}, {"event_type": "unmute_hashtag"}
+    inc, no_inc = ({"video_id": "a", "event_type": one} for one in ("mute_creator", "unmute_creator"))
+    send(
+        api,
+        word("ann", 1, **of_cats, **unmuted), word("ann", 2, **of_cats, **muted),
+        word("ben", 2, **of_cats, **unmuted), word("ben", 1, **of_cats, **muted),
+        word("cid", 2, **inc), word("cid", 1, **no_inc), word("dan", 1, **inc), word("dan", 2, **no_inc),
+    )  # fmt: skip
+    assert shown(api, "ann") == ["a", "b", "c", "d"]
+    assert shown(api, "ben") == ["top0", "top2"]
+    assert shown(api, "cid") == ["top0", "top1", "top2"]
+    assert shown(api, "dan") == ["top1", "top2"]
+
+
+@pytest.mark.usefixtures("feeds")
+def test_a_thousand_mutes_cost_a_few_round_trips_and_many_viewers_some_for_each_25(
+    api: httpx.Client, raw_redis: RawRedis
+) -> None:
+    def cost(*words: dict[str, str]) -> int:
+        before = int(raw_redis.info("stats")["total_reads_processed"])
+        send(api, *words)
+        return int(raw_redis.info("stats")["total_reads_processed"]) - before
+
+    # Redis reads what goes out together in pieces of 16 KB.
+    of_one = [word("ann", n, video_id="gone", event_type="mute_hashtag", hashtag=f"h{n}") for n in range(999)]
+    assert cost(*of_one, word("ann", 0, video_id="b", event_type="mute_hashtag", hashtag="cats")) < 20
+    assert shown(api, "ann") == ["d"], "b was shown"
+    assert cost(*(word(f"u{n}", 0, video_id="a", event_type="mute_creator") for n in range(100))) < 40
+    assert {tuple(shown(api, f"u{n}")) for n in (0, 24, 25, 99)} == {("top1", "top2")}
