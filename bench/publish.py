@@ -10,9 +10,9 @@ slot in 250 is drawn by chance. In one run, into a Redis of its own each:
     reelmill     jobs/feeds/publish.py itself, from the file to the moved pointer, and the same once more over the first
     plain        a list of whole JSON slots for each viewer, by a pipeline of redis-py from Spark's tasks
 
-Memory of Spark is the greatest sum of what the JVM and Python's workers have resident; of Redis, what it says that it
-used afterwards more than before, over the viewers. While the second publish goes on, and before it in quiet, a client
-asks `reelmill serve` for pages of 20 at a steady rate.
+Memory of Spark is the greatest sum of what this process, the JVM and Python's workers have resident; of Redis, what it
+says that it used afterwards more than before, over the viewers. While the second publish goes on, and before it in
+quiet, a client asks `reelmill serve` for pages of 20 at a steady rate.
 """
 
 from __future__ import annotations
@@ -134,15 +134,16 @@ def publish_plainly(feeds: DataFrame, videos: DataFrame, url: str) -> None:
 
 @contextmanager
 def watched(spark_bytes: list[int]) -> Iterator[None]:
-    """Adds the greatest memory of this process' children, but for Redis and the endpoint: the JVM and its workers."""
+    """Adds the greatest memory of this process, which commits, and its children, but for Redis and the endpoint."""
     done = threading.Event()
 
     def resident() -> int:
         total = 0
-        for child in psutil.Process().children(recursive=True):
+        this = psutil.Process()
+        for process in (this, *this.children(recursive=True)):
             try:
-                if "redis-server" not in child.name() and "serve" not in child.cmdline():
-                    total += child.memory_info().rss
+                if "redis-server" not in process.name() and "serve" not in process.cmdline():
+                    total += process.memory_info().rss
             except psutil.Error:  # it has just ended
                 continue
         return total

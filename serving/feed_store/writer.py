@@ -173,11 +173,13 @@ class FeedStore:
         self._move_pointer(Pointer(generation, version), viewers, back=back)
 
     def rollback(self, version: str) -> None:
-        """Make a version current again that was committed before. Raises UnknownVersion or IncompletePublish."""
+        """Make a version current that was committed before. Raises UnknownVersion or IncompletePublish."""
         raw = cast(bytes | None, self._redis.get(version_key(version)))
         if raw is None:
             raise UnknownVersion(f"no feed version {version} is held; held: {', '.join(self.versions()) or 'none'}")
         generation, viewers = raw.decode().split(" ")
+        if self._pointer() == Pointer(generation, version):
+            return
         held = self._hold(generation)
         if held != int(viewers):
             self._let_go()
@@ -216,12 +218,22 @@ class FeedStore:
         return Pointer.parse(cast(bytes | None, self._redis.get(POINTER)))
 
     def _hold(self, generation: str) -> int:
-        """Take the TTL from a generation that is about to be current; returns how many viewers' feeds it holds.
+        """Take the TTL from a generation that is about to be current; returns how many viewers' feeds had one.
 
         Killed before the pointer has moved, it is among those that the next commit lets go.
         """
-        self._redis.sadd(LEAVING, generation)
-        return self._keep(generation, None)
+        if not self._redis.sadd(LEAVING, generation):
+            # Who was killed here has taken it from some, or given it back to some: neither would be counted.
+            self._expire(generation)
+        viewers = 0
+        for keys in self._keys_of(generation):
+            with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.persist(key)
+                # SCAN may name a key twice, of which only the first time takes anything.
+                taken = zip(keys, pipe.execute(), strict=True)
+            viewers += sum(had for key, had in taken if key.startswith(feeds_of(generation)))
+        return viewers
 
     def _move_pointer(self, to: Pointer, viewers: int, *, back: bool) -> None:
         def move(pipe: Pipeline) -> None:
@@ -260,31 +272,19 @@ class FeedStore:
         for raw in cast("set[bytes]", self._redis.smembers(LEAVING)):
             generation = raw.decode()
             if current is None or generation != current.generation:
-                self._keep(generation, RETIRED_TTL_S)
+                self._expire(generation)
             self._redis.srem(LEAVING, generation)
 
-    def _keep(self, generation: str, seconds: int | None) -> int:
-        """Give every key of a generation `seconds` to live, None for ever; returns how many viewers' feeds it holds."""
-        viewers: set[str] = set()  # SCAN may name a key twice
+    def _expire(self, generation: str) -> None:
+        """Give every key of a generation RETIRED_TTL_S to live."""
         for keys in self._keys_of(generation):
             with self._redis.pipeline(transaction=False) as pipe:
                 for key in keys:
-                    _live(pipe, key, seconds)
-                    pipe.exists(key)
-                exist = pipe.execute()[1::2]
-            there = (key for key, exists in zip(keys, exist, strict=True) if exists)
-            viewers.update(key for key in there if key.startswith(feeds_of(generation)))
-        return len(viewers)
+                    pipe.expire(key, RETIRED_TTL_S)
+                pipe.execute()
 
     def _keys_of(self, generation: str) -> Iterator[list[str]]:
         return scan(self._redis, f"feed:{generation}:*")
-
-
-def _live(client: redis.Redis, key: bytes | str, seconds: int | None) -> None:
-    if seconds is None:
-        client.persist(key)
-    else:
-        client.expire(key, seconds)
 
 
 class _Names(dict[str | bytes, bytes]):

@@ -172,6 +172,19 @@ def test_rolling_back_makes_the_version_before_current_and_lets_the_other_go(
     assert for_ever(raw_redis) == what_is_current(raw_redis, "v2")
 
 
+def test_a_rollback_that_was_killed_on_the_way_is_made_by_the_next(
+    store: FeedStore, raw_redis: RawRedis, publish: Publish
+) -> None:
+    publish("v1", {"ann": ["a"], "bob": ["a"]})
+    generation = (raw_redis.get(version_key("v1")) or b"").split()[0].decode()
+    publish("v2", {"ann": ["b"]})
+    store._hold(generation)  # and killed: none of its feeds has a time to live that could be taken
+    for _ in range(2):  # what is current stays it
+        store.rollback("v1")
+        assert store.current_version() == "v1"
+        assert for_ever(raw_redis) == what_is_current(raw_redis, "v1")
+
+
 def test_an_older_night_is_not_made_current_unless_somebody_asks_for_it(
     store: FeedStore, raw_redis: RawRedis, publish: Publish
 ) -> None:
