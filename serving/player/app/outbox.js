@@ -33,7 +33,7 @@ export class Outbox {
   /**
    * Note an event; it is sent within seconds.
    *
-   * @param {string} type @param {Clip} clip @param {Date} at @param {object} [more]
+   * @param {string} type @param {Partial<Clip>} clip @param {Date} at @param {object} [more]
    */
   add(type, clip, at = new Date(), more = {}) {
     const event = {

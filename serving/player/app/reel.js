@@ -5,6 +5,7 @@
  * it is played: players.js. Where clips come from: sources.js.
  *
  * @typedef {import("./api.js").Clip} Clip
+ * @typedef {import("./sheets.js").Mute} Mute
  * @typedef {import("./sources.js").Source} Source
  */
 
@@ -24,6 +25,8 @@ const AFTER = 2;
 const TO_COME = 5;
 const LEAVING_MS = 260;
 const LIKES_KEPT = 2_000;
+/** As many as a person looks through. */
+const MUTES_KEPT = 30;
 /** Who comes back later begins a new watch: one of yesterday does not become longer today. */
 const AWAY_MS = 1_800_000;
 
@@ -160,15 +163,42 @@ export class Reel {
     const slide = this.#current;
     if (!slide || slide.isLeaving) return;
     const { clip } = slide;
-    sheets.mute(clip, (hashtag, subject) => {
-      if (hashtag === null) this.#tell("mute_creator", clip);
-      else this.#tell("mute_hashtag", clip, { hashtag });
+    const choose = (/** @type {Mute} */ mute) => {
+      const { hashtag, subject } = mute;
+      this.#tellOfMute("mute", mute, clip);
+      this.#rememberMutes([...this.#mutesBut(subject), mute]);
       // Pages that are to come have none of it; those that are here may.
       const isMuted = (/** @type {Clip} */ one) => (hashtag === null ? one.user_id === clip.user_id : one.hashtags?.includes(hashtag));
       for (const one of this.#slides.slice(this.#at + 1)) if (isMuted(one.clip)) this.#remove(one);
       this.#dismiss(slide);
       sheets.say(`You will see nothing more of ${subject}.`);
+    };
+    sheets.mute(clip, this.#mutes, choose, (mute) => {
+      this.#tellOfMute("unmute", mute, mute);
+      this.#rememberMutes(this.#mutesBut(mute.subject));
+      sheets.say(`${mute.subject} may be shown to you again, from tomorrow on.`);
     });
+  }
+
+  /** @param {"mute" | "unmute"} what @param {Mute} mute @param {Clip | Mute} clip Where it was said. */
+  #tellOfMute(what, { hashtag }, clip) {
+    if (hashtag === null) this.#tell(`${what}_creator`, clip);
+    else this.#tell(`${what}_hashtag`, clip, { hashtag });
+  }
+
+  /** @returns {Mute[]} What this viewer muted here, oldest first. */
+  get #mutes() {
+    return recall(`mutes:${this.#viewer}`, []);
+  }
+
+  /** @param {string} subject */
+  #mutesBut(subject) {
+    return this.#mutes.filter((one) => one.subject !== subject);
+  }
+
+  /** @param {Mute[]} mutes */
+  #rememberMutes(mutes) {
+    remember(`mutes:${this.#viewer}`, mutes.slice(-MUTES_KEPT));
   }
 
   /** @param {Slide} slide The one that is shown. */
@@ -294,7 +324,7 @@ export class Reel {
     if (wanted && !isHeard) for (const press of ["click", "keydown"]) addEventListener(press, this.#hear, { once: true, signal: this.#life.signal });
   }
 
-  /** @param {string} type @param {Clip} clip @param {object} [more] */
+  /** @param {string} type @param {Clip | Mute} clip @param {object} [more] */
   #tell(type, clip, more) {
     this.#outbox.add(type, clip, new Date(), more);
     this.#outbox.send();

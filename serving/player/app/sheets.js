@@ -42,25 +42,41 @@ export function why({ reason, position, feed_version, propensity }) {
 }
 
 /**
- * Ask what of a clip is wanted no more.
+ * What is wanted no more: who made a clip, or a hashtag of it.
  *
- * @param {Clip} clip @param {(hashtag: ?string, subject: string) => void} choose Null for who made it.
+ * @typedef {object} Mute
+ * @property {string} video_id The clip that says who made it.
+ * @property {?string} hashtag Null for who made it.
+ * @property {string} subject As people read it.
  */
-export function mute({ user_id, hashtags }, choose) {
-  /** @type {[?string, string][]} */
-  const subjects = [[null, `@${user_id}`], ...(hashtags ?? []).map((tag) => /** @type {[string, string]} */ ([tag, `#${tag}`]))];
-  const buttons = subjects.map(([hashtag, subject]) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = subject;
-    button.addEventListener("click", () => {
-      element("mute").close();
-      choose(hashtag, subject);
-    });
-    return button;
-  });
-  element("mute-subjects").replaceChildren(...buttons);
+
+/**
+ * Ask what of a clip is wanted no more, or what that was muted is wanted again.
+ *
+ * @param {Clip} clip @param {Mute[]} muted
+ * @param {(one: Mute) => void} choose @param {(one: Mute) => void} unmute
+ */
+export function mute({ video_id, user_id, hashtags }, muted, choose, unmute) {
+  const subjects = [
+    { video_id, hashtag: null, subject: `@${user_id}` },
+    ...(hashtags ?? []).map((hashtag) => ({ video_id, hashtag, subject: `#${hashtag}` })),
+  ];
+  element("mute-subjects").replaceChildren(...subjects.map((one) => choice(one, choose)));
+  element("muted").replaceChildren(...muted.map((one) => choice(one, unmute)));
+  element("muted-title").hidden = !muted.length;
   element("mute").showModal();
+}
+
+/** @param {Mute} one @param {(one: Mute) => void} choose */
+function choice(one, choose) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = one.subject;
+  button.addEventListener("click", () => {
+    element("mute").close();
+    choose(one);
+  });
+  return button;
 }
 
 /**

@@ -3,6 +3,7 @@
 With PICTURES set, pictures for README.md and docs/player.md are made on the way.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,9 @@ FOCUS = """
 const has = document.activeElement;
 return [has.closest('.clip')?.dataset.videoId ?? '', has.dataset.act ?? has.id];
 """
+MUTE = "localStorage[`reelmill:mutes:${JSON.parse(localStorage['reelmill:stranger'])}`] = arguments[0];"
+MUTES = [{"video_id": IDS[2], "hashtag": None, "subject": "@eli"}]
+MUTED = "return [...document.querySelectorAll('#muted button')].map(one => one.textContent);"
 CHOOSE = "[...document.querySelectorAll('#mute button')].find(one => one.textContent == arguments[0]).click();"
 LOOK = "axe.run().then(found => arguments[0]([found.violations, found.passes.length]));"
 GONE = "Failed to load resource: the server responded with a status of 410 (Gone)"
@@ -171,6 +175,16 @@ def test_what_somebody_does_not_want_leaves_the_screen_at_once_and_is_told(perso
     person.sees(IDS[4])
     muted = world.told("di", event_type="mute_hashtag")
     assert (muted["video_id"], muted["hashtag"]) == (IDS[3], "sunset")
+    # Another day, they think better of one of both.
+    person.come_back()
+    person.sees(None)
+    person.window.click(".is-current [data-act=mute]")
+    person.window.see("Muted here")
+    assert person.window.run(MUTED) == ["@eli", "#sunset"]
+    person.window.run(CHOOSE.replace("#mute ", "#muted "), "@eli")
+    assert world.told("di", event_type="unmute_creator")["video_id"] == IDS[2]
+    person.window.click(".is-current [data-act=mute]")
+    assert person.window.run(MUTED) == ["#sunset"]
 
 
 def test_why_this_says_the_reason_and_what_chance_did(person: Person, tmp_path: Path) -> None:
@@ -418,11 +432,13 @@ def test_people_who_cannot_see_or_use_a_mouse_can_use_every_view(person: Person)
     for screen in (DESK, PHONE):
         person.open("/", screen=screen)
         person.sees(IDS[0], played=0.1)
+        person.window.run(MUTE, json.dumps(MUTES))
         assert faults() == {}
         for button in (".is-current [data-act=why]", ".is-current [data-act=mute]", "#to-who"):
             person.window.click(button)
             assert faults() == {}
             person.window.press(ESCAPE)
+        assert person.window.run(MUTED) == ["@eli"]
         person.window.click("#to-trending")
         person.window.see("#sunset")
         assert faults() == {}
