@@ -23,16 +23,19 @@ def audit(settings: Settings, night: date | None, to: Path | None, as_json: bool
     if as_json:
         return print_json([asdict(one) for one in tonight])
     say(f"the feeds of {found[-1].night}, beside what popularity would have shown the same viewers")
+    columns, whose = audit_page.whose(tonight)
     cells = [
         (
             f"{one.metric}@{one.depth}",
+            *of,
             f"{one.value:.3f}",
             "" if one.popularity is None else f"{one.popularity:.3f}",
             one.worse,
             one.words,
         )
-        for one in tonight
+        for one, of in zip(tonight, whose, strict=True)
     ]
-    table(("metric", "served", "popularity", "", "what"), cells, right=(1, 2))
+    numbers = 1 + len(columns)
+    table(("metric", *columns, "served", "popularity", "", "what"), cells, right=(numbers, numbers + 1))
     if to is not None:
         say(f"wrote {to}")

@@ -6,9 +6,10 @@ never come into a table: lake.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import data_contracts
 from jobs.engine.query import span
@@ -48,15 +49,21 @@ def beyond(table: str, first: date, last: date, settings: Settings, version: int
     contract = data_contracts.load(table)
     at = contract.window_column
     assert at is not None and contract.column(at).type == "date", f"{table} has limits and no days"
-    names = [name for name in contract.key if name != at]
     days = (pc.field(at) >= first) & (pc.field(at) <= last)
     rows = Tables.of(settings).open(table, version).to_pyarrow_dataset().to_table(filter=days)
+    # One that the contract gained is not in a table of before, as long as nothing was written to it.
+    key = [name for name in contract.key if name in rows.column_names]
     return [
-        Beyond(table, row[at], ", ".join(row[name] for name in names), column, row[column], limit.at_most, limit.action)
-        for row in rows.sort_by([(name, "ascending") for name in contract.key]).to_pylist()
+        Beyond(table, row[at], _named(row, key, at), column, row[column], limit.at_most, limit.action)
+        for row in rows.sort_by([(name, "ascending") for name in key]).to_pylist()
         for column, limit in contract.limits.items()
         if row[column] is not None and row[column] > limit.at_most
     ]
+
+
+def _named(row: Mapping[str, Any], key: Sequence[str], at: str) -> str:
+    """A row within its day, by those columns of its key that have a value."""
+    return ", ".join(row[name] for name in key if name != at and row[name] is not None)
 
 
 def measured(settings: Settings) -> Iterator[Measured]:

@@ -6,6 +6,9 @@ jobs/ranking/guards.py. Pictures of it: jobs/evaluation/audit_page.py. Limits an
 Popularity's lists are what the source `popular` proposed to the same viewers on the same night, in its order: what they
 would have been shown without anything of ours. Feeds that narrow what is shown more than that are a fault.
 
+Where arms are compared, each is measured besides, beside popularity's lists for its own viewers: how much is shown
+hangs on how many people there are, so arms of different shares are compared by how each stands to popularity.
+
 Slots are counted by video in Spark. What comes to this process is how many videos have so many slots, some thousands of
 numbers, and a row for each creator, as for the guards.
 """
@@ -40,6 +43,8 @@ FEEDS, CANDIDATES, VIDEOS, COUNTS, AUDIT = (
 # Of each feed the first slots, which most people see, and all of them.
 DEPTHS = (K, SLOTS)
 SERVED, POPULARITY = "served", "popularity"
+# Whose feeds are measured: everybody's, or those of an arm, which has a name.
+EVERYBODY: Final = ""
 DECIMALS = 6
 
 
@@ -152,19 +157,21 @@ def rows(served: Shown, popular: Shown | None, known: Published, depth: int) -> 
 
 
 def lists(feeds: DataFrame, candidates: DataFrame) -> DataFrame:
-    """Slots of the feeds and of popularity's lists for the same viewers: system, user_id, video_id, depth, is_drawn.
+    """Slots of the feeds and of popularity's lists for the same viewers.
 
-    A slot has a row for each of DEPTHS that it is within.
+    Columns: system, arm (EVERYBODY where nothing is compared), user_id, video_id, depth, is_drawn. A slot has a row for
+    each of DEPTHS that it is within.
     """
-    served = feeds.select(
-        F.lit(SERVED).alias("system"), "user_id", "video_id", "position", F.col("propensity").isNotNull()
+    made = feeds.withColumn("arm", F.coalesce("feed_arm", F.lit(EVERYBODY)))
+    served = made.select(
+        F.lit(SERVED).alias("system"), "arm", "user_id", "video_id", "position", F.col("propensity").isNotNull()
     )
-    own = feeds.select("user_id").distinct()
+    own = made.select("user_id", "arm").distinct()
     popular = candidates.where((F.col("source") == POPULAR.name) & (F.col("rank") <= SLOTS))
-    theirs = popular.join(own, on="user_id", how="left_semi").select(
-        F.lit(POPULARITY), "user_id", "video_id", F.col("rank") - 1, F.lit(False)
+    theirs = popular.join(own, on="user_id", how="inner").select(
+        F.lit(POPULARITY), "arm", "user_id", "video_id", F.col("rank") - 1, F.lit(False)
     )
-    every = served.union(theirs).toDF("system", "user_id", "video_id", "position", "is_drawn")
+    every = served.union(theirs).toDF("system", "arm", "user_id", "video_id", "position", "is_drawn")
     depths = F.array(*map(F.lit, DEPTHS))
     return every.select("*", F.explode(F.filter(depths, lambda d: d > F.col("position"))).alias("depth"))
 
@@ -189,9 +196,10 @@ def audit(feeds: DataFrame, candidates: DataFrame, known: DataFrame, night: date
 
     None where nobody has a feed.
     """
-    version = feeds.select("feed_version").first()
-    if version is None:
+    first = feeds.select("feed_version", "comparison", "policy_version").first()
+    if first is None:
         return []
+    policies = {EVERYBODY: first.policy_version} if first.comparison is None else policies_of_arms(feeds)
     of_creators = known.groupBy("creator").agg(F.sum("views").alias("views"), F.count("*").alias("videos")).collect()
     views = {row.creator: row.views for row in of_creators}
     small = small_creators({creator: creator for creator in views}, views)
@@ -201,32 +209,55 @@ def audit(feeds: DataFrame, candidates: DataFrame, known: DataFrame, night: date
         creators=len(of_creators),
     )
     marks = frame_of(known.sparkSession, "creator string, is_small boolean", [(creator, True) for creator in small])
-    found = _shown(lists(feeds, candidates), known.join(marks, on="creator", how="left"))
+    is_compared = first.comparison is not None
+    found = _shown(lists(feeds, candidates), known.join(marks, on="creator", how="left"), is_compared)
     return [
-        {"event_date": night, "feed_version": version.feed_version, **row}
+        {
+            "event_date": night,
+            "feed_version": first.feed_version,
+            "comparison": first.comparison if arm else None,
+            "feed_arm": arm or None,
+            "policy_version": policy_version,
+            **row,
+        }
+        for arm, policy_version in policies.items()
         for depth in DEPTHS
-        if (SERVED, depth) in found
-        for row in rows(found[SERVED, depth], found.get((POPULARITY, depth)), there, depth)
+        if (SERVED, arm, depth) in found
+        for row in rows(found[SERVED, arm, depth], found.get((POPULARITY, arm, depth)), there, depth)
     ]
 
 
-def _shown(slots: DataFrame, known: DataFrame) -> dict[tuple[str, int], Shown]:
-    """By system and depth, of the lists that have a slot."""
+def policies_of_arms(feeds: DataFrame) -> dict[str, str | None]:
+    """By arm the policy of its feeds; that of EVERYBODY, which comes first, is None where arms have different ones."""
+    of_arms = {
+        row.feed_arm: row.policy_version for row in feeds.select("feed_arm", "policy_version").distinct().collect()
+    }
+    of_all = set(of_arms.values())
+    return {EVERYBODY: of_all.pop() if len(of_all) == 1 else None, **dict(sorted(of_arms.items()))}
+
+
+def _shown(slots: DataFrame, known: DataFrame, is_compared: bool) -> dict[tuple[str, str, int], Shown]:
+    """By system, arm and depth, of the lists that have a slot; where arms are compared, of EVERYBODY besides."""
     # As when feeds are built, each task has the catalogue: slots are a hundred times as many as videos.
     full = slots.join(F.broadcast(known.drop("views")), on="video_id", how="inner")
-    which = ["system", "depth"]
-    by_video = full.groupBy(*which, "video_id", "creator", "is_new", "is_small").agg(
+    which = ["system", "arm", "depth"]
+    video = [*which, "video_id", "creator", "is_new", "is_small"]
+    by_video = full.groupBy(*video).agg(
         F.count("*").alias("slots"), F.sum(F.col("is_drawn").cast("int")).alias("drawn")
     )
+    of_feed = full.groupBy(*which, "user_id").agg((F.countDistinct("creator") / F.count("*")).alias("share"))
+    if is_compared:
+        # After slots have become counts: they are not counted twice.
+        sums = [F.sum(name).alias(name) for name in ("slots", "drawn")]
+        by_video, of_feed = _and_everybody(by_video).groupBy(*video).agg(*sums), _and_everybody(of_feed)
     spread = by_video.groupBy(*which, "slots").agg(
         F.count("*").alias("videos"),
         *[F.sum(F.when(F.col(flag), F.col("slots")).otherwise(0)).alias(flag) for flag in ("is_new", "is_small")],
         F.sum("drawn").alias("drawn"),
     )
     creators = by_video.groupBy(*which).agg(F.countDistinct("creator").alias("creators"))
-    of_feed = full.groupBy(*which, "user_id").agg((F.countDistinct("creator") / F.count("*")).alias("share"))
     means = of_feed.groupBy(*which).agg(F.avg("share").alias("share"))
-    also = {(r.system, r.depth): r for r in creators.join(means, on=which).collect()}
+    also = {(r.system, r.arm, r.depth): r for r in creators.join(means, on=which).collect()}
     numbers = spread.orderBy("slots").collect()
     return {
         key: Shown(
@@ -239,8 +270,13 @@ def _shown(slots: DataFrame, known: DataFrame) -> dict[tuple[str, int], Shown]:
             creators_per_slot=of.share,
         )
         for key, of in also.items()
-        if (own := [r for r in numbers if (r.system, r.depth) == key])
+        if (own := [r for r in numbers if (r.system, r.arm, r.depth) == key])
     }
+
+
+def _and_everybody(counts: DataFrame) -> DataFrame:
+    """Each row of an arm, and once more as one of EVERYBODY."""
+    return counts.withColumn("arm", F.explode(F.array("arm", F.lit(EVERYBODY))))
 
 
 def _column(numbers: Iterable[Any], name: str) -> NDArray[np.int64]:

@@ -2,7 +2,11 @@
 
 from datetime import date
 
+import deltalake
+import pyarrow as pa
+
 from jobs.engine.limits import Measured, beyond, measured
+from jobs.engine.tables import Tables
 from jobs.settings import Settings
 from tests.contracted import put
 
@@ -32,3 +36,12 @@ def test_a_table_that_has_no_row_yet_says_nothing(settings: Settings) -> None:
     assert list(measured(settings)) == []
     put(settings, QUALITY, {"event_date": DAY, "feature": "video__views_7d"})
     assert list(measured(settings)) == [Measured(QUALITY, DAY, [])]
+
+
+def test_a_row_is_named_by_what_its_key_has_and_a_table_of_before_by_what_it_had(settings: Settings) -> None:
+    row = {"event_date": DAY, "feed_version": "v", "metric": "gini@10", "behind_popularity": 0.9}
+    uri = Tables.of(settings).uri("gold.feed_audit")
+    deltalake.write_deltalake(uri, pa.Table.from_pylist([row]))
+    assert [one.row for one in beyond("gold.feed_audit", DAY, DAY, settings)] == ["v, gini@10"]
+    put(settings, "gold.feed_audit", {**row, "feed_arm": "wide"})
+    assert [one.row for one in beyond("gold.feed_audit", DAY, DAY, settings)] == ["v, gini@10, wide", "v, gini@10"]

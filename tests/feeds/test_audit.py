@@ -106,3 +106,31 @@ def test_before_anything_is_watched_nothing_is_said_of_small_creators(spark: Spa
     found = audit.audit(feeds, nobody, known, NIGHT)
     assert "small_creator_share@10" not in {row["metric"] for row in found}
     assert all(row["popularity"] is None and row["behind_popularity"] is None for row in found)
+
+
+def test_each_arm_is_measured_beside_popularity_for_its_own_viewers_and_all_feeds_together(spark: SparkSession) -> None:
+    known = frame_of(
+        spark,
+        "video_id string, creator string, is_new boolean, views long",
+        [("a", "ada", False, 90), ("b", "ben", True, 9), ("c", "ben", True, 0), ("d", "cid", True, 0)],
+    )
+
+    def of(arm: str, slot: dict[str, Any]) -> dict[str, Any]:
+        return {**slot, "comparison": "spring", "feed_arm": arm, "arm_share": 0.5, "policy_version": f"p-{arm}"}
+
+    feeds = rows_of(
+        spark,
+        "gold.feeds",
+        [of("control", slot("u", 0, "a")), of("wide", slot("v", 0, "b")), of("wide", slot("w", 0, "c", 0.5))],
+    )
+    proposed = [popular("u", 1, "a"), popular("u", 2, "b"), popular("v", 1, "a"), popular("w", 1, "a")]
+    found = audit.audit(feeds, rows_of(spark, "gold.candidates", proposed), known, NIGHT)
+    whose = ("comparison", "feed_arm", "policy_version")
+    measured = {(*(row[name] for name in whose), row["metric"]): (row["value"], row["popularity"]) for row in found}
+    assert len(measured) == 3 * len(MEASURES) * len(audit.DEPTHS)
+    everybody, control, wide = (None,) * 3, ("spring", "control", "p-control"), ("spring", "wide", "p-wide")
+    of_ten = {name: [measured[(*who, f"{name}@10")] for who in (everybody, control, wide)] for name in MEASURES}
+    assert of_ten["coverage"] == [(0.75, 0.5), (0.25, 0.5), (0.5, 0.25)]
+    assert of_ten["new_share"] == [(0.666667, 0.25), (0, 0.5), (1, 0)]
+    assert of_ten["chance_share"] == [(0.333333, 0), (0, 0), (0.5, 0)]
+    assert of_ten["creators_per_slot"] == [(1, 1)] * 3

@@ -17,6 +17,9 @@ from jobs.pipeline import JOBS, WRITERS, in_order, jobs_of
 
 # The runner writes the record of runs, the lake what it sets aside, and a person what was decided; none is a job.
 WRITTEN_BY_THE_PLATFORM = {"ops.coverage", "ops.job_runs", "ops.promotions", "quarantine.rows"}
+# Columns of a key that are NULL in a row about all their values together. A table of before they were in the key has
+# only such rows, and follows its contract without being made anew; nothing merges on these keys.
+OF_ALL = {("gold.feed_audit", "feed_arm")}
 UNITS = {
     "ms",
     "s",
@@ -59,7 +62,7 @@ def test_every_table_has_one_writer() -> None:
 def test_a_contract_says_key_units_and_what_is_personal(table: str) -> None:
     found = load(table)
     assert found.key, "every table has a key"
-    assert all(found.column(k).required for k in found.key), "a key column is required"
+    assert all(found.column(k).required for k in found.key if (table, k) not in OF_ALL), "a key column is required"
     numbers = [c for c in found.columns if c.unit is not None]
     assert {c.unit for c in numbers} <= UNITS, "a unit outside the agreed ones"
     people = [c for c in found.columns if c.name == "user_id" and table not in ("silver.videos", "bronze.uploads")]
